@@ -1,0 +1,1 @@
+//! SQL behind one interface: repositories, lines, revisions, members, snapshots, leases.

@@ -1,0 +1,2 @@
+//! The command `chantal`.
+fn main() {}

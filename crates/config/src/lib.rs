@@ -1,0 +1,1 @@
+//! YAML configuration to typed values, with every error at its line.

@@ -1,0 +1,163 @@
+//! Which of the listed packages and items belong to the repository, and under which path each package is published.
+
+use std::collections::HashMap;
+
+use chantal_formats::{Format, Rule};
+use chantal_model::{Mode, Package, RelPath};
+use chantal_select::{Bundle, Candidate, Filters, Verdict, select};
+
+use crate::listing::Listing;
+
+/// The choice, as indices into a [`Listing`].
+pub(crate) struct Choice {
+    /// What was decided about each package.
+    pub(crate) verdicts: Vec<Verdict>,
+    /// The chosen packages with their published paths, in path order.
+    pub(crate) packages: Vec<(u32, RelPath)>,
+    /// The items that belong to the chosen packages.
+    pub(crate) items: Vec<u32>,
+}
+
+/// A package whose path cannot be kept in mode `mirror`.
+#[derive(Debug, thiserror::Error)]
+#[error("package {label}: location {href:?} cannot be mirrored as it is: {reason}")]
+pub struct UnmirrorablePath {
+    /// The package.
+    pub label: String,
+    /// Upstream's location.
+    pub href: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Applies filters, then the rules of items, then finds paths.
+pub(crate) fn choose(
+    format: &dyn Format,
+    mode: Mode,
+    filters: &Filters,
+    listing: &Listing,
+) -> Result<Choice, UnmirrorablePath> {
+    let verdicts = match mode {
+        Mode::Mirror => vec![Verdict::Chosen; listing.packages.len()],
+        Mode::Filtered | Mode::Hosted => judge(filters, listing),
+    };
+    let packages = match mode {
+        Mode::Mirror => upstream_paths(&listing.packages)?,
+        Mode::Filtered | Mode::Hosted => free_paths(format, &listing.packages, &verdicts),
+    };
+    let items = listing
+        .items
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| {
+            let any = || item.members.iter().any(|&i| verdicts[i as usize].is_chosen());
+            match item.rule {
+                Rule::Always => true,
+                _ if mode == Mode::Mirror => true,
+                Rule::AnyOf | Rule::Whole => !item.refers_to_packages || any(),
+            }
+        })
+        .map(|(index, _)| index as u32)
+        .collect();
+    Ok(Choice {
+        verdicts,
+        packages,
+        items,
+    })
+}
+
+/// `name-version.arch` without an epoch, which is what patterns search beside the name.
+pub(crate) fn full_name(package: &Package) -> String {
+    let version = &*package.version.text;
+    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
+    format!("{}-{version}.{}", package.name, package.arch)
+}
+
+fn judge(filters: &Filters, listing: &Listing) -> Vec<Verdict> {
+    let full_names: Vec<String> = listing.packages.iter().map(full_name).collect();
+    let candidates: Vec<Candidate<'_>> = listing
+        .packages
+        .iter()
+        .zip(&full_names)
+        .map(|(package, full_name)| Candidate {
+            name: &package.name,
+            full_name,
+            arch: &package.arch,
+            version: &package.version.key,
+            is_source: package.is_source,
+        })
+        .collect();
+    let bundles: Vec<Bundle<'_>> = listing
+        .items
+        .iter()
+        .filter(|item| item.rule == Rule::Whole)
+        .map(|item| {
+            let (series, rank) = item.series.as_ref().map_or((&*item.key, 0), |(series, rank)| (series, *rank));
+            Bundle {
+                members: item.members.clone(),
+                series,
+                rank,
+            }
+        })
+        .collect();
+    select(&candidates, &bundles, filters)
+}
+
+/// Upstream's own paths, all of which must be safe and name one file each.
+fn upstream_paths(packages: &[Package]) -> Result<Vec<(u32, RelPath)>, UnmirrorablePath> {
+    let mut paths = Vec::with_capacity(packages.len());
+    for (index, package) in packages.iter().enumerate() {
+        let refuse = |reason: String| UnmirrorablePath {
+            label: package.label.to_string(),
+            href: package.href.to_string(),
+            reason,
+        };
+        if let Some(base) = &package.base {
+            return Err(refuse(format!("it has its own base URL {base}")));
+        }
+        let path = RelPath::parse(&package.href).map_err(|error| refuse(error.reason.to_owned()))?;
+        paths.push((index as u32, path));
+    }
+    paths.sort_by(|a, b| a.1.cmp(&b.1));
+    paths.dedup_by(|b, a| a.1 == b.1 && packages[a.0 as usize].promise == packages[b.0 as usize].promise);
+    if let Some(twice) = paths.windows(2).find(|pair| pair[0].1 == pair[1].1) {
+        let package = &packages[twice[1].0 as usize];
+        return Err(UnmirrorablePath {
+            label: package.label.to_string(),
+            href: package.href.to_string(),
+            reason: "two packages with different digests share it".to_owned(),
+        });
+    }
+    Ok(paths)
+}
+
+/// The first free path of each chosen package; files and directories never collide.
+fn free_paths(format: &dyn Format, packages: &[Package], verdicts: &[Verdict]) -> Vec<(u32, RelPath)> {
+    let mut taken: HashMap<RelPath, u32> = HashMap::new();
+    let mut directories: HashMap<RelPath, ()> = HashMap::new();
+    let mut paths = Vec::new();
+    for (index, package) in packages.iter().enumerate() {
+        if !verdicts[index].is_chosen() {
+            continue;
+        }
+        let same = |other: &u32| packages[*other as usize].promise == package.promise
+            && packages[*other as usize].description == package.description;
+        for path in format.paths(package) {
+            if taken.get(&path).is_some_and(same) {
+                break;
+            }
+            let parents: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent).collect();
+            let free = !taken.contains_key(&path)
+                && !directories.contains_key(&path)
+                && parents.iter().all(|parent| !taken.contains_key(parent));
+            if free {
+                directories.extend(parents.into_iter().map(|parent| (parent, ())));
+                taken.insert(path.clone(), index as u32);
+                paths.push((index as u32, path));
+                break;
+            }
+        }
+    }
+    paths.sort_by(|a, b| a.1.cmp(&b.1));
+    paths
+}

@@ -1,0 +1,231 @@
+//! Fetches the packages that the pool lacks, in parallel, each verified before it is stored.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chantal_catalog::{Catalog, Lease, NewBlob};
+use chantal_fetch::{Client, FetchError, Outcome, Request, resolve};
+use chantal_model::{Landing, Package, Progress, Promise, Sha256, Step};
+use chantal_pool::{Batch, Pool, Sealed, Settled};
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc;
+use url::Url;
+
+use crate::error::{Doing, EngineError, ExitClass, blocking, of_fetch};
+use crate::feed::masked;
+use crate::report::FailedPackage;
+
+/// Fetched packages that may wait to be stored.
+const AHEAD: usize = 64;
+
+/// A package that is to be fetched.
+pub(crate) struct Missing {
+    /// Index of the listed package.
+    pub(crate) package: u32,
+    pub(crate) url: Url,
+    pub(crate) promise: Promise,
+    pub(crate) label: String,
+}
+
+/// A package that could not be had.
+pub(crate) struct Failure {
+    pub(crate) package: u32,
+    pub(crate) class: ExitClass,
+    /// Whether upstream answers that it does not have it, rather than anything else.
+    pub(crate) absent: bool,
+    pub(crate) report: FailedPackage,
+}
+
+/// What was fetched and what was not.
+#[derive(Default)]
+pub(crate) struct Downloaded {
+    /// Index of the listed package, its bytes' digest and size.
+    pub(crate) blobs: Vec<(u32, Sha256, u64)>,
+    pub(crate) failures: Vec<Failure>,
+}
+
+/// What one fetch needs; shared by the tasks that run at the same time.
+pub(crate) struct Source {
+    pub(crate) client: Client,
+    pub(crate) pool: Pool,
+    pub(crate) progress: Arc<dyn Progress>,
+    pub(crate) fetched_bytes: Arc<AtomicU64>,
+    /// The largest package whose size is not promised.
+    pub(crate) limit_bytes: u64,
+}
+
+/// Everything that a download needs.
+pub(crate) struct Downloader<'a> {
+    pub(crate) source: Arc<Source>,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) lease: &'a Lease,
+    pub(crate) parallel: usize,
+}
+
+/// A task that ends with its owner.
+struct Task<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Resolves where a package is fetched from.
+pub(crate) fn package_url(base: &Url, package: &Package) -> Result<Url, String> {
+    resolve(base, package.base.as_deref(), &package.href).map_err(|error| error.to_string())
+}
+
+impl Downloader<'_> {
+    /// Fetches all of `missing`. What fails is reported and does not stop the others; only a failure of the pool or
+    /// the catalog does.
+    ///
+    /// Fetching goes on while a batch is made durable.
+    pub(crate) async fn run(&self, missing: Vec<Missing>) -> Result<Downloaded, EngineError> {
+        let progress = &self.source.progress;
+        progress.begin(Step::Download, missing.iter().filter_map(|one| one.promise.size).sum());
+        let (send, receive) = mpsc::channel(AHEAD);
+        let (failures, blobs) = tokio::try_join!(self.fetch_all(missing, send), self.store_all(receive))?;
+        progress.end(Step::Download);
+        Ok(Downloaded { blobs, failures })
+    }
+
+    async fn fetch_all(
+        &self,
+        missing: Vec<Missing>,
+        send: mpsc::Sender<(u32, Sealed)>,
+    ) -> Result<Vec<Failure>, EngineError> {
+        let mut failures = Vec::new();
+        let mut answers = stream::iter(missing)
+            .map(|one| {
+                let source = self.source.clone();
+                let mut task = Task(tokio::spawn(async move {
+                    let answer = source.fetch(&one).await;
+                    (one.package, answer)
+                }));
+                async move { (&mut task.0).await }
+            })
+            .buffer_unordered(self.parallel.max(1));
+        while let Some(answer) = answers.next().await {
+            let (package, answer) = answer.map_err(|error| EngineError::Worker(error.to_string()))?;
+            match answer? {
+                // The receiver is gone only when storing failed; its error is the one to report.
+                Ok(sealed) if send.send((package, sealed)).await.is_err() => break,
+                Ok(_) => {}
+                Err(failure) => failures.push(failure),
+            }
+        }
+        Ok(failures)
+    }
+
+    async fn store_all(
+        &self,
+        mut receive: mpsc::Receiver<(u32, Sealed)>,
+    ) -> Result<Vec<(u32, Sha256, u64)>, EngineError> {
+        let mut blobs = Vec::new();
+        let mut batch = self.source.pool.batch();
+        let mut waiting: Vec<u32> = Vec::new();
+        while let Some((package, sealed)) = receive.recv().await {
+            waiting.push(package);
+            if batch.push(sealed) {
+                batch = self.settle(batch, &mut waiting, &mut blobs).await?;
+            }
+        }
+        self.settle(batch, &mut waiting, &mut blobs).await?;
+        Ok(blobs)
+    }
+
+    /// Makes a batch durable, then tells the catalog.
+    async fn settle(
+        &self,
+        mut batch: Batch,
+        waiting: &mut Vec<u32>,
+        blobs: &mut Vec<(u32, Sha256, u64)>,
+    ) -> Result<Batch, EngineError> {
+        let (batch, settled) = blocking(move || {
+            let settled = batch.flush().doing("store packages")?;
+            Ok((batch, settled))
+        })
+        .await?;
+        self.record(&settled).await?;
+        let placed = waiting.drain(..).zip(settled);
+        blobs.extend(placed.map(|(package, settled)| (package, settled.sha256, settled.size)));
+        Ok(batch)
+    }
+
+    async fn record(&self, settled: &[Settled]) -> Result<(), EngineError> {
+        let blobs: Vec<NewBlob> = settled
+            .iter()
+            .map(|settled| NewBlob {
+                sha256: settled.sha256,
+                size: settled.size,
+                digests: settled.digests.clone(),
+            })
+            .collect();
+        self.catalog.add_blobs(self.lease, &blobs).await.doing("record fetched packages")?;
+        Ok(())
+    }
+
+}
+
+impl Source {
+    async fn fetch(&self, one: &Missing) -> Result<Result<Sealed, Failure>, EngineError> {
+        let algorithms: Vec<_> = one.promise.algorithms().collect();
+        let mut landing = self.pool.incoming(&algorithms).doing("take a package")?;
+        let request = Request {
+            url: one.url.clone(),
+            promise: Some(one.promise.clone()),
+            limit_bytes: self.limit_bytes,
+            validators: None,
+        };
+        let on_bytes = |bytes| {
+            self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.progress.advance(Step::Download, bytes);
+        };
+        let outcome = self.client.fetch(&request, &mut landing as &mut dyn Landing, &on_bytes).await;
+        match outcome {
+            Ok(Outcome::Landed(_)) => Ok(Ok(landing.seal().doing("take a package")?)),
+            Ok(Outcome::Absent { status }) => Ok(Err(failure(
+                one,
+                ExitClass::Unreachable,
+                true,
+                format!("missing upstream (HTTP {status})"),
+            ))),
+            Ok(Outcome::Unchanged) => Ok(Err(failure(
+                one,
+                ExitClass::Malformed,
+                false,
+                "the server answered 304 to an unconditional request".into(),
+            ))),
+            Err(error) => local_or_failure(one, error),
+        }
+    }
+}
+
+/// A full disk stops the sync; anything that upstream did is this package's failure.
+fn local_or_failure(
+    one: &Missing,
+    error: FetchError,
+) -> Result<Result<Sealed, Failure>, EngineError> {
+    if error.kind() == chantal_fetch::Kind::Local {
+        return Err(EngineError::Fetch {
+            repo: String::new(),
+            what: one.label.clone(),
+            source: error,
+        });
+    }
+    Ok(Err(failure(one, of_fetch(&error), false, error.to_string())))
+}
+
+fn failure(one: &Missing, class: ExitClass, absent: bool, reason: String) -> Failure {
+    Failure {
+        package: one.package,
+        class,
+        absent,
+        report: FailedPackage {
+            package: one.label.clone(),
+            url: masked(&one.url),
+            reason,
+        },
+    }
+}

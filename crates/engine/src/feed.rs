@@ -1,0 +1,376 @@
+//! Reads a feed's metadata until its format wants nothing more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chantal_catalog::{Catalog, FeedState};
+use chantal_config::Repository;
+use chantal_fetch::{Client, Outcome, Request, Validators, resolve};
+use chantal_formats::{Format, Overview, ReadRequest, Role, Wanted};
+use chantal_model::{Landing, Progress, Sha256, Step};
+use chantal_pool::{Incoming, Pool, Sealed};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use url::Url;
+
+use crate::error::{Doing, EngineError, blocking};
+use crate::files::{Files, Had};
+
+/// The most rounds of questions that a format may ask.
+const MAX_ROUNDS: usize = 8;
+/// The most metadata files that one feed may name.
+const MAX_FILES: usize = 20_000;
+/// How often a feed that changes while it is read is read anew.
+const MAX_TRIES: u32 = 3;
+/// Metadata files fetched at the same time.
+const PARALLEL: usize = 4;
+
+/// A feed and what is needed to read it.
+pub(crate) struct Feed<'a> {
+    pub(crate) repo: &'a Repository,
+    pub(crate) format: &'static dyn Format,
+    pub(crate) client: Client,
+    pub(crate) base: Url,
+    pub(crate) pool: &'a Pool,
+    /// Takes files that the pool lacks: the pool itself, or a scratch directory of a dry run.
+    pub(crate) landing: &'a Pool,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) progress: Arc<dyn Progress>,
+    pub(crate) fetched_bytes: Arc<AtomicU64>,
+}
+
+/// What the feed answered.
+pub(crate) enum Reading {
+    /// Nothing changed since the last success.
+    Unchanged,
+    /// Its metadata, all of it.
+    Read(Box<Upstream>),
+}
+
+/// A feed's metadata, verified and in the pool.
+pub(crate) struct Upstream {
+    pub(crate) files: Files,
+    pub(crate) overview: Overview,
+    pub(crate) entry_sha256: Sha256,
+    pub(crate) entry_url: String,
+    pub(crate) validators: Validators,
+}
+
+enum Entry {
+    Unchanged,
+    Read { had: Had, validators: Validators },
+}
+
+impl Feed<'_> {
+    fn request(&self) -> ReadRequest {
+        ReadRequest {
+            mode: self.repo.mode,
+            allow_sha1: self.repo.allows_sha1(),
+            max_metadata_bytes: self.repo.limits.metadata_bytes,
+        }
+    }
+
+    /// Reads the feed; a `known` state makes the first request conditional.
+    pub(crate) async fn read(&self, known: Option<&FeedState>, selection: &str) -> Result<Reading, EngineError> {
+        for _ in 0..MAX_TRIES {
+            let entry = match self.entry(known).await? {
+                Entry::Unchanged => match known {
+                    Some(known) if known.selection == selection => return Ok(Reading::Unchanged),
+                    Some(known) => self.entry_from_pool(known)?,
+                    None => continue,
+                },
+                Entry::Read { had, validators } => {
+                    if let Some(known) = known
+                        && known.entry_sha256 == had.sha256
+                        && known.selection == selection
+                    {
+                        return Ok(Reading::Unchanged);
+                    }
+                    (had, validators)
+                }
+            };
+            match self.rest(entry).await {
+                Ok(Some(upstream)) => return Ok(Reading::Read(Box::new(upstream))),
+                Ok(None) => self.progress.say("upstream changed while it was read; reading it again"),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(EngineError::Unsettled {
+            repo: self.repo.id.to_string(),
+            tries: MAX_TRIES,
+        })
+    }
+
+    /// Fetches the entry point alone.
+    pub(crate) async fn entry_only(&self) -> Result<(Url, Files), EngineError> {
+        let mut files = Files::default();
+        if let Entry::Read { had, .. } = self.entry(None).await? {
+            files.put(had);
+        }
+        Ok((self.url(&self.entry_wanted()?)?, files))
+    }
+
+    fn entry_wanted(&self) -> Result<Wanted, EngineError> {
+        let first = self.format.wants(&Files::default(), &self.request()).map_err(|e| self.metadata(e))?;
+        Ok(first
+            .into_iter()
+            .find(|wanted| wanted.role == Role::Entry)
+            .expect("every format first wants its entry point"))
+    }
+
+    async fn entry(&self, known: Option<&FeedState>) -> Result<Entry, EngineError> {
+        let wanted = self.entry_wanted()?;
+        let url = self.url(&wanted)?;
+        let validators = known
+            .filter(|known| known.complete && known.entry_url == url.as_str())
+            .filter(|known| self.pool.path(&known.entry_sha256).exists())
+            .map(|known| Validators {
+                etag: known.etag.clone(),
+                last_modified: known.last_modified.clone(),
+            });
+        match self.fetch(&wanted, url.clone(), validators).await? {
+            Answer::Unchanged => Ok(Entry::Unchanged),
+            Answer::Absent { status } => Err(EngineError::Absent {
+                repo: self.repo.id.to_string(),
+                url: masked(&url),
+                status,
+                hint: Some(format!(
+                    "not a repository: `feed` must name the directory that holds {}",
+                    wanted.href
+                )),
+            }),
+            Answer::Landed { sealed, validators } => Ok(Entry::Read {
+                had: self.settle(vec![(wanted, sealed)]).await?.remove(0),
+                validators,
+            }),
+        }
+    }
+
+    fn entry_from_pool(&self, known: &FeedState) -> Result<(Had, Validators), EngineError> {
+        let path = self.pool.path(&known.entry_sha256);
+        let size = std::fs::metadata(&path).map(|meta| meta.len()).map_err(|source| EngineError::Io {
+            what: "read",
+            path: path.clone(),
+            source,
+        })?;
+        let had = Had {
+            wanted: self.entry_wanted()?,
+            sha256: known.entry_sha256,
+            size,
+            path,
+        };
+        let validators = Validators {
+            etag: known.etag.clone(),
+            last_modified: known.last_modified.clone(),
+        };
+        Ok((had, validators))
+    }
+
+    /// Fetches what the entry names. `None`: the entry point changed meanwhile, so that the files do not fit.
+    async fn rest(&self, (entry, validators): (Had, Validators)) -> Result<Option<Upstream>, EngineError> {
+        let entry_sha256 = entry.sha256;
+        let entry_url = self.url(&entry.wanted)?;
+        let mut files = Files::default();
+        files.put(entry);
+        let mut signed = false;
+        for _ in 0..MAX_ROUNDS {
+            let wanted = self.format.wants(&files, &self.request()).map_err(|e| self.metadata(e))?;
+            if wanted.is_empty() {
+                break;
+            }
+            if files.len() + wanted.len() > MAX_FILES {
+                return Err(self.metadata(chantal_formats::FormatError::Limit {
+                    file: entry_url.path().to_owned(),
+                    what: "the number of metadata files".into(),
+                    limit: MAX_FILES.to_string(),
+                }));
+            }
+            match self.round(wanted, &mut files).await {
+                Ok(has_signature) => signed |= has_signature,
+                Err(error) if is_misfit(&error) && self.entry_changed(&entry_url, &entry_sha256).await? => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // A signature is a second request: make sure that both are of one state.
+        if signed && self.entry_changed(&entry_url, &entry_sha256).await? {
+            return Ok(None);
+        }
+        let overview = self.format.overview(&files).map_err(|e| self.metadata(e))?;
+        Ok(Some(Upstream {
+            files,
+            overview,
+            entry_sha256,
+            entry_url: entry_url.into(),
+            validators,
+        }))
+    }
+
+    /// Brings the files of one round into the pool; says whether a signature was among them.
+    async fn round(&self, wanted: Vec<Wanted>, files: &mut Files) -> Result<bool, EngineError> {
+        let total = wanted.iter().filter_map(|w| w.promise.as_ref()?.size).sum();
+        self.progress.begin(Step::Metadata, total);
+        let answers: Vec<(Wanted, Answer)> = stream::iter(wanted)
+            .map(|wanted| async move {
+                if let Some(had) = self.in_pool(&wanted).await? {
+                    return Ok::<_, EngineError>((wanted, Answer::InPool(had)));
+                }
+                let url = self.url(&wanted)?;
+                let answer = self.fetch(&wanted, url, None).await?;
+                Ok((wanted, answer))
+            })
+            .buffer_unordered(PARALLEL)
+            .try_collect()
+            .await?;
+        let mut landed = Vec::new();
+        let mut signed = false;
+        for (wanted, answer) in answers {
+            match answer {
+                Answer::InPool(had) => files.put(had),
+                Answer::Landed { sealed, .. } => {
+                    signed |= wanted.role == Role::Signature;
+                    landed.push((wanted, sealed));
+                }
+                Answer::Absent { .. } | Answer::Unchanged if wanted.optional => files.put_absent(&wanted.id),
+                Answer::Absent { status } => {
+                    return Err(EngineError::Absent {
+                        repo: self.repo.id.to_string(),
+                        url: masked(&self.url(&wanted)?),
+                        status,
+                        hint: Some("upstream's own metadata names this file; it may be in the middle of an update".into()),
+                    });
+                }
+                Answer::Unchanged => unreachable!("only the entry point is asked for conditionally"),
+            }
+        }
+        for had in self.settle(landed).await? {
+            files.put(had);
+        }
+        self.progress.end(Step::Metadata);
+        Ok(signed)
+    }
+
+    async fn entry_changed(&self, url: &Url, sha256: &Sha256) -> Result<bool, EngineError> {
+        let wanted = self.entry_wanted()?;
+        match self.fetch(&wanted, url.clone(), None).await? {
+            Answer::Landed { sealed, .. } => Ok(sealed.sha256 != *sha256),
+            _ => Ok(true),
+        }
+    }
+
+    /// A file that the pool has under a promised digest.
+    async fn in_pool(&self, wanted: &Wanted) -> Result<Option<Had>, EngineError> {
+        let Some(promise) = &wanted.promise else {
+            return Ok(None);
+        };
+        let known = self.catalog.blobs_by_digest(&promise.digests).await.doing("look up digests")?;
+        for digest in &promise.digests {
+            let found = match (digest.sha256(), promise.size, known.get(digest)) {
+                (Some(sha256), Some(size), _) => Some((sha256, size)),
+                // A weak digest alone is no proof; with the size it names what was verified when it was fetched.
+                (_, promised, Some((sha256, size))) if promised.is_none_or(|p| p == *size) => Some((*sha256, *size)),
+                _ => None,
+            };
+            if let Some((sha256, size)) = found
+                && self.pool.contains(&sha256, size)
+            {
+                return Ok(Some(Had {
+                    wanted: wanted.clone(),
+                    sha256,
+                    size,
+                    path: self.pool.path(&sha256),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn fetch(&self, wanted: &Wanted, url: Url, validators: Option<Validators>) -> Result<Answer, EngineError> {
+        let algorithms: Vec<_> = wanted.promise.iter().flat_map(|promise| promise.algorithms()).collect();
+        let mut landing: Incoming = self.landing.incoming(&algorithms).doing("take a metadata file")?;
+        let request = Request {
+            url,
+            promise: wanted.promise.clone(),
+            limit_bytes: wanted.limit_bytes,
+            validators,
+        };
+        let on_bytes = |bytes| {
+            self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.progress.advance(Step::Metadata, bytes);
+        };
+        let outcome = self
+            .client
+            .fetch(&request, &mut landing as &mut dyn Landing, &on_bytes)
+            .await
+            .map_err(|source| EngineError::Fetch {
+                repo: self.repo.id.to_string(),
+                what: wanted.href.clone(),
+                source,
+            })?;
+        Ok(match outcome {
+            Outcome::Unchanged => Answer::Unchanged,
+            Outcome::Absent { status } => Answer::Absent { status },
+            Outcome::Landed(landed) => Answer::Landed {
+                sealed: landing.seal().doing("take a metadata file")?,
+                validators: landed.validators,
+            },
+        })
+    }
+
+    async fn settle(&self, landed: Vec<(Wanted, Sealed)>) -> Result<Vec<Had>, EngineError> {
+        let (wanted, sealed): (Vec<_>, Vec<_>) = landed.into_iter().unzip();
+        let pool = self.landing.clone();
+        let settled = blocking(move || pool.settle(sealed).doing("store metadata files")).await?;
+        Ok(wanted
+            .into_iter()
+            .zip(settled)
+            .map(|(wanted, settled)| Had {
+                path: self.landing.path(&settled.sha256),
+                wanted,
+                sha256: settled.sha256,
+                size: settled.size,
+            })
+            .collect())
+    }
+
+    fn url(&self, wanted: &Wanted) -> Result<Url, EngineError> {
+        resolve(&self.base, None, &wanted.href).map_err(|error| EngineError::Location {
+            repo: self.repo.id.to_string(),
+            message: format!("metadata names {:?}: {error}", wanted.href),
+            hint: None,
+        })
+    }
+
+    fn metadata(&self, source: chantal_formats::FormatError) -> EngineError {
+        EngineError::Metadata {
+            repo: self.repo.id.to_string(),
+            source,
+        }
+    }
+}
+
+enum Answer {
+    Unchanged,
+    Absent { status: u16 },
+    Landed { sealed: Sealed, validators: Validators },
+    InPool(Had),
+}
+
+/// Whether an error may come from files of two states.
+fn is_misfit(error: &EngineError) -> bool {
+    match error {
+        EngineError::Absent { .. } => true,
+        EngineError::Fetch { source, .. } => source.kind() == chantal_fetch::Kind::Refused,
+        _ => false,
+    }
+}
+
+/// A URL for people: without credentials.
+pub(crate) fn masked(url: &Url) -> String {
+    let mut url = url.clone();
+    if !url.username().is_empty() || url.password().is_some() {
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+    }
+    url.into()
+}

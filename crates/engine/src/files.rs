@@ -1,0 +1,61 @@
+//! The metadata files of one sync: where their verified bytes are.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+
+use chantal_formats::{Fetched, Got, Wanted};
+use chantal_model::Sha256;
+
+/// A metadata file whose bytes are in the pool.
+#[derive(Clone, Debug)]
+pub(crate) struct Had {
+    pub(crate) wanted: Wanted,
+    pub(crate) sha256: Sha256,
+    pub(crate) size: u64,
+    pub(crate) path: PathBuf,
+}
+
+/// Answers a format's questions from the pool.
+#[derive(Default)]
+pub(crate) struct Files {
+    by_id: BTreeMap<String, Option<Had>>,
+}
+
+impl Files {
+    pub(crate) fn put(&mut self, had: Had) {
+        self.by_id.insert(had.wanted.id.clone(), Some(had));
+    }
+
+    pub(crate) fn put_absent(&mut self, id: &str) {
+        self.by_id.insert(id.to_owned(), None);
+    }
+
+    pub(crate) fn get_had(&self, id: &str) -> Option<&Had> {
+        self.by_id.get(id).and_then(Option::as_ref)
+    }
+
+    /// Every file that is there, in the order of ids.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Had> {
+        self.by_id.values().flatten()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+}
+
+impl Fetched for Files {
+    fn get(&self, id: &str) -> Got<'_> {
+        match self.by_id.get(id) {
+            None => Got::NotAsked,
+            Some(None) => Got::Absent,
+            Some(Some(had)) => match File::open(&had.path) {
+                Ok(file) => Got::Here(Box::new(BufReader::with_capacity(128 * 1024, file))),
+                // The format reads an empty file, and its check of the open digest or the syntax fails.
+                Err(_) => Got::Here(Box::new(std::io::empty())),
+            },
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The pool's state: numbers, and what is missing, altered, foreign or named by nothing.
+
+use std::collections::{HashMap, HashSet};
+
+use chantal_model::Sha256;
+
+use crate::Engine;
+use crate::error::{Doing, EngineError, blocking};
+use crate::report::{PoolProblem, PoolStats};
+
+impl Engine {
+    /// Numbers about the pool.
+    pub async fn pool_stats(&self) -> Result<PoolStats, EngineError> {
+        let named = self.named_blobs().await?;
+        let pool = self.pool.clone();
+        let (on_disk, foreign) = blocking(move || pool.list().doing("be listed")).await?;
+        let orphaned: Vec<u64> =
+            on_disk.iter().filter(|(sha256, _)| !named.contains_key(sha256)).map(|(_, size)| *size).collect();
+        let (free_bytes, free_inodes) = self.pool.free_space().doing("find its free space")?;
+        Ok(PoolStats {
+            path: self.config.storage.pool_path.display().to_string(),
+            blobs: on_disk.len() as u64,
+            bytes: on_disk.iter().map(|(_, size)| size).sum(),
+            named: named.len() as u64,
+            orphaned: orphaned.len() as u64,
+            orphaned_bytes: orphaned.iter().sum(),
+            foreign: foreign.len() as u64,
+            free_bytes,
+            free_inodes,
+        })
+    }
+
+    /// Reads every blob and compares; finds what is missing, truncated, altered or foreign.
+    pub async fn pool_verify(&self) -> Result<Vec<PoolProblem>, EngineError> {
+        let mut problems = self.pool_missing().await?;
+        let pool = self.pool.clone();
+        let found = blocking(move || pool.verify().doing("be verified")).await?;
+        for damage in found {
+            problems.push(PoolProblem {
+                used_by: match damage.sha256 {
+                    Some(sha256) => self.users(&sha256).await?,
+                    None => Vec::new(),
+                },
+                blob: damage.name,
+                kind: damage.kind.name().to_owned(),
+                bytes: damage.size,
+            });
+        }
+        problems.sort_by(|a, b| (&a.blob, &a.kind).cmp(&(&b.blob, &b.kind)));
+        problems.dedup_by(|b, a| a.blob == b.blob && a.kind == "truncated");
+        Ok(problems)
+    }
+
+    /// Blobs on disk that nothing in the catalog names.
+    pub async fn pool_orphaned(&self) -> Result<Vec<PoolProblem>, EngineError> {
+        let named = self.named_blobs().await?;
+        let pool = self.pool.clone();
+        let (on_disk, _) = blocking(move || pool.list().doing("be listed")).await?;
+        let mut orphaned: Vec<PoolProblem> = on_disk
+            .into_iter()
+            .filter(|(sha256, _)| !named.contains_key(sha256))
+            .map(|(sha256, bytes)| PoolProblem {
+                blob: sha256.hex(),
+                kind: "orphaned".to_owned(),
+                bytes,
+                used_by: Vec::new(),
+            })
+            .collect();
+        orphaned.sort_by(|a, b| a.blob.cmp(&b.blob));
+        Ok(orphaned)
+    }
+
+    /// Blobs that the catalog names and the pool does not have, or not in their size.
+    pub async fn pool_missing(&self) -> Result<Vec<PoolProblem>, EngineError> {
+        let named = self.named_blobs().await?;
+        let pool = self.pool.clone();
+        let on_disk: HashMap<Sha256, u64> =
+            blocking(move || pool.list().doing("be listed")).await?.0.into_iter().collect();
+        let mut problems = Vec::new();
+        for (sha256, size) in named {
+            let (kind, bytes) = match on_disk.get(&sha256) {
+                Some(there) if *there == size => continue,
+                Some(there) => ("truncated", *there),
+                None => ("missing", 0),
+            };
+            problems.push(PoolProblem {
+                used_by: self.users(&sha256).await?,
+                blob: sha256.hex(),
+                kind: kind.to_owned(),
+                bytes,
+            });
+        }
+        problems.sort_by(|a, b| a.blob.cmp(&b.blob));
+        Ok(problems)
+    }
+
+    async fn named_blobs(&self) -> Result<HashMap<Sha256, u64>, EngineError> {
+        Ok(self.catalog.all_blobs().await.doing("list its blobs")?.into_iter().collect())
+    }
+
+    /// Repositories and snapshots that name a blob.
+    async fn users(&self, sha256: &Sha256) -> Result<Vec<String>, EngineError> {
+        let found = self.catalog.find_package(&sha256.hex()).await.doing("search packages")?;
+        let mut users: Vec<String> = found
+            .into_iter()
+            .flat_map(|found| found.repositories.into_iter().chain(found.snapshots))
+            .collect::<HashSet<_>>()
+            .into_iter()
+            .collect();
+        users.sort();
+        Ok(users)
+    }
+}

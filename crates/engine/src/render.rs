@@ -1,0 +1,217 @@
+//! Lets a format render a recorded revision: content comes from the catalog, rendered files go into the pool.
+
+use std::sync::Mutex;
+
+use chantal_catalog::{Catalog, Member, RecordReader};
+use chantal_formats::{Content, Format, FormatError, Leaf, Part, RenderSettings, RenderedItem, RenderedPackage, Tree};
+use chantal_model::{Algorithm, Digest, ItemKind, Landing, RelPath, RevisionNumber, Sha256};
+use chantal_pool::{Incoming, Pool, Sealed};
+use tokio::runtime::Handle;
+
+use crate::error::{Doing, EngineError};
+
+/// Members read at a time.
+const PAGE: u32 = 1000;
+
+/// A rendered file in the pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RenderedFile {
+    pub(crate) path: RelPath,
+    pub(crate) sha256: Sha256,
+    pub(crate) size: u64,
+}
+
+/// Renders a revision. Runs on a blocking thread of the runtime behind `handle`.
+pub(crate) fn render(
+    repo: &str,
+    format: &dyn Format,
+    catalog: &Catalog,
+    pool: &Pool,
+    handle: &Handle,
+    (line, revision, package_count): (i64, RevisionNumber, u64),
+    settings: &RenderSettings,
+) -> Result<Vec<RenderedFile>, EngineError> {
+    let content = Recorded {
+        catalog,
+        handle,
+        line,
+        revision,
+        package_count,
+    };
+    let tree = PoolTree {
+        pool,
+        placed: Mutex::new(Vec::new()),
+    };
+    format.render(&content, settings, &tree).map_err(|source| EngineError::Render {
+        repo: repo.to_owned(),
+        source,
+    })?;
+    let placed = tree.placed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (paths, sealed): (Vec<RelPath>, Vec<Sealed>) = placed.into_iter().unzip();
+    let settled = pool.settle(sealed).doing("store rendered metadata")?;
+    let mut files: Vec<RenderedFile> = paths
+        .into_iter()
+        .zip(settled)
+        .map(|(path, settled)| RenderedFile {
+            path,
+            sha256: settled.sha256,
+            size: settled.size,
+        })
+        .collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// A revision as the catalog has it.
+struct Recorded<'a> {
+    catalog: &'a Catalog,
+    handle: &'a Handle,
+    line: i64,
+    revision: RevisionNumber,
+    package_count: u64,
+}
+
+impl Recorded<'_> {
+    /// Pages through members of one kind in path order. Later syncs do not change what a revision holds, so pages of
+    /// different moments fit each other.
+    fn each(
+        &self,
+        kind: ItemKind,
+        part: Part,
+        take: &mut dyn FnMut(&Member, Option<&[u8]>) -> Result<(), FormatError>,
+    ) -> Result<(), FormatError> {
+        let mut reader = RecordReader::new(self.catalog);
+        let mut after: Option<String> = None;
+        loop {
+            let page = self
+                .handle
+                .block_on(self.catalog.members(self.line, self.revision, kind, after.as_deref(), PAGE))
+                .map_err(|error| unreadable(&error))?;
+            let wanted: Vec<i64> = page.iter().filter_map(|member| member.records[part]).collect();
+            let bodies = self.handle.block_on(reader.read(&wanted)).map_err(|error| unreadable(&error))?;
+            let mut bodies = bodies.into_iter();
+            for member in &page {
+                let record = member.records[part].and_then(|_| bodies.next());
+                take(member, record.as_deref())?;
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE as usize => after = Some(last.path.clone()),
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+fn unreadable(error: &chantal_catalog::CatalogError) -> FormatError {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    FormatError::Io {
+        file: "catalog".into(),
+        source: std::io::Error::other(text),
+    }
+}
+
+impl Content for Recorded<'_> {
+    fn package_count(&self) -> u64 {
+        self.package_count
+    }
+
+    fn packages(
+        &self,
+        part: Part,
+        take: &mut dyn FnMut(RenderedPackage<'_>) -> Result<(), FormatError>,
+    ) -> Result<(), FormatError> {
+        self.each(ItemKind::Package, part, &mut |member, record| {
+            let Some(package) = &member.package else {
+                return Ok(());
+            };
+            take(RenderedPackage {
+                path: &member.path,
+                label: &package.label,
+                part_key: &package.part_key,
+                name: &package.name,
+                arch: &package.arch,
+                version: &package.version,
+                record,
+            })
+        })
+    }
+
+    fn items(
+        &self,
+        kind: ItemKind,
+        take: &mut dyn FnMut(RenderedItem<'_>) -> Result<(), FormatError>,
+    ) -> Result<(), FormatError> {
+        self.each(kind, 0, &mut |member, record| {
+            let attributes = member
+                .attributes
+                .as_deref()
+                .and_then(|text| serde_json::from_str(text).ok())
+                .unwrap_or(serde_json::Value::Null);
+            if kind == ItemKind::File && attributes["role"] != "verbatim" {
+                return Ok(());
+            }
+            take(RenderedItem {
+                key: &member.path,
+                attributes: &attributes,
+                record: record.unwrap_or_default(),
+            })
+        })
+    }
+}
+
+/// Takes rendered files into the pool.
+struct PoolTree<'a> {
+    pool: &'a Pool,
+    placed: Mutex<Vec<(RelPath, Sealed)>>,
+}
+
+impl Tree for PoolTree<'_> {
+    fn create(&self, also: &[Algorithm]) -> Result<Box<dyn Leaf + '_>, FormatError> {
+        let incoming = self.pool.incoming(also).map_err(|error| unwritable(&error))?;
+        Ok(Box::new(PoolLeaf { tree: self, incoming }))
+    }
+}
+
+struct PoolLeaf<'a> {
+    tree: &'a PoolTree<'a>,
+    incoming: Incoming,
+}
+
+fn unwritable(error: &chantal_pool::PoolError) -> FormatError {
+    FormatError::Io {
+        file: "pool".into(),
+        source: std::io::Error::other(error.to_string()),
+    }
+}
+
+impl std::io::Write for PoolLeaf<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Landing::write(&mut self.incoming, bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Leaf for PoolLeaf<'_> {
+    fn digests(&self) -> (u64, Sha256, Vec<Digest>) {
+        let (sha256, others) = self.incoming.digests();
+        (self.incoming.len_bytes(), sha256, others)
+    }
+
+    fn place(self: Box<Self>, path: &str) -> Result<(), FormatError> {
+        let Self { tree, incoming } = *self;
+        let path = RelPath::parse(path).map_err(|error| FormatError::malformed(path, error.to_string()))?;
+        let sealed = incoming.seal().map_err(|error| unwritable(&error))?;
+        let mut placed = tree.placed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        placed.push((path, sealed));
+        Ok(())
+    }
+}

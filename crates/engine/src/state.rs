@@ -1,0 +1,175 @@
+//! The files of a state: packages by the catalog, metadata as it came or as it was rendered.
+
+use std::path::Path;
+
+use chantal_catalog::{Lease, PublicationState};
+use chantal_config::Repository;
+use chantal_formats::Format;
+use chantal_model::{ItemKind, Mode, RelPath, Sha256, Step};
+
+use crate::Engine;
+use crate::error::{Doing, EngineError, blocking};
+use crate::publish::State;
+use crate::render::render;
+
+/// Members read at a time.
+const PAGE: u32 = 5000;
+
+/// One file of a state: where it is published and where its bytes are.
+#[derive(Clone, Debug)]
+pub(crate) struct StateFile {
+    pub(crate) path: RelPath,
+    pub(crate) sha256: Sha256,
+    pub(crate) size: u64,
+}
+
+/// The published path of the file that a client reads first.
+pub(crate) fn entry_path(format: &dyn Format, files: &[StateFile]) -> Option<RelPath> {
+    files
+        .iter()
+        .filter(|file| file.path.parent().is_some_and(|parent| parent.as_str() == format.entry_dir()))
+        .filter_map(|file| Some((format.entry_rank(file.path.file_name())?, &file.path)))
+        .max_by_key(|(rank, _)| *rank)
+        .map(|(_, path)| path.clone())
+}
+
+/// Whether a staged directory holds every file with its size.
+pub(crate) fn complete(directory: &Path, sizes: &[(String, u64)]) -> Result<(), String> {
+    for (name, size) in sizes {
+        match std::fs::symlink_metadata(directory.join(name)) {
+            Ok(meta) if meta.is_file() && meta.len() == *size => {}
+            Ok(meta) => return Err(format!("{name} has {} bytes instead of {size}", meta.len())),
+            Err(error) => return Err(format!("{name}: {error}")),
+        }
+    }
+    Ok(())
+}
+
+fn file(path: &str, blob: Option<(Sha256, u64)>) -> Option<StateFile> {
+    let (sha256, size) = blob?;
+    Some(StateFile {
+        path: RelPath::parse(path).ok()?,
+        sha256,
+        size,
+    })
+}
+
+impl Engine {
+    /// Members of a kind that have bytes, with their attributes.
+    async fn member_files(
+        &self,
+        line: i64,
+        revision: chantal_model::RevisionNumber,
+        kind: ItemKind,
+    ) -> Result<Vec<(StateFile, Option<String>)>, EngineError> {
+        let mut files = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self
+                .catalog
+                .members(line, revision, kind, after.as_deref(), PAGE)
+                .await
+                .doing("read a revision")?;
+            let full = page.len() == PAGE as usize;
+            after = page.last().map(|member| member.path.clone());
+            files.extend(
+                page.into_iter()
+                    .filter_map(|member| Some((file(&member.path, member.blob)?, member.attributes))),
+            );
+            if !full {
+                return Ok(files);
+            }
+        }
+    }
+
+    /// Every package of a state.
+    pub(crate) async fn package_files(&self, state: &State) -> Result<Vec<StateFile>, EngineError> {
+        let files = self.member_files(state.line, state.revision, ItemKind::Package).await?;
+        Ok(files.into_iter().map(|(file, _)| file).collect())
+    }
+
+    /// Upstream's files that a state publishes as they came.
+    async fn verbatim_files(
+        &self,
+        line: i64,
+        revision: chantal_model::RevisionNumber,
+    ) -> Result<Vec<StateFile>, EngineError> {
+        let files = self.member_files(line, revision, ItemKind::File).await?;
+        Ok(files
+            .into_iter()
+            .filter(|(_, attributes)| {
+                attributes
+                    .as_deref()
+                    .and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok())
+                    .is_some_and(|attributes| attributes["role"] == "verbatim")
+            })
+            .map(|(file, _)| file)
+            .collect())
+    }
+
+    /// Every metadata file of a state; `None` if they must be rendered first.
+    pub(crate) async fn metadata_files(&self, state: &State) -> Result<Option<Vec<StateFile>>, EngineError> {
+        let mut files = self.verbatim_files(state.line, state.revision).await?;
+        if state.mode == Mode::Mirror {
+            return Ok(Some(files));
+        }
+        let rendered = self.catalog.rendered(&state.render_key).await.doing("look up rendered metadata")?;
+        if rendered.is_empty() || rendered.iter().any(|(_, sha256, size)| !self.pool.contains(sha256, *size)) {
+            return Ok(None);
+        }
+        files.extend(rendered.into_iter().filter_map(|(path, sha256, size)| file(&path, Some((sha256, size)))));
+        Ok(Some(files))
+    }
+
+    /// Every metadata file of a state, rendered now if it was not before.
+    pub(crate) async fn rendered(
+        &self,
+        repo: &Repository,
+        format: &'static dyn Format,
+        state: &State,
+        lease: &Lease,
+    ) -> Result<Vec<StateFile>, EngineError> {
+        if let Some(files) = self.metadata_files(state).await? {
+            return Ok(files);
+        }
+        self.progress.begin(Step::Render, state.packages);
+        let (catalog, pool, id) = (self.catalog.clone(), self.pool.clone(), repo.id.to_string());
+        let (content, settings) = ((state.line, state.revision, state.packages), state.render_settings.clone());
+        let handle = tokio::runtime::Handle::current();
+        let rendered =
+            blocking(move || render(&id, format, &catalog, &pool, &handle, content, &settings)).await?;
+        let blobs: Vec<chantal_catalog::NewBlob> = rendered
+            .iter()
+            .map(|file| chantal_catalog::NewBlob {
+                sha256: file.sha256,
+                size: file.size,
+                digests: Vec::new(),
+            })
+            .collect();
+        self.catalog.add_blobs(lease, &blobs).await.doing("record rendered metadata")?;
+        let rows: Vec<(String, Sha256)> = rendered.iter().map(|file| (file.path.to_string(), file.sha256)).collect();
+        self.catalog.save_rendered(lease, &state.render_key, &rows).await.doing("record rendered metadata")?;
+        self.progress.end(Step::Render);
+        let mut files = self.verbatim_files(state.line, state.revision).await?;
+        files.extend(rendered.into_iter().map(|file| StateFile {
+            path: file.path,
+            sha256: file.sha256,
+            size: file.size,
+        }));
+        Ok(files)
+    }
+
+    /// Metadata files of a state that is or was served.
+    pub(crate) async fn metadata_of(&self, state: &PublicationState) -> Result<Vec<StateFile>, EngineError> {
+        let mut files = self.verbatim_files(state.line, state.revision).await?;
+        let rendered = self.catalog.rendered(&state.render_key).await.doing("look up rendered metadata")?;
+        files.extend(rendered.into_iter().filter_map(|(path, sha256, size)| file(&path, Some((sha256, size)))));
+        Ok(files)
+    }
+
+    /// Paths of the packages of a state that is or was served.
+    pub(crate) async fn package_paths(&self, state: &PublicationState) -> Result<Vec<RelPath>, EngineError> {
+        let files = self.member_files(state.line, state.revision, ItemKind::Package).await?;
+        Ok(files.into_iter().map(|(file, _)| file.path).collect())
+    }
+}

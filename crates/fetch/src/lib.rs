@@ -1,0 +1,1 @@
+//! Bounded, verified reads from a feed over http, https and file.

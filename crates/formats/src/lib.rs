@@ -1,0 +1,83 @@
+//! The trait [`Format`], its registry and one folder per package format.
+//!
+//! A format *asks* for files and *describes* packages; it does no I/O, knows no clock and no network. The engine
+//! fetches, pools and records. What a format reads are verified bytes; what it writes goes into a [`Tree`].
+
+mod compress;
+mod error;
+mod read;
+mod render;
+pub mod rpm;
+
+pub use compress::{Decoder, Encoder, OpenLimits, decode, encode};
+pub use error::{Bad, FormatError};
+pub use read::{Fetched, Flow, Got, Item, Overview, ReadRequest, Role, Rule, Sink, Stop, Wanted};
+pub use render::{ClientFile, Content, Leaf, Part, RenderSettings, RenderedItem, RenderedPackage, Tree};
+
+use chantal_model::{Package, RelPath, VersionKey};
+
+/// What one package format knows.
+///
+/// The flow is the engine's: it asks [`Format::wants`] until nothing is wanted, lists, selects, passes over the
+/// parts, records, and renders what was recorded.
+pub trait Format: Send + Sync {
+    /// The name that the configuration's `type` uses.
+    fn name(&self) -> &'static str;
+
+    /// Names the metadata files still missing, given those already fetched. Empty: ready to list.
+    ///
+    /// The first call, with nothing fetched, names the entry point.
+    fn wants(&self, have: &dyn Fetched, request: &ReadRequest) -> Result<Vec<Wanted>, FormatError>;
+
+    /// What the entry point says about the whole feed.
+    fn overview(&self, have: &dyn Fetched) -> Result<Overview, FormatError>;
+
+    /// Reports every package, advisory, group, module and document that the fetched metadata lists, in a stream.
+    fn list(&self, have: &dyn Fetched, found: &mut dyn Sink) -> Result<(), FormatError>;
+
+    /// Names of the parts in which upstream describes a package; part 0 is what [`Format::list`] reads.
+    fn parts(&self) -> &'static [&'static str];
+
+    /// Passes over one part and hands out each package's raw record.
+    ///
+    /// `key` is the [`Package::part_key`]; for part 0 records come in the order in which [`Format::list`] reported the
+    /// packages, bad ones left out alike. Other parts come in any order. A part that upstream does not have is empty.
+    fn part(
+        &self,
+        part: usize,
+        have: &dyn Fetched,
+        take: &mut dyn FnMut(&str, &[u8]) -> Flow,
+    ) -> Result<(), FormatError>;
+
+    /// A key whose byte order is this format's version order; `text` is as in [`chantal_model::Version::text`].
+    fn version_key(&self, text: &str) -> VersionKey;
+
+    /// Paths under which generated metadata may publish a package, best first; the last is free for any package,
+    /// since it carries a digest.
+    fn paths(&self, package: &Package) -> Vec<RelPath>;
+
+    /// The directory that holds the entry point (RPM: `repodata`); it is switched as a whole.
+    fn entry_dir(&self) -> &'static str;
+
+    /// Whether a file of the entry directory has a fixed name and so must be replaced, and in which order: the higher
+    /// the rank the later. `None` for files whose name changes with their content.
+    fn entry_rank(&self, file_name: &str) -> Option<u8>;
+
+    /// Writes the metadata of a repository that holds exactly this content.
+    ///
+    /// Equal content and settings give equal bytes.
+    fn render(&self, content: &dyn Content, settings: &RenderSettings, out: &dyn Tree) -> Result<(), FormatError>;
+
+    /// A configuration file for clients, as file name and text.
+    fn client_file(&self, about: &ClientFile<'_>) -> (String, String);
+}
+
+/// All formats, in the order in which they were added.
+pub fn all() -> [&'static dyn Format; 1] {
+    [&rpm::Rpm]
+}
+
+/// Finds a format by the name that the configuration's `type` uses.
+pub fn by_name(name: &str) -> Option<&'static dyn Format> {
+    all().into_iter().find(|format| format.name() == name)
+}

@@ -1,0 +1,95 @@
+//! RPM repositories: repomd.xml and the files that it names.
+//!
+//! Read as createrepo_c and librepo write and read them. What upstream says about a package is kept as it came and only
+//! cut and put together again, so nothing that we do not know is lost.
+
+mod client;
+mod comps;
+mod filelists;
+mod href;
+mod item;
+mod list;
+mod modulemd;
+mod pathname;
+mod primary;
+pub(crate) mod record;
+mod render;
+mod render_comps;
+mod render_modules;
+mod render_updateinfo;
+mod repomd;
+mod updateinfo;
+mod version;
+mod wants;
+mod xml;
+mod yaml;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use chantal_model::{Package, RelPath, VersionKey};
+
+use crate::error::FormatError;
+use crate::read::{Fetched, Flow, Overview, ReadRequest, Sink, Wanted};
+use crate::render::{ClientFile, Content, RenderSettings, Tree};
+
+/// RPM repositories with `repodata/repomd.xml`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rpm;
+
+impl crate::Format for Rpm {
+    fn name(&self) -> &'static str {
+        "rpm"
+    }
+
+    fn wants(&self, have: &dyn Fetched, request: &ReadRequest) -> Result<Vec<Wanted>, FormatError> {
+        wants::wants(have, request)
+    }
+
+    fn overview(&self, have: &dyn Fetched) -> Result<Overview, FormatError> {
+        list::overview(have)
+    }
+
+    fn list(&self, have: &dyn Fetched, found: &mut dyn Sink) -> Result<(), FormatError> {
+        list::list(have, found)
+    }
+
+    fn parts(&self) -> &'static [&'static str] {
+        &list::PARTS
+    }
+
+    fn part(
+        &self,
+        part: usize,
+        have: &dyn Fetched,
+        take: &mut dyn FnMut(&str, &[u8]) -> Flow,
+    ) -> Result<(), FormatError> {
+        list::part(part, have, take)
+    }
+
+    fn version_key(&self, text: &str) -> VersionKey {
+        version::key(text)
+    }
+
+    fn paths(&self, package: &Package) -> Vec<RelPath> {
+        pathname::paths(package)
+    }
+
+    fn entry_dir(&self) -> &'static str {
+        pathname::ENTRY_DIR
+    }
+
+    fn entry_rank(&self, file_name: &str) -> Option<u8> {
+        pathname::entry_rank(file_name)
+    }
+
+    fn render(&self, content: &dyn Content, settings: &RenderSettings, out: &dyn Tree) -> Result<(), FormatError> {
+        render::render(content, settings, out)
+    }
+
+    fn client_file(&self, about: &ClientFile<'_>) -> (String, String) {
+        client::file(about)
+    }
+}

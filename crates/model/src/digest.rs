@@ -1,0 +1,353 @@
+//! Digests and the one place that computes them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::Digest as _;
+
+/// A digest algorithm that repository metadata uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// RFC 1321; broken, never enough alone.
+    Md5,
+    /// FIPS 180-4; broken, accepted only where the configuration allows it by name.
+    Sha1,
+    /// FIPS 180-4.
+    Sha224,
+    /// FIPS 180-4; the pool's own.
+    Sha256,
+    /// FIPS 180-4.
+    Sha384,
+    /// FIPS 180-4.
+    Sha512,
+}
+
+impl Algorithm {
+    /// The name in lower case, as metadata writes it (`sha256`).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "md5",
+            Self::Sha1 => "sha1",
+            Self::Sha224 => "sha224",
+            Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    /// Length of a digest in bytes.
+    pub fn len_bytes(self) -> usize {
+        match self {
+            Self::Md5 => 16,
+            Self::Sha1 => 20,
+            Self::Sha224 => 28,
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+
+    /// Whether collisions can be made, so that the digest alone proves nothing.
+    pub fn is_weak(self) -> bool {
+        matches!(self, Self::Md5 | Self::Sha1)
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Text that is no digest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseDigestError {
+    /// An algorithm that Chantal does not know.
+    #[error("unknown digest algorithm {0:?}")]
+    UnknownAlgorithm(String),
+    /// Not hexadecimal, or not as long as the algorithm's digests are.
+    #[error("{text:?} is not a {algorithm} digest: expected {expected} hexadecimal digits")]
+    NotHexadecimal {
+        /// The algorithm that was named.
+        algorithm: Algorithm,
+        /// What was given, cut to 80 characters.
+        text: String,
+        /// How many digits belong there.
+        expected: usize,
+    },
+}
+
+impl FromStr for Algorithm {
+    type Err = ParseDigestError;
+
+    /// Accepts the names of repository metadata; `sha` is createrepo's old name of SHA-1.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.to_ascii_lowercase().as_str() {
+            "md5" => Self::Md5,
+            "sha" | "sha1" => Self::Sha1,
+            "sha224" => Self::Sha224,
+            "sha256" => Self::Sha256,
+            "sha384" => Self::Sha384,
+            "sha512" => Self::Sha512,
+            _ => return Err(ParseDigestError::UnknownAlgorithm(text.chars().take(80).collect())),
+        })
+    }
+}
+
+/// A SHA-256, the name of a blob.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sha256(pub [u8; 32]);
+
+impl Sha256 {
+    /// Digests bytes in memory.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// Reads a digest from a database column or a file; `None` unless it is 32 bytes long.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// 64 hexadecimal digits in lower case.
+    pub fn hex(&self) -> String {
+        hex(&self.0)
+    }
+}
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.hex())
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sha256({self})")
+    }
+}
+
+impl FromStr for Sha256 {
+    type Err = ParseDigestError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digest = Digest::parse(Algorithm::Sha256, text)?;
+        Ok(Self::from_slice(digest.bytes()).expect("a SHA-256 digest has 32 bytes"))
+    }
+}
+
+/// A digest together with its algorithm.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest {
+    algorithm: Algorithm,
+    bytes: Box<[u8]>,
+}
+
+impl Digest {
+    /// Parses hexadecimal digits of either case.
+    pub fn parse(algorithm: Algorithm, text: &str) -> Result<Self, ParseDigestError> {
+        let text = text.trim();
+        match unhex(text) {
+            Some(bytes) if bytes.len() == algorithm.len_bytes() => Ok(Self {
+                algorithm,
+                bytes: bytes.into(),
+            }),
+            _ => Err(ParseDigestError::NotHexadecimal {
+                algorithm,
+                text: text.chars().take(80).collect(),
+                expected: algorithm.len_bytes() * 2,
+            }),
+        }
+    }
+
+    /// Makes a digest from raw bytes; `None` if the length is not the algorithm's.
+    pub fn from_bytes(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
+        (bytes.len() == algorithm.len_bytes()).then(|| Self {
+            algorithm,
+            bytes: bytes.into(),
+        })
+    }
+
+    /// The algorithm.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The raw bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Hexadecimal digits in lower case.
+    pub fn hex(&self) -> String {
+        hex(&self.bytes)
+    }
+
+    /// The digest as a blob's name, if it is a SHA-256.
+    pub fn sha256(&self) -> Option<Sha256> {
+        (self.algorithm == Algorithm::Sha256)
+            .then(|| Sha256::from_slice(&self.bytes))
+            .flatten()
+    }
+}
+
+impl From<Sha256> for Digest {
+    fn from(sha256: Sha256) -> Self {
+        Self {
+            algorithm: Algorithm::Sha256,
+            bytes: Box::new(sha256.0),
+        }
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.algorithm, self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+/// Computes SHA-256 and, on request, other digests of one stream of bytes in one pass.
+#[derive(Clone)]
+pub struct Digester {
+    sha256: sha2::Sha256,
+    others: Vec<Other>,
+    len: u64,
+}
+
+#[derive(Clone)]
+enum Other {
+    Md5(md5::Md5),
+    Sha1(sha1::Sha1),
+    Sha224(sha2::Sha224),
+    Sha384(sha2::Sha384),
+    Sha512(sha2::Sha512),
+}
+
+impl Digester {
+    /// Starts a pass that computes SHA-256 and each of `algorithms`.
+    pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        let mut wanted: Vec<Algorithm> = algorithms.into_iter().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let others = wanted
+            .into_iter()
+            .filter_map(|algorithm| match algorithm {
+                Algorithm::Sha256 => None,
+                Algorithm::Md5 => Some(Other::Md5(md5::Md5::new())),
+                Algorithm::Sha1 => Some(Other::Sha1(sha1::Sha1::new())),
+                Algorithm::Sha224 => Some(Other::Sha224(sha2::Sha224::new())),
+                Algorithm::Sha384 => Some(Other::Sha384(sha2::Sha384::new())),
+                Algorithm::Sha512 => Some(Other::Sha512(sha2::Sha512::new())),
+            })
+            .collect();
+        Self {
+            sha256: sha2::Sha256::new(),
+            others,
+            len: 0,
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.len += bytes.len() as u64;
+        self.sha256.update(bytes);
+        for other in &mut self.others {
+            match other {
+                Other::Md5(hasher) => hasher.update(bytes),
+                Other::Sha1(hasher) => hasher.update(bytes),
+                Other::Sha224(hasher) => hasher.update(bytes),
+                Other::Sha384(hasher) => hasher.update(bytes),
+                Other::Sha512(hasher) => hasher.update(bytes),
+            }
+        }
+    }
+
+    /// How many bytes were taken so far.
+    pub fn len_bytes(&self) -> u64 {
+        self.len
+    }
+
+    /// Ends the pass: SHA-256 first, then the others in the order of [`Algorithm`].
+    pub fn finish(self) -> (Sha256, Vec<Digest>) {
+        let sha256 = Sha256(self.sha256.finalize().into());
+        let others = self
+            .others
+            .into_iter()
+            .map(|other| match other {
+                Other::Md5(hasher) => raw(Algorithm::Md5, &hasher.finalize()),
+                Other::Sha1(hasher) => raw(Algorithm::Sha1, &hasher.finalize()),
+                Other::Sha224(hasher) => raw(Algorithm::Sha224, &hasher.finalize()),
+                Other::Sha384(hasher) => raw(Algorithm::Sha384, &hasher.finalize()),
+                Other::Sha512(hasher) => raw(Algorithm::Sha512, &hasher.finalize()),
+            })
+            .collect();
+        (sha256, others)
+    }
+}
+
+fn raw(algorithm: Algorithm, bytes: &[u8]) -> Digest {
+    Digest {
+        algorithm,
+        bytes: bytes.into(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
+        .collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|c| c.to_digit(16).map(|digit| digit as u8))
+        .collect::<Option<_>>()?;
+    if digits.len() % 2 == 1 {
+        return None;
+    }
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_pass_gives_the_published_test_vectors() {
+        let mut digester = Digester::new([Algorithm::Sha512, Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha1]);
+        digester.update(b"a");
+        digester.update(b"bc");
+
+        let (sha256, others) = digester.finish();
+
+        assert_eq!(sha256.hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+        assert_eq!(others[0], "md5:900150983cd24fb0d6963f7d28e17f72");
+        assert_eq!(others[1], "sha1:a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert!(others[2].starts_with("sha512:ddaf35a193617abacc417349ae204131"));
+        assert_eq!(others.len(), 3);
+    }
+
+    #[test]
+    fn digits_of_the_wrong_number_or_kind_are_refused() {
+        for text in ["", "00", "zz", &"0".repeat(63), &"0".repeat(66), &"é".repeat(32)] {
+            assert!(text.parse::<Sha256>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn upper_case_digits_are_the_same_digest() {
+        let lower = Sha256::of(b"x").hex();
+        assert_eq!(lower.to_uppercase().parse::<Sha256>(), lower.parse());
+    }
+}

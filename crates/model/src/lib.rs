@@ -1,0 +1,22 @@
+//! The nouns of Chantal and the ports between its stages.
+//!
+//! Every stage knows this crate and no other stage. A string from outside becomes one of these types at the border,
+//! once; after that it needs no more checks.
+
+mod compression;
+mod digest;
+mod landing;
+mod name;
+mod package;
+mod path;
+mod ports;
+mod revision;
+
+pub use compression::{Compression, ParseCompressionError};
+pub use digest::{Algorithm, Digest, Digester, ParseDigestError, Sha256};
+pub use landing::{Landing, Memory, Mismatch, Promise};
+pub use name::{NameError, RepoId, SnapshotName};
+pub use package::{ItemKind, Package, Version, VersionKey};
+pub use path::{PathError, RelPath};
+pub use ports::{Clock, NoProgress, Progress, Step, SystemClock};
+pub use revision::{Mode, ParseModeError, RevisionNumber};

@@ -1,0 +1,1 @@
+//! A tree of links and files: add, switch, prune.

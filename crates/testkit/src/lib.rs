@@ -1,0 +1,1 @@
+//! For tests only: a faulty upstream server, repository builders, runners of real clients.
