@@ -1,1 +1,45 @@
 //! SQL behind one interface: repositories, lines, revisions, members, snapshots, leases.
+//!
+//! SQLite at run time: write-ahead log, `synchronous=FULL`, foreign keys, one writer connection. Every statement is
+//! portable and is also prepared against a real PostgreSQL in the tests. Times are seconds since 1970, sizes bytes.
+
+mod blobs;
+mod connect;
+mod error;
+mod feeds;
+mod history;
+mod lease;
+mod members;
+mod process;
+mod publications;
+mod queries;
+mod records;
+mod repositories;
+mod revisions;
+mod schema;
+mod snapshots;
+pub mod sql;
+
+pub use blobs::{Blob, NewBlob};
+pub use connect::{Access, Catalog};
+pub use error::CatalogError;
+pub use feeds::FeedState;
+pub use history::{HistoryRow, Outcome};
+pub use lease::Lease;
+pub use members::{Member, MemberKey, MemberPackage, NewMember, NewPackage, PackageRow};
+pub use publications::{Publication, PublicationKind, PublicationState, StateStatus};
+pub use queries::{CatalogStats, FoundPackage};
+pub use records::RecordReader;
+pub use repositories::Repository;
+pub use revisions::{NewRevision, Revision};
+pub use schema::{Migration, SchemaStatus};
+pub use snapshots::Snapshot;
+
+/// Number of record columns of a member.
+pub const PARTS: usize = 3;
+
+/// The `removed_in` of a member that is still there.
+pub const FOREVER: i64 = i64::MAX;
+
+#[cfg(test)]
+mod tests;

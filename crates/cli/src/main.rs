@@ -1,2 +1,103 @@
-//! The command `chantal`.
-fn main() {}
+//! The command `chantal`: mirrors package repositories, keeps every state of them, publishes plain files.
+
+mod app;
+mod args;
+mod commands;
+mod configuration;
+#[cfg(test)]
+mod docs;
+mod exit;
+mod failure;
+mod output;
+mod progress;
+mod select;
+mod signals;
+mod talk;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::app::App;
+use crate::args::{Cli, Color};
+use crate::exit::Outcome;
+use crate::failure::Failure;
+use crate::talk::{Manner, Talk};
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(tell_bug));
+    // The hook has told it; unwinding has rolled back.
+    let code = std::panic::catch_unwind(start).unwrap_or(exit::INTERNAL);
+    ExitCode::from(code)
+}
+
+fn tell_bug(panic: &std::panic::PanicHookInfo<'_>) {
+    let what = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
+    let talk = Talk::new(Manner::default());
+    talk.fail(
+        &Failure::new(exit::INTERNAL, format!("this is a bug in chantal: {what}{place}"))
+            .hint(format!("please report it with the command line; this is version {}", env!("CARGO_PKG_VERSION"))),
+    );
+}
+
+fn start() -> u8 {
+    let words: Vec<_> = std::env::args_os().collect();
+    let command = Cli::command().color(args::color_of(&words).for_help());
+    let parsed = command.try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return told_by_clap(&error, &words),
+    };
+    let app = App::new(cli.globals);
+    app.log();
+    let outcome = run(&app, cli.command);
+    outcome.unwrap_or_else(|failure| {
+        app.talk.fail(&failure);
+        failure.code
+    })
+}
+
+/// Help and version go to stdout with 0, mistakes to stderr with 2.
+fn told_by_clap(error: &clap::Error, words: &[std::ffi::OsString]) -> u8 {
+    if error.use_stderr() && args::wants_json(words) {
+        let text = error.render().to_string();
+        let mut paragraphs = text.trim().split("\n\n");
+        let message = paragraphs.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let mut failure = Failure::usage(message);
+        failure.hint = paragraphs.find_map(|text| text.trim().strip_prefix("tip: ").map(str::to_owned));
+        Talk::new(Manner { json_errors: true, ..Manner::default() }).fail(&failure);
+    } else {
+        // Whoever closed the stream does not want to read it.
+        let _ = error.print();
+    }
+    error.exit_code() as u8
+}
+
+fn run(app: &App, command: args::Command) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(exit::INTERNAL, "cannot start the runtime").because(&error))?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            failure = signals::stopped() => Err(failure),
+            outcome = commands::run(app, command) => outcome,
+        }
+    });
+    // Dropping the future has rolled back; threads that still compress or hash get a moment, not more.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    outcome
+}
+
+impl Color {
+    /// What clap makes of it.
+    fn for_help(self) -> clap::ColorChoice {
+        match self {
+            Self::Auto => clap::ColorChoice::Auto,
+            Self::Always => clap::ColorChoice::Always,
+            Self::Never => clap::ColorChoice::Never,
+        }
+    }
+}

@@ -71,7 +71,7 @@ fn fields<R: BufRead>(xml: &mut Xml<R>) -> Result<Fields, FormatError> {
             Node::Start => fields.translated = xml.attribute("xml:lang").is_some(),
             Node::End if xml.depth() == 2 => return Ok(fields),
             Node::End => match (xml.depth(), xml.name()) {
-                (3, "id") => fields.id = xml.text().to_owned(),
+                (3, "id") => xml.text().clone_into(&mut fields.id),
                 (3, "name") if !fields.translated => fields.name = Some(xml.text().to_owned()),
                 (4, "packagereq") => fields.packages.push(xml.text().to_owned()),
                 (4, "groupid") => fields.groups.push(xml.text().to_owned()),

@@ -37,17 +37,17 @@ pub(super) fn overview(have: &dyn Fetched) -> Result<Overview, FormatError> {
     })
 }
 
-/// How a file is compressed, as its name says.
+/// How a file is compressed, as its name says; `None` for what nobody can read, such as zchunk.
 fn by_suffix(href: &str) -> Option<Compression> {
-    let compressed = [
-        Compression::Gzip,
-        Compression::Zstd,
-        Compression::Xz,
-        Compression::Bzip2,
-    ]
-    .into_iter()
-    .find(|compression| href.ends_with(compression.suffix()));
-    compressed.or_else(|| href.ends_with(".xml").then_some(Compression::None))
+    let suffix = href.rsplit('.').next().unwrap_or_default();
+    match suffix {
+        "gz" => Some(Compression::Gzip),
+        "zst" => Some(Compression::Zstd),
+        "xz" => Some(Compression::Xz),
+        "bz2" => Some(Compression::Bzip2),
+        "xml" => Some(Compression::None),
+        _ => None,
+    }
 }
 
 /// See [`crate::Format::list`].

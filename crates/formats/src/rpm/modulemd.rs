@@ -135,8 +135,7 @@ struct Fields {
 }
 
 fn item(text: &str, keys: &mut Keys) -> Result<Item, Wrong> {
-    let mut fields = Fields::default();
-    yaml::scalars(text, &mut |path, value| fields.take(path, value))?;
+    let fields: Fields = yaml::gather(text)?;
     if fields.artifacts.len() > MAX_ARTIFACTS {
         return Err(Wrong::Limit("artifacts of a module", MAX_ARTIFACTS.to_string()));
     }
@@ -173,7 +172,7 @@ fn item(text: &str, keys: &mut Keys) -> Result<Item, Wrong> {
     })
 }
 
-impl Fields {
+impl yaml::Gather for Fields {
     fn take(&mut self, path: &[yaml::Step], value: &str) {
         let field = match path {
             [yaml::Step::Key(key)] => match key.as_str() {
@@ -202,7 +201,9 @@ impl Fields {
         };
         value.clone_into(field);
     }
+}
 
+impl Fields {
     fn key(&self) -> String {
         let Self {
             document,
@@ -240,7 +241,7 @@ impl Fields {
 }
 
 /// `name-epoch:version-release.arch`, whatever the packager left out.
-fn with_epoch(artifact: &str) -> String {
+pub(super) fn with_epoch(artifact: &str) -> String {
     let Some((name_version, release)) = artifact.rsplit_once('-') else {
         return artifact.to_owned();
     };

@@ -1,8 +1,97 @@
-//! Rendering.
+//! Generated metadata of an RPM repository.
+//!
+//! Every record is upstream's own; only what names an unpublished package is taken out of it. Locations are written as
+//! plain paths: clients (librepo, libzypp) escape them when they make a URL, so an escape written here would be escaped
+//! once more.
 
+mod cut;
+mod document;
+mod parts;
+mod repomd;
+
+pub(super) use cut::{Cuts, Visit, walk};
+pub(super) use document::{Entry, Lazy};
+
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Bound;
+use std::thread;
+
+use super::{render_comps, render_modules, render_updateinfo};
 use crate::error::FormatError;
-use crate::render::{Content, RenderSettings, Tree};
+use crate::render::{Content, RenderSettings, RenderedPackage, Tree};
+use parts::Roots;
 
-pub(super) fn render(_: &dyn Content, _: &RenderSettings, _: &dyn Tree) -> Result<(), FormatError> {
-    Ok(())
+/// The packages of the content, as other metadata names them.
+#[derive(Default)]
+pub(super) struct Published {
+    labels: HashSet<Box<str>>,
+    names: BTreeSet<Box<str>>,
+}
+
+impl Published {
+    fn add(&mut self, package: &RenderedPackage<'_>) {
+        self.labels.insert(package.label.into());
+        if !self.names.contains(package.name) {
+            self.names.insert(package.name.into());
+        }
+    }
+
+    /// Whether a package with this label is published.
+    pub(super) fn has_label(&self, label: &str) -> bool {
+        self.labels.contains(label)
+    }
+
+    /// Whether a package of this name is published.
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Whether a package is published whose name begins and ends so, with at least one byte in between.
+    pub(super) fn has_name_like(&self, start: &str, end: &str) -> bool {
+        self.names
+            .range::<str, _>((Bound::Included(start), Bound::Unbounded))
+            .take_while(|name| name.starts_with(start))
+            .any(|name| name[start.len()..].len() > end.len() && name.ends_with(end))
+    }
+}
+
+/// See [`crate::Format::render`].
+pub(super) fn render(content: &dyn Content, settings: &RenderSettings, out: &dyn Tree) -> Result<(), FormatError> {
+    let roots = Roots::of(content)?;
+    let part = |part, seen: &mut dyn FnMut(&RenderedPackage<'_>)| {
+        parts::render(part, content, &roots, settings, out, seen)
+    };
+    let (first, filelists, other) = thread::scope(|scope| {
+        let filelists = scope.spawn(|| part(1, &mut |_| {}));
+        let other = scope.spawn(|| part(2, &mut |_| {}));
+        let first = || {
+            let mut published = Published::default();
+            let primary = part(0, &mut |package| published.add(package))?;
+            let items = items(content, &published, settings, out)?;
+            Ok::<_, FormatError>((primary, items))
+        };
+        (first(), join(filelists), join(other))
+    });
+    let (primary, items) = first?;
+    let mut entries = vec![primary, filelists?, other?];
+    entries.extend(items);
+    repomd::render(&entries, content, settings, out)
+}
+
+fn items(
+    content: &dyn Content,
+    published: &Published,
+    settings: &RenderSettings,
+    out: &dyn Tree,
+) -> Result<Vec<Entry>, FormatError> {
+    let entries = [
+        render_comps::render(content, published, settings, out)?,
+        render_updateinfo::render(content, published, settings, out)?,
+        render_modules::render(content, published, settings, out)?,
+    ];
+    Ok(entries.into_iter().flatten().collect())
+}
+
+fn join<T>(handle: thread::ScopedJoinHandle<'_, T>) -> T {
+    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -32,7 +32,8 @@ pub(super) struct Repomd {
 /// One `<data>` element.
 #[derive(Clone, Debug)]
 pub(super) struct Data {
-    /// Id for [`Fetched::get`]: `data/<type>`, the second of a type `data/<type>#2`.
+    /// Id for [`Fetched::get`]: `data/<type>`, the second of a type `data/<type>#2`; entries that name one
+    /// file share the id of the first.
     pub(super) id: String,
     /// Its type.
     pub(super) kind: String,
@@ -243,20 +244,18 @@ fn finish<R: BufRead>(
     if path.as_str().starts_with(ENTRY_PATH) {
         return Err(xml.malformed(format!("{kind}: unsafe path {href:?}: it is the entry point's")));
     }
-    if let Some(other) = before
-        .data
-        .iter()
-        .find(|other| other.path == path && other.digest != digest)
-    {
+    let twin = before.data.iter().find(|other| other.path == path);
+    if let Some(other) = twin.filter(|other| other.digest != digest) {
         return Err(xml.malformed(format!("{kind} and {}: two digests for {href:?}", other.kind)));
     }
     if kind == "primary" && before.first(&kind).is_some_and(|first| first.href != href) {
         return Err(xml.malformed("it names two different primary files"));
     }
     let same = before.data.iter().filter(|data| data.kind == kind).count();
-    let id = match same {
-        0 => format!("data/{kind}"),
-        _ => format!("data/{kind}#{}", same + 1),
+    let id = match (twin, same) {
+        (Some(twin), _) => twin.id.clone(),
+        (None, 0) => format!("data/{kind}"),
+        (None, _) => format!("data/{kind}#{}", same + 1),
     };
     Ok(Data {
         id,

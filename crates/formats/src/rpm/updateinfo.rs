@@ -74,7 +74,7 @@ fn fields<R: BufRead>(xml: &mut Xml<R>) -> Result<Fields, FormatError> {
             Node::Start => begin(xml, &mut fields),
             Node::End if xml.depth() == 2 => break,
             Node::End if xml.depth() == 3 => match xml.name() {
-                "id" => fields.id = xml.text().to_owned(),
+                "id" => xml.text().clone_into(&mut fields.id),
                 "title" => fields.title = Some(xml.text().to_owned()),
                 "severity" => fields.severity = Some(xml.text().to_owned()),
                 _ => {}
@@ -108,7 +108,7 @@ fn begin<R: BufRead>(xml: &Xml<R>, fields: &mut Fields) {
 }
 
 /// The label of a listed package; `None` for one that lacks a part and so can match nothing.
-fn label<R: BufRead>(xml: &Xml<R>) -> Option<Box<str>> {
+pub(super) fn label<R: BufRead>(xml: &Xml<R>) -> Option<Box<str>> {
     let [name, version, release, arch] = ["name", "version", "release", "arch"].map(|part| xml.attribute(part));
     let epoch = xml.attribute("epoch").unwrap_or_default();
     Some(version::label(&name?, &epoch, &version?, &release?, &arch?).into())

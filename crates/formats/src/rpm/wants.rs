@@ -43,14 +43,20 @@ pub(super) fn wants(have: &dyn Fetched, request: &ReadRequest) -> Result<Vec<Wan
     for data in &needed {
         wanted.push(promised(data, request, mirror || !is_source(&repomd, data))?);
     }
-    wanted.retain(|wanted| matches!(have.get(&wanted.id), Got::NotAsked));
+    keep_missing(&mut wanted, have);
     if wanted.is_empty() && mirror {
         for data in needed.iter().filter(|data| is_delta(&data.kind)) {
             deltas(have, data, request, &mut wanted)?;
         }
-        wanted.retain(|wanted| matches!(have.get(&wanted.id), Got::NotAsked));
+        keep_missing(&mut wanted, have);
     }
     Ok(wanted)
+}
+
+/// Leaves out what was asked for before, and what is wanted twice.
+fn keep_missing(wanted: &mut Vec<Wanted>, have: &dyn Fetched) {
+    let mut seen = HashSet::new();
+    wanted.retain(|wanted| matches!(have.get(&wanted.id), Got::NotAsked) && seen.insert(wanted.id.clone()));
 }
 
 fn is_delta(kind: &str) -> bool {

@@ -120,13 +120,13 @@ impl<R: BufRead> Xml<R> {
                 Event::Eof => return self.close(),
                 Event::Text(text) => text.into_inner(),
                 Event::CData(text) => text.into_inner(),
-                Event::GeneralRef(reference) => match resolve(&reference) {
-                    Some(character) => Cow::Owned(character.to_string()),
-                    None => {
+                Event::GeneralRef(reference) => {
+                    let Some(character) = resolve(&reference) else {
                         let reason = format!("unknown entity &{};", cut(&reference));
                         return Err(self.malformed(reason));
-                    }
-                },
+                    };
+                    Cow::Owned(character.to_string())
+                }
                 Event::DocType(doctype) => {
                     let allowed = self.doctype == Doctype::Plain && self.depth == 0 && !doctype.contains('[');
                     if !allowed {
@@ -185,9 +185,12 @@ impl<R: BufRead> Xml<R> {
                 return Err(self.limit("attribute", format!("{} KiB", MAX_ATTRIBUTE_BYTES >> 10)));
             }
             if attribute.value.contains('&') {
-                attribute
+                let value = attribute
                     .normalized_value(XmlVersion::Implicit1_0)
                     .map_err(|error| self.malformed(error.to_string()))?;
+                if !value.chars().all(is_xml_char) {
+                    return Err(self.malformed("a reference to a character that XML does not allow"));
+                }
             }
         }
         Ok(())
@@ -322,10 +325,15 @@ fn resolve(reference: &str) -> Option<char> {
             _ => return None,
         });
     };
-    let code = match number.strip_prefix('x') {
-        Some(digits) => u32::from_str_radix(digits, 16).ok()?,
-        None => number.parse().ok()?,
+    let (digits, radix) = match number.strip_prefix('x') {
+        Some(digits) => (digits, 16),
+        None => (number, 10),
     };
+    // `from_str_radix` alone would take a sign.
+    if digits.starts_with('+') {
+        return None;
+    }
+    let code = u32::from_str_radix(digits, radix).ok()?;
     char::from_u32(code).filter(|c| is_xml_char(*c))
 }
 

@@ -1,10 +1,12 @@
+use std::fmt::Write as _;
+
+use chantal_model::{Compression, Mode};
 use proptest::prelude::*;
 
 use super::super::testing::{Repo, list, package, primary, wants};
 use super::super::{Rpm, comps, filelists, modulemd, repomd, updateinfo};
 use crate::Format;
 use crate::error::FormatError;
-use chantal_model::{Compression, Mode};
 
 /// A document in which one thing is not as it should be.
 fn in_every_document(prolog: &str, body: &str) -> Vec<FormatError> {
@@ -48,11 +50,12 @@ fn entities_and_dtds_are_refused() {
 #[test]
 fn what_is_too_large_is_a_limit() {
     let deep = "<x>".repeat(100);
-    let attributes = format!("<x {}/>", (0..100).map(|i| format!("a{i}='' ")).collect::<String>());
+    let many: Vec<String> = (0..100).map(|i| format!("a{i}=''")).collect();
+    let attributes = format!("<x {}/>", many.join(" "));
     let long = format!("<x a='{}'/>", "y".repeat(65 << 10));
     for body in [&deep, &attributes, &long] {
         for error in in_every_document("", body) {
-            assert!(matches!(error, FormatError::Limit { .. }), "{:.40}: {error}", body);
+            assert!(matches!(error, FormatError::Limit { .. }), "{body:.40}: {error}");
         }
     }
     let text = format!("<x>{}</x>", "y".repeat((16 << 20) + 1));
@@ -85,6 +88,9 @@ fn what_is_not_well_formed_is_refused() {
         "<!-- ",
         "<![CDATA[",
         "&#0;",
+        "&#1;",
+        "&#+65;",
+        "<x a='&#1;'/>",
         "&#x110000;",
         "</",
     ] {
@@ -117,20 +123,16 @@ fn yaml_bombs_are_limits() {
     let mut laughs = "---\ndocument: modulemd\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..10 {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-        laughs += &format!("a{level}: &a{level} [{aliases}]\n");
+        writeln!(laughs, "a{level}: &a{level} [{aliases}]").unwrap();
     }
     let deep = format!("---\ndocument: {}", "[".repeat(100_000));
-    let deep_lines = format!(
-        "---\ndocument:\n{}",
-        "- \n".repeat(0) + &(0..200).map(|i| " ".repeat(i) + "-\n").collect::<String>()
-    );
+    let deep_lines = (0..200).fold("---\ndocument:\n".to_owned(), |text, i| text + &" ".repeat(i) + "-\n");
     let large = format!("---\ndocument: {}", "x".repeat(17 << 20));
     for text in [&laughs, &deep, &deep_lines, &large] {
         let result = modulemd::read(text.as_bytes(), "m", &mut |_| Ok(()));
         assert!(
             matches!(result, Err(FormatError::Limit { .. })),
-            "{:.60}: {result:?}",
-            text
+            "{text:.60}: {result:?}"
         );
     }
     let cycle = "---\ndocument: x\na: &a [*a]\n";

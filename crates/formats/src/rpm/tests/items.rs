@@ -112,3 +112,19 @@ fn a_document_that_is_no_yaml_costs_no_other_one() {
     let kept = listed("modules", &text);
     assert_eq!((kept.items.len(), kept.bad.len()), (2, 3));
 }
+
+#[test]
+fn quoted_scalars_may_go_on_at_any_indentation_as_libyaml_lets_them() {
+    for scalar in ["'it''s é\n\n  '", "\"a \\\" b \\\n\nc\"", "'x\ny'"] {
+        let text = format!(
+            "---\ndocument: modulemd\nversion: 2\ndata:\n  stream: é\n  name: n\n  components:\n    - rationale: {scalar}\n  \
+             arch: x\n"
+        );
+        let kept = listed("modules", &text);
+        assert_eq!(kept.bad, [], "{scalar}");
+        assert_eq!(keys(&kept.items), ["modulemd/n:é:::x"]);
+        assert_eq!(kept.items[0].record, text.as_bytes(), "the record stays as it came");
+    }
+    let open = "---\ndocument: modulemd\ndata:\n  name: 'x\ny\n";
+    assert_eq!(listed("modules", open).bad.len(), 1);
+}

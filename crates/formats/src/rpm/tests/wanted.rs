@@ -83,6 +83,16 @@ fn a_second_entry_of_a_type_is_fetched_and_the_first_is_read() {
 }
 
 #[test]
+fn a_file_that_two_entries_name_is_fetched_once() {
+    let data = entry("group", "repodata/c", "sha256") + &entry("group_gz", "repodata/c", "sha256");
+    let mirror = wants(&repomd(&data), Mode::Mirror).unwrap();
+    assert_eq!(ids(&mirror)[3..], ["data/group"]);
+    let other = entry("group_gz", "repodata/c", "sha256").replace(">00", ">11");
+    let data = entry("group", "repodata/c", "sha256") + &other;
+    assert!(wants(&repomd(&data), Mode::Mirror).is_err());
+}
+
+#[test]
 fn paths_that_leave_the_repository_are_refused() {
     for href in [
         "../x",

@@ -1,0 +1,137 @@
+//! Blobs and their digests under other algorithms; what a running sync relies on.
+
+use std::collections::HashMap;
+
+use chantal_model::{Algorithm, Digest, Sha256};
+use sqlx::AssertSqlSafe;
+
+use crate::connect::Catalog;
+use crate::error::CatalogError;
+use crate::lease::Lease;
+use crate::sql::{self, many};
+
+/// Rows in one transaction.
+pub(crate) const TRANSACTION_ROWS: usize = 5000;
+/// Values in one lookup.
+pub(crate) const LOOKUP: usize = 1000;
+
+/// A blob that the catalog knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// Its row.
+    pub id: i64,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// A blob that is durable in the pool.
+#[derive(Clone, Debug)]
+pub struct NewBlob {
+    /// Its name.
+    pub sha256: Sha256,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its digests under other algorithms; SHA-256 is left out.
+    pub digests: Vec<Digest>,
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> Result<Sha256, CatalogError> {
+    Sha256::from_slice(bytes).ok_or_else(|| CatalogError::corrupt(format!("a digest of {} bytes", bytes.len())))
+}
+
+impl Catalog {
+    /// Looks up blobs by name.
+    pub async fn blobs(&self, names: &[Sha256]) -> Result<HashMap<Sha256, Blob>, CatalogError> {
+        let mut found = HashMap::with_capacity(names.len());
+        for chunk in names.chunks(LOOKUP) {
+            let text = sql::list(many::BLOBS, chunk.len());
+            let mut query = sqlx::query_as::<_, (Vec<u8>, i64, i64)>(AssertSqlSafe(text));
+            for name in chunk {
+                query = query.bind(&name.0[..]);
+            }
+            for (name, id, size) in query.fetch_all(&self.reader).await? {
+                found.insert(sha256(&name)?, Blob { id, size: size as u64 });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Looks up blobs by any digest: name and size in bytes. SHA-256 itself is looked up too.
+    pub async fn blobs_by_digest(&self, digests: &[Digest]) -> Result<HashMap<Digest, (Sha256, u64)>, CatalogError> {
+        let mut found = HashMap::new();
+        let names: Vec<Sha256> = digests.iter().filter_map(Digest::sha256).collect();
+        for (name, blob) in self.blobs(&names).await? {
+            found.insert(Digest::from(name), (name, blob.size));
+        }
+        let others: Vec<&Digest> = digests.iter().filter(|digest| digest.sha256().is_none()).collect();
+        for chunk in others.chunks(LOOKUP) {
+            let text = sql::list(many::BLOBS_BY_DIGEST, chunk.len());
+            let mut query = sqlx::query_as::<_, (String, Vec<u8>, Vec<u8>, i64)>(AssertSqlSafe(text));
+            for digest in chunk {
+                query = query.bind(digest.bytes());
+            }
+            for (algorithm, bytes, name, size) in query.fetch_all(&self.reader).await? {
+                let digest = algorithm.parse::<Algorithm>().ok().and_then(|algorithm| Digest::from_bytes(algorithm, &bytes));
+                if let Some(digest) = digest {
+                    found.insert(digest, (sha256(&name)?, size as u64));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Notes blobs that the holder of a lease relies on before anything else names them.
+    pub async fn intend(&self, lease: &Lease, names: &[Sha256]) -> Result<(), CatalogError> {
+        for chunk in names.chunks(TRANSACTION_ROWS) {
+            let mut transaction = self.begin_as(lease).await?;
+            let text = sql::values(many::ADD_INTENTS, chunk.len());
+            let mut query = sqlx::query(AssertSqlSafe(text));
+            for name in chunk {
+                query = query.bind(lease.name()).bind(lease.fence()).bind(&name.0[..]);
+            }
+            query.execute(&mut *transaction).await?;
+            transaction.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Records blobs; gives their rows in the order of `blobs`. Those that are known already keep their row.
+    pub async fn add_blobs(&self, lease: &Lease, blobs: &[NewBlob]) -> Result<Vec<i64>, CatalogError> {
+        let mut ids = Vec::with_capacity(blobs.len());
+        for chunk in blobs.chunks(TRANSACTION_ROWS) {
+            let mut transaction = self.begin_as(lease).await?;
+            let text = sql::values(many::ADD_BLOBS, chunk.len());
+            let mut query = sqlx::query(AssertSqlSafe(text));
+            for blob in chunk {
+                query = query.bind(&blob.sha256.0[..]).bind(blob.size as i64);
+            }
+            query.execute(&mut *transaction).await?;
+            let mut rows: HashMap<Sha256, i64> = HashMap::with_capacity(chunk.len());
+            for names in chunk.chunks(LOOKUP) {
+                let mut query =
+                    sqlx::query_as::<_, (Vec<u8>, i64, i64)>(AssertSqlSafe(sql::list(many::BLOBS, names.len())));
+                for blob in names {
+                    query = query.bind(&blob.sha256.0[..]);
+                }
+                for (name, id, _) in query.fetch_all(&mut *transaction).await? {
+                    rows.insert(sha256(&name)?, id);
+                }
+            }
+            let digests: Vec<(&Digest, i64)> = chunk
+                .iter()
+                .flat_map(|blob| blob.digests.iter().map(|digest| (digest, rows[&blob.sha256])))
+                .filter(|(digest, _)| digest.algorithm() != Algorithm::Sha256)
+                .collect();
+            for some in digests.chunks(TRANSACTION_ROWS) {
+                let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_DIGESTS, some.len())));
+                for (digest, blob) in some {
+                    query = query.bind(digest.algorithm().name()).bind(digest.bytes()).bind(blob);
+                }
+                query.execute(&mut *transaction).await?;
+            }
+            transaction.commit().await?;
+            ids.extend(chunk.iter().map(|blob| rows[&blob.sha256]));
+        }
+        Ok(ids)
+    }
+}

@@ -1,0 +1,104 @@
+//! Opening the database.
+
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, Transaction};
+
+use crate::error::CatalogError;
+use crate::schema;
+
+/// What the database is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reading; an older schema is good enough.
+    Read,
+    /// Reading and writing an existing database.
+    Write,
+    /// Reading and writing; a missing or empty database is created.
+    Create,
+}
+
+/// The catalog. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    pub(crate) writer: SqlitePool,
+    pub(crate) reader: SqlitePool,
+    path: PathBuf,
+}
+
+/// Connections that read at the same time.
+const READERS: u32 = 4;
+/// How long a statement waits for another process's transaction.
+const BUSY: Duration = Duration::from_secs(60);
+
+impl Catalog {
+    /// Opens the database; it is readable by its owner only.
+    pub async fn open(path: &Path, access: Access) -> Result<Self, CatalogError> {
+        let exists = std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0);
+        if !exists {
+            if access != Access::Create {
+                return Err(CatalogError::Absent { path: path.to_owned() });
+            }
+            let made = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+            made.map_err(|source| CatalogError::Open {
+                path: path.to_owned(),
+                source,
+            })?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(false)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY)
+            .statement_cache_capacity(64)
+            .pragma("cache_size", "-32768")
+            .pragma("mmap_size", "268435456");
+        let pool = |connections| {
+            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY).idle_timeout(None).max_lifetime(None)
+        };
+        let catalog = Self {
+            writer: pool(1).connect_with(options.clone()).await?,
+            reader: pool(READERS).connect_lazy_with(options),
+            path: path.to_owned(),
+        };
+        let found = schema::version(&catalog.writer).await?;
+        match found {
+            None if access == Access::Create => schema::upgrade(&catalog).await?,
+            None => return Err(CatalogError::Schema { found: 0, needed: schema::LATEST }),
+            Some(found) if found == schema::LATEST || found < schema::LATEST && access == Access::Read => {}
+            Some(found) => return Err(CatalogError::Schema { found, needed: schema::LATEST }),
+        }
+        Ok(catalog)
+    }
+
+    /// Opens a database of any schema, for the commands that look after it.
+    pub async fn open_any(path: &Path) -> Result<Self, CatalogError> {
+        match Self::open(path, Access::Read).await {
+            Err(CatalogError::Schema { found, needed }) if found > needed => {
+                Err(CatalogError::Schema { found, needed })
+            }
+            other => other,
+        }
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Closes all connections; what is in the log goes into the database.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+
+    /// A transaction that has the write lock from its start.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}

@@ -1,0 +1,134 @@
+//! What ran, when, and how it ended.
+
+use chantal_model::RevisionNumber;
+use sqlx::Row as _;
+
+use crate::connect::Catalog;
+use crate::error::CatalogError;
+use crate::process::{Process, now};
+use crate::sql;
+
+/// How a run ended.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// `succeeded`, `partial` or `failed`.
+    pub status: String,
+    /// The exit code.
+    pub exit_code: i64,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The revision that it recorded.
+    pub revision: Option<RevisionNumber>,
+    /// Packages added.
+    pub added: i64,
+    /// Packages removed.
+    pub removed: i64,
+    /// Packages upgraded.
+    pub upgraded: i64,
+    /// Packages of the content.
+    pub packages: i64,
+    /// Bytes fetched.
+    pub bytes_fetched: i64,
+    /// Bytes that the pool had.
+    pub bytes_saved: i64,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct HistoryRow {
+    /// The repository's name.
+    pub repository: String,
+    /// What was done.
+    pub verb: String,
+    /// When it began.
+    pub started_at: i64,
+    /// When it ended.
+    pub finished_at: Option<i64>,
+    /// `running`, `succeeded`, `partial`, `failed`, or `killed` for a run whose process is gone.
+    pub status: String,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The revision that it recorded.
+    pub revision: Option<RevisionNumber>,
+    /// Packages added.
+    pub added: i64,
+    /// Packages removed.
+    pub removed: i64,
+    /// Packages upgraded.
+    pub upgraded: i64,
+    /// Bytes fetched.
+    pub bytes_fetched: i64,
+    /// The exit code.
+    pub exit_code: Option<i64>,
+}
+
+impl Catalog {
+    /// Notes that a run began; gives its row.
+    pub async fn begin_history(&self, repository: i64, verb: &str) -> Result<i64, CatalogError> {
+        let own = Process::own();
+        let (id,): (i64,) = sqlx::query_as(sql::BEGIN_HISTORY)
+            .bind(repository)
+            .bind(verb)
+            .bind(&own.host)
+            .bind(&own.boot_id)
+            .bind(own.pid)
+            .bind(own.start)
+            .bind(now())
+            .fetch_one(&self.writer)
+            .await?;
+        Ok(id)
+    }
+
+    /// Notes how a run ended.
+    pub async fn finish_history(&self, id: i64, outcome: &Outcome) -> Result<(), CatalogError> {
+        sqlx::query(sql::FINISH_HISTORY)
+            .bind(id)
+            .bind(now())
+            .bind(&outcome.status)
+            .bind(outcome.exit_code)
+            .bind(&outcome.error)
+            .bind(outcome.revision.map(|revision| revision.0))
+            .bind(outcome.added)
+            .bind(outcome.removed)
+            .bind(outcome.upgraded)
+            .bind(outcome.packages)
+            .bind(outcome.bytes_fetched)
+            .bind(outcome.bytes_saved)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    /// Runs of one repository or of all, newest first.
+    pub async fn history(&self, repository: Option<i64>, limit: i64) -> Result<Vec<HistoryRow>, CatalogError> {
+        let rows = sqlx::query(sql::HISTORY).bind(repository.unwrap_or(0)).bind(limit).fetch_all(&self.reader).await?;
+        let mut history = Vec::with_capacity(rows.len());
+        for row in rows {
+            let process = Process {
+                host: row.try_get(2)?,
+                boot_id: row.try_get(3)?,
+                pid: row.try_get(4)?,
+                start: row.try_get(5)?,
+            };
+            let mut status: String = row.try_get(8)?;
+            if status == "running" && process.is_gone() {
+                "killed".clone_into(&mut status);
+            }
+            history.push(HistoryRow {
+                repository: row.try_get(0)?,
+                verb: row.try_get(1)?,
+                started_at: row.try_get(6)?,
+                finished_at: row.try_get(7)?,
+                status,
+                error: row.try_get(9)?,
+                revision: row.try_get::<Option<i64>, _>(10)?.map(RevisionNumber),
+                added: row.try_get(11)?,
+                removed: row.try_get(12)?,
+                upgraded: row.try_get(13)?,
+                bytes_fetched: row.try_get(14)?,
+                exit_code: row.try_get(15)?,
+            });
+        }
+        Ok(history)
+    }
+}

@@ -1,0 +1,150 @@
+//! Leases: at most one process works on a name, and one that was replaced can no longer write.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Sqlite, Transaction};
+use tokio::task::JoinHandle;
+
+use crate::connect::Catalog;
+use crate::error::CatalogError;
+use crate::process::{Process, now};
+use crate::sql;
+
+/// A lease that is not renewed ends after so many seconds.
+const EXPIRY_SECONDS: i64 = 60;
+/// It is renewed every so often.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Pause between two tries of a waiting process.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// A held lease. Every write names one, and is refused once somebody else has it.
+///
+/// Dropped without [`Lease::release`], it stays until this process ends or it expires.
+#[derive(Debug)]
+pub struct Lease {
+    name: String,
+    fence: i64,
+    catalog: Catalog,
+    heartbeat: JoinHandle<()>,
+}
+
+type Row = (String, String, i64, i64, i64, i64, i64);
+
+impl Catalog {
+    /// Takes a lease. A holder on this host whose process is gone is replaced at once, any other when it expires.
+    ///
+    /// # Errors
+    /// [`CatalogError::Busy`] at once, or after `wait`.
+    pub async fn acquire(&self, name: &str, wait: Option<Duration>) -> Result<Lease, CatalogError> {
+        let deadline = Instant::now() + wait.unwrap_or_default();
+        loop {
+            match self.try_acquire(name).await {
+                Ok(fence) => {
+                    return Ok(Lease {
+                        name: name.to_owned(),
+                        fence,
+                        catalog: self.clone(),
+                        heartbeat: tokio::spawn(beat(self.clone(), name.to_owned(), fence)),
+                    });
+                }
+                Err(CatalogError::Busy { .. }) if Instant::now() < deadline => tokio::time::sleep(RETRY).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn try_acquire(&self, name: &str) -> Result<i64, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let held: Option<Row> = sqlx::query_as(sql::LEASE).bind(name).fetch_optional(&mut *transaction).await?;
+        let mut fence = 1;
+        if let Some((host, boot_id, pid, start, held_fence, since, expires_at)) = held {
+            let holder = Process { host, boot_id, pid, start };
+            if expires_at > now() && !holder.is_gone() {
+                return Err(CatalogError::Busy {
+                    name: name.to_owned(),
+                    holder: format!("process {} on {}", holder.pid, holder.host),
+                    since: rfc3339(since),
+                });
+            }
+            fence = held_fence + 1;
+        }
+        let own = Process::own();
+        sqlx::query(sql::SAVE_LEASE)
+            .bind(name)
+            .bind(&own.host)
+            .bind(&own.boot_id)
+            .bind(own.pid)
+            .bind(own.start)
+            .bind(fence)
+            .bind(now())
+            .bind(now() + EXPIRY_SECONDS)
+            .execute(&mut *transaction)
+            .await?;
+        // What an earlier holder relied on is nobody's concern any more.
+        sqlx::query(sql::DROP_OLD_INTENTS).bind(name).bind(fence).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(fence)
+    }
+
+    /// A write transaction for the holder of a lease.
+    pub(crate) async fn begin_as(&self, lease: &Lease) -> Result<Transaction<'static, Sqlite>, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let held: Option<(i64,)> = sqlx::query_as(sql::LEASE_FENCE)
+            .bind(&lease.name)
+            .bind(lease.fence)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        match held {
+            Some(_) => Ok(transaction),
+            None => Err(CatalogError::LostLease {
+                name: lease.name.clone(),
+            }),
+        }
+    }
+}
+
+impl Lease {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its fence: higher than that of every holder before.
+    pub fn fence(&self) -> i64 {
+        self.fence
+    }
+
+    /// Gives it back.
+    pub async fn release(self) -> Result<(), CatalogError> {
+        self.heartbeat.abort();
+        sqlx::query(sql::DROP_LEASE).bind(&self.name).bind(self.fence).execute(&self.catalog.writer).await?;
+        sqlx::query(sql::DROP_INTENTS).bind(&self.name).bind(self.fence).execute(&self.catalog.writer).await?;
+        Ok(())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.heartbeat.abort();
+    }
+}
+
+async fn beat(catalog: Catalog, name: String, fence: i64) {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        let renewed = sqlx::query(sql::RENEW_LEASE)
+            .bind(&name)
+            .bind(fence)
+            .bind(now() + EXPIRY_SECONDS)
+            .execute(&catalog.writer)
+            .await;
+        if let Err(error) = renewed {
+            tracing::warn!(lease = name, %error, "the lease {name} could not be renewed");
+        }
+    }
+}
+
+/// Seconds since 1970 for people, in UTC.
+fn rfc3339(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
+}

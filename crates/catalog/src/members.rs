@@ -1,0 +1,306 @@
+//! Packages and the members of revisions.
+
+use std::collections::HashMap;
+
+use chantal_model::{ItemKind, RevisionNumber, Sha256, VersionKey};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use crate::PARTS;
+use crate::blobs::{LOOKUP, sha256};
+use crate::connect::Catalog;
+use crate::error::CatalogError;
+use crate::lease::Lease;
+use crate::sql::{self, many};
+
+/// Rows of twelve columns in one statement, below SQLite's limit of 32,766 values.
+const PACKAGE_ROWS: usize = 2000;
+/// Packages read at a time.
+const PAGE: i64 = 2000;
+
+/// A package to be recorded: bytes with a description.
+#[derive(Clone, Debug)]
+pub struct NewPackage {
+    /// Its format.
+    pub format: String,
+    /// Its bytes.
+    pub blob_id: i64,
+    /// Digest over upstream's record without its location.
+    pub description: Sha256,
+    /// Its name.
+    pub name: String,
+    /// Its version as users write it.
+    pub version: String,
+    /// Sorts as the format compares.
+    pub version_key: VersionKey,
+    /// Its architecture.
+    pub arch: String,
+    /// How advisories and modules name it.
+    pub label: String,
+    /// How other parts of the metadata name it.
+    pub part_key: String,
+    /// Whether it is a source package.
+    pub is_source: bool,
+    /// When it was built.
+    pub build_time: Option<i64>,
+    /// One line about it.
+    pub summary: String,
+}
+
+/// What rendering reads of a member's package.
+#[derive(Clone, Debug)]
+pub struct MemberPackage {
+    /// Its name.
+    pub name: String,
+    /// Its version as users write it.
+    pub version: String,
+    /// Its architecture.
+    pub arch: String,
+    /// How advisories and modules name it.
+    pub label: String,
+    /// How other parts of the metadata name it.
+    pub part_key: String,
+}
+
+/// A member of a revision.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Its row.
+    pub id: i64,
+    /// Its published path, or its key.
+    pub path: String,
+    /// Its package.
+    pub package: Option<MemberPackage>,
+    /// Its bytes: name and size.
+    pub blob: Option<(Sha256, u64)>,
+    /// Rows of its records.
+    pub records: [Option<i64>; PARTS],
+    /// Facts as JSON.
+    pub attributes: Option<String>,
+}
+
+/// What a member is compared by.
+#[derive(Clone, Debug)]
+pub struct MemberKey {
+    /// Its row.
+    pub id: i64,
+    /// What it is.
+    pub kind: ItemKind,
+    /// Its published path, or its key.
+    pub path: String,
+    /// Row of its package.
+    pub package_id: Option<i64>,
+    /// Row of its bytes.
+    pub blob_id: Option<i64>,
+    /// Rows of its records.
+    pub records: [Option<i64>; PARTS],
+    /// Facts as JSON.
+    pub attributes: Option<String>,
+}
+
+/// A member to be opened.
+#[derive(Clone, Debug)]
+pub struct NewMember {
+    /// What it is.
+    pub kind: ItemKind,
+    /// Its published path, or its key.
+    pub path: String,
+    /// Row of its package.
+    pub package_id: Option<i64>,
+    /// Row of its bytes.
+    pub blob_id: Option<i64>,
+    /// Rows of its records.
+    pub records: [Option<i64>; PARTS],
+    /// Facts as JSON.
+    pub attributes: Option<String>,
+}
+
+/// A package at a path.
+#[derive(Clone, Debug)]
+pub struct PackageRow {
+    /// Its name.
+    pub name: String,
+    /// Its version as users write it.
+    pub version: String,
+    /// Sorts as the format compares.
+    pub version_key: VersionKey,
+    /// Its architecture.
+    pub arch: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its bytes.
+    pub sha256: Sha256,
+    /// Its published path.
+    pub path: String,
+    /// One line about it.
+    pub summary: String,
+}
+
+pub(crate) fn package_row(row: &SqliteRow) -> Result<PackageRow, CatalogError> {
+    Ok(PackageRow {
+        name: row.try_get(0)?,
+        version: row.try_get(1)?,
+        version_key: VersionKey(row.try_get::<Vec<u8>, _>(2)?.into()),
+        arch: row.try_get(3)?,
+        size: row.try_get::<i64, _>(4)? as u64,
+        sha256: sha256(row.try_get(5)?)?,
+        path: row.try_get(6)?,
+        summary: row.try_get(7)?,
+    })
+}
+
+impl Catalog {
+    /// Records packages; gives their rows in order. Equal bytes with an equal description are one package.
+    pub async fn add_packages(&self, lease: &Lease, packages: &[NewPackage]) -> Result<Vec<i64>, CatalogError> {
+        let mut ids = Vec::with_capacity(packages.len());
+        for chunk in packages.chunks(PACKAGE_ROWS) {
+            let known = self.package_ids(chunk).await?;
+            let new: Vec<&NewPackage> = chunk.iter().filter(|package| !known.contains_key(&key(package))).collect();
+            if !new.is_empty() {
+                self.insert_packages(lease, &new).await?;
+            }
+            let all = if new.is_empty() { known } else { self.package_ids(chunk).await? };
+            for package in chunk {
+                let id = all.get(&key(package));
+                ids.push(*id.ok_or_else(|| CatalogError::corrupt("a package that was just written is gone"))?);
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn insert_packages(&self, lease: &Lease, packages: &[&NewPackage]) -> Result<(), CatalogError> {
+        let mut transaction = self.begin_as(lease).await?;
+        let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_PACKAGES, packages.len())));
+        for package in packages {
+            query = query
+                .bind(&package.format)
+                .bind(package.blob_id)
+                .bind(&package.description.0[..])
+                .bind(&package.name)
+                .bind(&package.version)
+                .bind(&package.version_key.0[..])
+                .bind(&package.arch)
+                .bind(&package.label)
+                .bind(Some(&package.part_key))
+                .bind(i64::from(package.is_source))
+                .bind(package.build_time)
+                .bind(&package.summary);
+        }
+        query.execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn package_ids(&self, packages: &[NewPackage]) -> Result<HashMap<PackageKey, i64>, CatalogError> {
+        let mut found = HashMap::with_capacity(packages.len());
+        for chunk in packages.chunks(LOOKUP) {
+            let text = sql::list(many::PACKAGE_IDS, chunk.len());
+            let mut query = sqlx::query_as::<_, (i64, i64, Vec<u8>, String)>(AssertSqlSafe(text));
+            for package in chunk {
+                query = query.bind(package.blob_id);
+            }
+            for (id, blob, description, format) in query.fetch_all(&self.reader).await? {
+                found.insert((blob, sha256(&description)?, format), id);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Members of one kind of a revision whose path comes after `after`, in path order, at most `limit`.
+    pub async fn members(
+        &self,
+        line: i64,
+        revision: RevisionNumber,
+        kind: ItemKind,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Member>, CatalogError> {
+        let rows = sqlx::query(sql::MEMBERS)
+            .bind(line)
+            .bind(kind.name())
+            .bind(after.unwrap_or_default())
+            .bind(revision.0)
+            .bind(i64::from(limit))
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(member).collect()
+    }
+
+    /// What every member of a revision is compared by.
+    pub async fn current_keys(&self, line: i64, revision: RevisionNumber) -> Result<Vec<MemberKey>, CatalogError> {
+        let rows = sqlx::query(sql::CURRENT_KEYS).bind(line).bind(revision.0).fetch_all(&self.reader).await?;
+        rows.iter()
+            .map(|row| {
+                let kind: &str = row.try_get(1)?;
+                Ok(MemberKey {
+                    id: row.try_get(0)?,
+                    kind: ItemKind::from_name(kind)
+                        .ok_or_else(|| CatalogError::corrupt(format!("a member of kind {kind:?}")))?,
+                    path: row.try_get(2)?,
+                    package_id: row.try_get(3)?,
+                    blob_id: row.try_get(4)?,
+                    records: [row.try_get(5)?, row.try_get(6)?, row.try_get(7)?],
+                    attributes: row.try_get(8)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Hands out every package of a revision in path order.
+    pub async fn each_package(
+        &self,
+        line: i64,
+        revision: RevisionNumber,
+        take: &mut (dyn FnMut(PackageRow) + Send),
+    ) -> Result<(), CatalogError> {
+        let mut after = String::new();
+        loop {
+            let rows = sqlx::query(sql::PACKAGES_OF)
+                .bind(line)
+                .bind(&after)
+                .bind(revision.0)
+                .bind(PAGE)
+                .fetch_all(&self.reader)
+                .await?;
+            for row in &rows {
+                let package = package_row(row)?;
+                after.clone_from(&package.path);
+                take(package);
+            }
+            if rows.len() < PAGE as usize {
+                return Ok(());
+            }
+        }
+    }
+}
+
+type PackageKey = (i64, Sha256, String);
+
+fn key(package: &NewPackage) -> PackageKey {
+    (package.blob_id, package.description, package.format.clone())
+}
+
+fn member(row: &SqliteRow) -> Result<Member, CatalogError> {
+    let blob = match row.try_get::<Option<Vec<u8>>, _>(6)? {
+        Some(name) => Some((sha256(&name)?, row.try_get::<i64, _>(7)? as u64)),
+        None => None,
+    };
+    let package = match row.try_get::<Option<String>, _>(8)? {
+        Some(name) => Some(MemberPackage {
+            name,
+            version: row.try_get(9)?,
+            arch: row.try_get(10)?,
+            label: row.try_get(11)?,
+            part_key: row.try_get::<Option<String>, _>(12)?.unwrap_or_default(),
+        }),
+        None => None,
+    };
+    Ok(Member {
+        id: row.try_get(0)?,
+        path: row.try_get(1)?,
+        package,
+        blob,
+        records: [row.try_get(2)?, row.try_get(3)?, row.try_get(4)?],
+        attributes: row.try_get(5)?,
+    })
+}

@@ -1,0 +1,158 @@
+//! Searching, counting, checking.
+
+use chantal_model::{RevisionNumber, Sha256};
+use sqlx::Row as _;
+
+use crate::blobs::sha256;
+use crate::connect::Catalog;
+use crate::error::CatalogError;
+use crate::members::{PackageRow, package_row};
+use crate::records::Unpacked;
+use crate::sql;
+
+/// A package and where it is.
+#[derive(Clone, Debug)]
+pub struct FoundPackage {
+    /// The package, at the first of its paths.
+    pub package: PackageRow,
+    /// Repositories that hold it now.
+    pub repositories: Vec<String>,
+    /// Snapshots that hold it, as `repository/snapshot`.
+    pub snapshots: Vec<String>,
+}
+
+/// Numbers about everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CatalogStats {
+    /// Repositories.
+    pub repositories: i64,
+    /// Snapshots.
+    pub snapshots: i64,
+    /// Revisions.
+    pub revisions: i64,
+    /// Packages in newest revisions, each repository counted by itself.
+    pub packages: i64,
+    /// Their bytes.
+    pub logical_bytes: i64,
+    /// Blobs.
+    pub blobs: i64,
+    /// Their bytes.
+    pub blob_bytes: i64,
+}
+
+impl Catalog {
+    /// Packages of a revision whose name or version holds a text; `*` stands for anything, case does not matter.
+    pub async fn search(
+        &self,
+        line: i64,
+        revision: RevisionNumber,
+        text: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<PackageRow>, CatalogError> {
+        let pattern = match text {
+            None => "%".to_owned(),
+            Some(text) => format!("%{}%", text.to_lowercase().replace('%', "").replace('*', "%")),
+        };
+        let rows = sqlx::query(sql::SEARCH)
+            .bind(line)
+            .bind(revision.0)
+            .bind(pattern)
+            .bind(limit)
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(package_row).collect()
+    }
+
+    /// Packages by SHA-256, `name` or `name@version`.
+    pub async fn find_package(&self, ident: &str) -> Result<Vec<FoundPackage>, CatalogError> {
+        let (name, version) = ident.split_once('@').unwrap_or((ident, ""));
+        let digest = ident.parse::<Sha256>().map(|name| name.0.to_vec()).unwrap_or_default();
+        let rows = sqlx::query(sql::FIND_PACKAGE)
+            .bind(name)
+            .bind(version)
+            .bind(digest)
+            .fetch_all(&self.reader)
+            .await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id: i64 = row.try_get(8)?;
+            let repositories: Vec<(String,)> =
+                sqlx::query_as(sql::PACKAGE_REPOSITORIES).bind(id).fetch_all(&self.reader).await?;
+            let snapshots: Vec<(String, String)> =
+                sqlx::query_as(sql::PACKAGE_SNAPSHOTS).bind(id).fetch_all(&self.reader).await?;
+            found.push(FoundPackage {
+                package: package_row(row)?,
+                repositories: repositories.into_iter().map(|(name,)| name).collect(),
+                snapshots: snapshots.into_iter().map(|(repo, name)| format!("{repo}/{name}")).collect(),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Numbers about everything.
+    pub async fn stats(&self) -> Result<CatalogStats, CatalogError> {
+        let (repositories, snapshots, revisions, packages, logical_bytes, blobs, blob_bytes) =
+            sqlx::query_as(sql::STATS).fetch_one(&self.reader).await?;
+        Ok(CatalogStats {
+            repositories,
+            snapshots,
+            revisions,
+            packages,
+            logical_bytes,
+            blobs,
+            blob_bytes,
+        })
+    }
+
+    /// Number and bytes of the metadata files of a line's newest revision.
+    pub async fn source_files(&self, line: i64) -> Result<(i64, i64), CatalogError> {
+        Ok(sqlx::query_as(sql::SOURCE_FILES).bind(line).fetch_one(&self.reader).await?)
+    }
+
+    /// Every blob with its size in bytes.
+    pub async fn all_blobs(&self) -> Result<Vec<(Sha256, u64)>, CatalogError> {
+        let rows: Vec<(Vec<u8>, i64)> = sqlx::query_as(sql::ALL_BLOBS).fetch_all(&self.reader).await?;
+        rows.into_iter().map(|(name, size)| Ok((sha256(&name)?, size as u64))).collect()
+    }
+
+    /// Checks the file, all references and all records; gives what is wrong.
+    pub async fn verify(&self) -> Result<Vec<String>, CatalogError> {
+        let mut problems = Vec::new();
+        let integrity: Vec<(String,)> = sqlx::query_as(sql::SQLITE_INTEGRITY).fetch_all(&self.reader).await?;
+        problems.extend(integrity.into_iter().map(|(line,)| line).filter(|line| line != "ok"));
+        for row in sqlx::query(sql::SQLITE_FOREIGN_KEYS).fetch_all(&self.reader).await? {
+            let (table, parent): (String, String) = (row.try_get(0)?, row.try_get(2)?);
+            problems.push(format!("a row of {table} names a row of {parent} that is not there"));
+        }
+        for (text, what) in [
+            (sql::DANGLING_MEMBERS, "members without a package or with an empty interval"),
+            (sql::RECORD_SLOTS, "records outside their pack"),
+        ] {
+            let (count,): (i64,) = sqlx::query_as(text).fetch_one(&self.reader).await?;
+            if count > 0 {
+                problems.push(format!("{count} {what}"));
+            }
+        }
+        let mut after = 0;
+        loop {
+            let packs: Vec<(i64, Vec<u8>, i64)> =
+                sqlx::query_as(sql::RECORD_PACKS).bind(after).fetch_all(&self.reader).await?;
+            let Some((last, _, _)) = packs.last() else { break };
+            after = *last;
+            for (id, body, count) in &packs {
+                match Unpacked::read(body) {
+                    Ok(pack) if pack.get(*count - 1).is_some() && pack.get(*count).is_none() => {}
+                    Ok(_) => problems.push(format!("pack {id} does not hold {count} records")),
+                    Err(error) => problems.push(format!("pack {id}: {error}")),
+                }
+            }
+        }
+        Ok(problems)
+    }
+
+    /// Rewrites the database file without its free pages.
+    pub async fn vacuum(&self) -> Result<(), CatalogError> {
+        sqlx::query(sql::SQLITE_VACUUM).execute(&self.writer).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! Revisions: the last transaction of a sync writes one, with the intervals that it opens and closes.
+
+use chantal_model::{Mode, RevisionNumber, Sha256};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use crate::blobs::sha256;
+use crate::connect::Catalog;
+use crate::error::CatalogError;
+use crate::feeds::{self, FeedState};
+use crate::lease::Lease;
+use crate::members::NewMember;
+use crate::process::now;
+use crate::sql::{self, many};
+use crate::{FOREVER, PARTS};
+
+/// Rows of eleven columns in one statement, below SQLite's limit of 32,766 values.
+const MEMBER_ROWS: usize = 2500;
+
+/// The immutable content of a repository after a change.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    /// Its line.
+    pub line: i64,
+    /// Its number.
+    pub number: RevisionNumber,
+    /// The mode it was recorded in.
+    pub mode: Mode,
+    /// The settings it is rendered with, as JSON.
+    pub settings: String,
+    /// Digest over its content.
+    pub fingerprint: Sha256,
+    /// When it was recorded.
+    pub created_at: i64,
+    /// Upstream's own revision.
+    pub upstream_revision: Option<String>,
+    /// Upstream's own time.
+    pub upstream_timestamp: Option<i64>,
+    /// Packages in it.
+    pub package_count: i64,
+    /// Their size in bytes.
+    pub package_bytes: i64,
+}
+
+/// A revision to be recorded.
+#[derive(Clone, Debug)]
+pub struct NewRevision {
+    /// Its line.
+    pub line: i64,
+    /// Its repository.
+    pub repository: i64,
+    /// Its mode.
+    pub mode: Mode,
+    /// The settings it is rendered with, as JSON.
+    pub settings: String,
+    /// Digest over its content.
+    pub fingerprint: Sha256,
+    /// Upstream's own revision.
+    pub upstream_revision: Option<String>,
+    /// Upstream's own time.
+    pub upstream_timestamp: Option<i64>,
+    /// Packages in it.
+    pub package_count: i64,
+    /// Their size in bytes.
+    pub package_bytes: i64,
+    /// Members that the revision before does not have.
+    pub open: Vec<NewMember>,
+    /// Rows of members that it has no more.
+    pub close: Vec<i64>,
+    /// What is remembered about the feed, saved in the same transaction.
+    pub feed_state: Option<FeedState>,
+}
+
+fn revision(row: &SqliteRow) -> Result<Revision, CatalogError> {
+    let mode: String = row.try_get(2)?;
+    Ok(Revision {
+        line: row.try_get(0)?,
+        number: RevisionNumber(row.try_get(1)?),
+        mode: mode.parse().map_err(|_| CatalogError::corrupt(format!("a revision in mode {mode:?}")))?,
+        settings: row.try_get(3)?,
+        fingerprint: sha256(row.try_get(4)?)?,
+        created_at: row.try_get(5)?,
+        upstream_revision: row.try_get(6)?,
+        upstream_timestamp: row.try_get(7)?,
+        package_count: row.try_get(8)?,
+        package_bytes: row.try_get(9)?,
+    })
+}
+
+impl Catalog {
+    /// The newest revision of a line.
+    pub async fn current(&self, line: i64) -> Result<Option<Revision>, CatalogError> {
+        let row = sqlx::query(sql::CURRENT_REVISION).bind(line).fetch_optional(&self.reader).await?;
+        row.as_ref().map(revision).transpose()
+    }
+
+    /// One revision.
+    pub async fn revision(&self, line: i64, number: RevisionNumber) -> Result<Option<Revision>, CatalogError> {
+        let row = sqlx::query(sql::REVISION).bind(line).bind(number.0).fetch_optional(&self.reader).await?;
+        row.as_ref().map(revision).transpose()
+    }
+
+    /// Every revision of a line, oldest first.
+    pub async fn revisions(&self, line: i64) -> Result<Vec<Revision>, CatalogError> {
+        let rows = sqlx::query(sql::REVISIONS).bind(line).fetch_all(&self.reader).await?;
+        rows.iter().map(revision).collect()
+    }
+
+    /// Records a revision in one transaction; gives its number.
+    pub async fn commit_revision(&self, lease: &Lease, new: NewRevision) -> Result<RevisionNumber, CatalogError> {
+        let mut transaction = self.begin_as(lease).await?;
+        let current = sqlx::query(sql::CURRENT_REVISION).bind(new.line).fetch_optional(&mut *transaction).await?;
+        let number = match &current {
+            Some(row) => revision(row)?.number.0 + 1,
+            None => 1,
+        };
+        sqlx::query(sql::ADD_REVISION)
+            .bind(new.line)
+            .bind(number)
+            .bind(new.mode.name())
+            .bind(&new.settings)
+            .bind(&new.fingerprint.0[..])
+            .bind(now())
+            .bind(&new.upstream_revision)
+            .bind(new.upstream_timestamp)
+            .bind(new.package_count)
+            .bind(new.package_bytes)
+            .execute(&mut *transaction)
+            .await?;
+        for id in &new.close {
+            sqlx::query(sql::CLOSE_MEMBER).bind(number).bind(id).execute(&mut *transaction).await?;
+        }
+        for chunk in new.open.chunks(MEMBER_ROWS) {
+            let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_MEMBERS, chunk.len())));
+            for member in chunk {
+                query = query
+                    .bind(new.line)
+                    .bind(member.kind.name())
+                    .bind(&member.path)
+                    .bind(member.package_id)
+                    .bind(member.blob_id);
+                for part in 0..PARTS {
+                    query = query.bind(member.records[part]);
+                }
+                query = query.bind(&member.attributes).bind(number).bind(FOREVER);
+            }
+            query.execute(&mut *transaction).await?;
+        }
+        if let Some(state) = &new.feed_state {
+            feeds::save(&mut transaction, new.repository, state).await?;
+        }
+        transaction.commit().await?;
+        Ok(RevisionNumber(number))
+    }
+}

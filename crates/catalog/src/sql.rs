@@ -1,0 +1,248 @@
+//! The text of every statement, in one place, so that a test prepares each against both database engines.
+
+/// Statements that only SQLite runs.
+pub(crate) const SQLITE_HAS_SCHEMA: &str =
+    "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'";
+pub(crate) const SQLITE_HAS_ANYTHING: &str = "SELECT count(*) FROM sqlite_master";
+pub(crate) const SQLITE_INTEGRITY: &str = "PRAGMA integrity_check(20)";
+pub(crate) const SQLITE_FOREIGN_KEYS: &str = "PRAGMA foreign_key_check";
+pub(crate) const SQLITE_VACUUM: &str = "VACUUM";
+
+/// The table of migrations, for both engines.
+pub const CREATE_SCHEMA_VERSION: &str =
+    "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)";
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
+        $($(#[$doc])* pub(crate) const $name: &str = $text;)*
+
+        /// Every portable statement of fixed text.
+        pub const ALL: &[&str] = &[$($name),*];
+    };
+}
+
+statements! {
+    SCHEMA_VERSION = "SELECT max(version) FROM schema_version";
+    SCHEMA_HISTORY = "SELECT version, name, applied_at FROM schema_version ORDER BY version";
+    ADD_SCHEMA_VERSION = "INSERT INTO schema_version (version, name, applied_at) VALUES ($1, $2, $3)";
+
+    LEASE = "SELECT host, boot_id, pid, pid_start, fence, since, expires_at FROM lease WHERE name = $1";
+    LEASE_FENCE = "SELECT fence FROM lease WHERE name = $1 AND fence = $2";
+    SAVE_LEASE = "INSERT INTO lease (name, host, boot_id, pid, pid_start, fence, since, expires_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+        ON CONFLICT (name) DO UPDATE SET host = excluded.host, boot_id = excluded.boot_id, pid = excluded.pid, \
+        pid_start = excluded.pid_start, fence = excluded.fence, since = excluded.since, expires_at = excluded.expires_at";
+    RENEW_LEASE = "UPDATE lease SET expires_at = $3 WHERE name = $1 AND fence = $2";
+    DROP_LEASE = "UPDATE lease SET expires_at = 0 WHERE name = $1 AND fence = $2";
+    DROP_INTENTS = "DELETE FROM intent WHERE lease_name = $1 AND fence = $2";
+    DROP_OLD_INTENTS = "DELETE FROM intent WHERE lease_name = $1 AND fence < $2";
+
+    REPOSITORIES = "SELECT r.id, l.id, r.name, r.format, r.created_at FROM repository r \
+        JOIN line l ON l.repository_id = r.id AND l.kind = 'main' ORDER BY r.name";
+    REPOSITORY = "SELECT r.id, l.id, r.name, r.format, r.created_at FROM repository r \
+        JOIN line l ON l.repository_id = r.id AND l.kind = 'main' WHERE r.name = $1";
+    ADD_REPOSITORY = "INSERT INTO repository (name, format, created_at) VALUES ($1, $2, $3) RETURNING id";
+    ADD_LINE = "INSERT INTO line (repository_id, kind) VALUES ($1, 'main') RETURNING id";
+
+    CURRENT_REVISION = "SELECT line_id, number, mode, settings, fingerprint, created_at, upstream_revision, \
+        upstream_timestamp, package_count, package_bytes FROM revision WHERE line_id = $1 ORDER BY number DESC LIMIT 1";
+    REVISION = "SELECT line_id, number, mode, settings, fingerprint, created_at, upstream_revision, \
+        upstream_timestamp, package_count, package_bytes FROM revision WHERE line_id = $1 AND number = $2";
+    REVISIONS = "SELECT line_id, number, mode, settings, fingerprint, created_at, upstream_revision, \
+        upstream_timestamp, package_count, package_bytes FROM revision WHERE line_id = $1 ORDER BY number";
+    ADD_REVISION = "INSERT INTO revision (line_id, number, mode, settings, fingerprint, created_at, \
+        upstream_revision, upstream_timestamp, package_count, package_bytes) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    CLOSE_MEMBER = "UPDATE member SET removed_in = $1 WHERE id = $2";
+
+    MEMBERS = "SELECT m.id, m.path, m.record_0, m.record_1, m.record_2, m.attributes, b.sha256, b.size, \
+        p.name, p.version, p.arch, p.label, p.part_key \
+        FROM member m LEFT JOIN blob b ON b.id = m.blob_id LEFT JOIN package p ON p.id = m.package_id \
+        WHERE m.line_id = $1 AND m.kind = $2 AND m.path > $3 AND m.added_in <= $4 AND m.removed_in > $4 \
+        ORDER BY m.path LIMIT $5";
+    CURRENT_KEYS = "SELECT id, kind, path, package_id, blob_id, record_0, record_1, record_2, attributes \
+        FROM member WHERE line_id = $1 AND added_in <= $2 AND removed_in > $2";
+    PACKAGES_OF = "SELECT p.name, p.version, p.version_key, p.arch, b.size, b.sha256, m.path, p.summary \
+        FROM member m JOIN package p ON p.id = m.package_id JOIN blob b ON b.id = m.blob_id \
+        WHERE m.line_id = $1 AND m.kind = 'package' AND m.path > $2 AND m.added_in <= $3 AND m.removed_in > $3 \
+        ORDER BY m.path LIMIT $4";
+    SEARCH = "SELECT p.name, p.version, p.version_key, p.arch, b.size, b.sha256, m.path, p.summary \
+        FROM member m JOIN package p ON p.id = m.package_id JOIN blob b ON b.id = m.blob_id \
+        WHERE m.line_id = $1 AND m.kind = 'package' AND m.added_in <= $2 AND m.removed_in > $2 \
+        AND (lower(p.name) LIKE $3 OR lower(p.version) LIKE $3) ORDER BY p.name, p.version_key, p.arch LIMIT $4";
+    FIND_PACKAGE = "SELECT p.name, p.version, p.version_key, p.arch, b.size, b.sha256, min(m.path), p.summary, p.id \
+        FROM package p JOIN blob b ON b.id = p.blob_id JOIN member m ON m.package_id = p.id \
+        WHERE (p.name = $1 AND ($2 = '' OR p.version = $2)) OR b.sha256 = $3 \
+        GROUP BY p.id, p.name, p.version, p.version_key, p.arch, b.size, b.sha256, p.summary \
+        ORDER BY p.name, p.version_key, p.arch";
+    PACKAGE_REPOSITORIES = "SELECT DISTINCT r.name FROM member m JOIN line l ON l.id = m.line_id \
+        JOIN repository r ON r.id = l.repository_id WHERE m.package_id = $1 AND m.removed_in = 9223372036854775807 \
+        ORDER BY r.name";
+    PACKAGE_SNAPSHOTS = "SELECT DISTINCT r.name, s.name FROM member m JOIN pin i ON i.line_id = m.line_id \
+        AND m.added_in <= i.revision AND m.removed_in > i.revision JOIN snapshot s ON s.id = i.snapshot_id \
+        JOIN repository r ON r.id = s.repository_id WHERE m.package_id = $1 ORDER BY r.name, s.name";
+
+    DIFF_ADDED = "SELECT p.name, p.version, p.version_key, p.arch, b.size, b.sha256, m.path, p.summary \
+        FROM member m JOIN package p ON p.id = m.package_id JOIN blob b ON b.id = m.blob_id \
+        WHERE m.line_id = $1 AND m.added_in > $2 AND m.added_in <= $3 AND m.removed_in > $3 AND m.kind = 'package'";
+    DIFF_REMOVED = "SELECT p.name, p.version, p.version_key, p.arch, b.size, b.sha256, m.path, p.summary \
+        FROM member m JOIN package p ON p.id = m.package_id JOIN blob b ON b.id = m.blob_id \
+        WHERE m.line_id = $1 AND m.removed_in > $2 AND m.removed_in <= $3 AND m.added_in <= $2 \
+        AND m.removed_in < 9223372036854775807 AND m.kind = 'package'";
+    ITEMS_ADDED = "SELECT m.path, m.attributes FROM member m WHERE m.line_id = $1 AND m.kind = $4 \
+        AND m.added_in > $2 AND m.added_in <= $3 AND m.removed_in > $3 \
+        AND NOT EXISTS (SELECT 1 FROM member o WHERE o.line_id = m.line_id AND o.kind = m.kind AND o.path = m.path \
+        AND o.added_in <= $2 AND o.removed_in > $2) ORDER BY m.path";
+
+    SNAPSHOTS = "SELECT s.id, s.repository_id, s.name, s.description, s.created_at, p.line_id, p.revision \
+        FROM snapshot s JOIN pin p ON p.snapshot_id = s.id AND p.position = 0 WHERE s.repository_id = $1 ORDER BY s.name";
+    SNAPSHOT = "SELECT s.id, s.repository_id, s.name, s.description, s.created_at, p.line_id, p.revision \
+        FROM snapshot s JOIN pin p ON p.snapshot_id = s.id AND p.position = 0 \
+        WHERE s.repository_id = $1 AND s.name = $2";
+    ADD_SNAPSHOT = "INSERT INTO snapshot (repository_id, name, description, created_at) VALUES ($1, $2, $3, $4) RETURNING id";
+    ADD_PIN = "INSERT INTO pin (snapshot_id, position, line_id, revision) VALUES ($1, $2, $3, $4)";
+    DELETE_PINS = "DELETE FROM pin WHERE snapshot_id = $1";
+    DELETE_SNAPSHOT = "DELETE FROM snapshot WHERE id = $1";
+
+    PUBLICATIONS = "SELECT p.path, p.repository_id, p.kind, p.snapshot_id, s.name, p.pinned, p.generation \
+        FROM publication p LEFT JOIN snapshot s ON s.id = p.snapshot_id ORDER BY p.path";
+    PUBLICATION = "SELECT p.path, p.repository_id, p.kind, p.snapshot_id, s.name, p.pinned, p.generation \
+        FROM publication p LEFT JOIN snapshot s ON s.id = p.snapshot_id WHERE p.path = $1";
+    SAVE_PUBLICATION = "INSERT INTO publication (path, repository_id, kind, snapshot_id, pinned, generation) \
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (path) DO UPDATE SET repository_id = excluded.repository_id, \
+        kind = excluded.kind, snapshot_id = excluded.snapshot_id, pinned = excluded.pinned, generation = excluded.generation";
+    DELETE_PUBLICATION = "DELETE FROM publication WHERE path = $1";
+    DELETE_STATES = "DELETE FROM publication_state WHERE path = $1";
+    DELETE_STRAYS = "DELETE FROM stray WHERE path = $1";
+    STATES = "SELECT id, path, line_id, revision, render_key, entry_sha256, status, served_from, served_until \
+        FROM publication_state WHERE path = $1 ORDER BY id";
+    STAGE_STATE = "INSERT INTO publication_state (path, line_id, revision, render_key, entry_sha256, status, served_from) \
+        VALUES ($1, $2, $3, $4, $5, 'staged', $6) RETURNING id";
+    RETIRE_OTHERS = "UPDATE publication_state SET status = 'retired', served_until = $3 \
+        WHERE path = $1 AND id <> $2 AND served_until IS NULL";
+    MAKE_LIVE = "UPDATE publication_state SET status = 'live', served_until = NULL WHERE id = $1";
+    DROP_STATE = "DELETE FROM publication_state WHERE id = $1";
+    STRAYS = "SELECT file, seen_at FROM stray WHERE path = $1";
+
+    RENDERED = "SELECT r.path, b.sha256, b.size FROM rendered r JOIN blob b ON b.id = r.blob_id \
+        WHERE r.render_key = $1 ORDER BY r.path";
+    SAVE_RENDERED = "INSERT INTO rendered (render_key, path, blob_id) \
+        SELECT $1, $2, id FROM blob WHERE sha256 = $3 ON CONFLICT (render_key, path) DO UPDATE SET blob_id = excluded.blob_id";
+    CLEAR_RENDERED = "DELETE FROM rendered WHERE render_key = $1";
+
+    FEED_STATE = "SELECT entry_url, etag, last_modified, entry_sha256, selection, complete, checked_at, changed_at, \
+        upstream_timestamp FROM feed_state WHERE repository_id = $1";
+    SAVE_FEED_STATE = "INSERT INTO feed_state (repository_id, entry_url, etag, last_modified, entry_sha256, selection, \
+        complete, checked_at, changed_at, upstream_timestamp) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+        ON CONFLICT (repository_id) DO UPDATE SET entry_url = excluded.entry_url, etag = excluded.etag, \
+        last_modified = excluded.last_modified, entry_sha256 = excluded.entry_sha256, selection = excluded.selection, \
+        complete = excluded.complete, checked_at = excluded.checked_at, changed_at = excluded.changed_at, \
+        upstream_timestamp = excluded.upstream_timestamp";
+    CLEAR_FEED_STATE = "DELETE FROM feed_state WHERE repository_id = $1";
+
+    BEGIN_HISTORY = "INSERT INTO history (repository_id, verb, host, boot_id, pid, pid_start, started_at, status) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'running') RETURNING id";
+    FINISH_HISTORY = "UPDATE history SET finished_at = $2, status = $3, exit_code = $4, error = $5, revision = $6, \
+        added = $7, removed = $8, upgraded = $9, packages = $10, bytes_fetched = $11, bytes_saved = $12 WHERE id = $1";
+    HISTORY = "SELECT r.name, h.verb, h.host, h.boot_id, h.pid, h.pid_start, h.started_at, h.finished_at, h.status, \
+        h.error, h.revision, h.added, h.removed, h.upgraded, h.bytes_fetched, h.exit_code \
+        FROM history h JOIN repository r ON r.id = h.repository_id WHERE $1 = 0 OR h.repository_id = $1 \
+        ORDER BY h.started_at DESC, h.id DESC LIMIT $2";
+
+    STATS = "SELECT (SELECT count(*) FROM repository), (SELECT count(*) FROM snapshot), (SELECT count(*) FROM revision), \
+        (SELECT count(*) FROM member WHERE kind = 'package' AND removed_in = 9223372036854775807), \
+        (SELECT CAST(coalesce(sum(b.size), 0) AS BIGINT) FROM member m JOIN blob b ON b.id = m.blob_id WHERE m.kind = 'package' \
+        AND m.removed_in = 9223372036854775807), (SELECT count(*) FROM blob), (SELECT CAST(coalesce(sum(size), 0) AS BIGINT) FROM blob)";
+    SOURCE_FILES = "SELECT count(*), CAST(coalesce(sum(b.size), 0) AS BIGINT) FROM member m JOIN blob b ON b.id = m.blob_id \
+        WHERE m.line_id = $1 AND m.kind = 'file' AND m.removed_in = 9223372036854775807";
+    ALL_BLOBS = "SELECT sha256, size FROM blob";
+    DANGLING_MEMBERS = "SELECT count(*) FROM member m WHERE (m.kind = 'package' AND (m.package_id IS NULL OR m.blob_id IS NULL)) \
+        OR m.removed_in <= m.added_in";
+    RECORD_PACKS = "SELECT id, body, count FROM pack WHERE id > $1 ORDER BY id LIMIT 50";
+    RECORD_SLOTS = "SELECT count(*) FROM record r JOIN pack p ON p.id = r.pack_id WHERE r.slot < 0 OR r.slot >= p.count";
+}
+
+/// The head and tail of statements over many rows or values; see [`values`] and [`list`].
+pub(crate) mod many {
+    pub(crate) const ADD_INTENTS: (&str, usize, &str) =
+        ("INSERT INTO intent (lease_name, fence, sha256) VALUES ", 3, " ON CONFLICT (lease_name, fence, sha256) DO NOTHING");
+    pub(crate) const ADD_BLOBS: (&str, usize, &str) =
+        ("INSERT INTO blob (sha256, size) VALUES ", 2, " ON CONFLICT (sha256) DO NOTHING");
+    pub(crate) const ADD_DIGESTS: (&str, usize, &str) = (
+        "INSERT INTO blob_digest (algorithm, digest, blob_id) VALUES ",
+        3,
+        " ON CONFLICT (algorithm, digest) DO NOTHING",
+    );
+    pub(crate) const ADD_PACKAGES: (&str, usize, &str) = (
+        "INSERT INTO package (format, blob_id, description, name, version, version_key, arch, label, part_key, is_source, \
+         build_time, summary) VALUES ",
+        12,
+        " ON CONFLICT (blob_id, description, format) DO NOTHING",
+    );
+    pub(crate) const ADD_PACKS: (&str, usize, &str) =
+        ("INSERT INTO pack (part, body, count) VALUES ", 3, " RETURNING id");
+    pub(crate) const ADD_RECORDS: (&str, usize, &str) =
+        ("INSERT INTO record (digest, pack_id, slot) VALUES ", 3, " ON CONFLICT (digest) DO NOTHING");
+    pub(crate) const ADD_MEMBERS: (&str, usize, &str) = (
+        "INSERT INTO member (line_id, kind, path, package_id, blob_id, record_0, record_1, record_2, attributes, added_in, \
+         removed_in) VALUES ",
+        11,
+        "",
+    );
+    pub(crate) const ADD_STRAYS: (&str, usize, &str) =
+        ("INSERT INTO stray (path, file, seen_at) VALUES ", 3, " ON CONFLICT (path, file) DO NOTHING");
+
+    pub(crate) const BLOBS: (&str, &str) = ("SELECT sha256, id, size FROM blob WHERE sha256 IN (", ")");
+    pub(crate) const BLOBS_BY_DIGEST: (&str, &str) = (
+        "SELECT d.algorithm, d.digest, b.sha256, b.size FROM blob_digest d JOIN blob b ON b.id = d.blob_id WHERE d.digest IN (",
+        ")",
+    );
+    pub(crate) const PACKAGE_IDS: (&str, &str) =
+        ("SELECT id, blob_id, description, format FROM package WHERE blob_id IN (", ")");
+    pub(crate) const RECORD_IDS: (&str, &str) = ("SELECT digest, id FROM record WHERE digest IN (", ")");
+    pub(crate) const RECORD_PLACES: (&str, &str) = ("SELECT id, pack_id, slot FROM record WHERE id IN (", ")");
+    pub(crate) const PACKS: (&str, &str) = ("SELECT id, body FROM pack WHERE id IN (", ")");
+
+    pub(crate) const INSERTS: [(&str, usize, &str); 8] =
+        [ADD_INTENTS, ADD_BLOBS, ADD_DIGESTS, ADD_PACKAGES, ADD_PACKS, ADD_RECORDS, ADD_MEMBERS, ADD_STRAYS];
+    pub(crate) const LISTS: [(&str, &str); 6] = [BLOBS, BLOBS_BY_DIGEST, PACKAGE_IDS, RECORD_IDS, RECORD_PLACES, PACKS];
+}
+
+/// The text of an insertion of `rows` rows.
+pub(crate) fn values((head, columns, tail): (&str, usize, &str), rows: usize) -> String {
+    let mut text = String::from(head);
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 0..columns {
+            if column > 0 {
+                text.push_str(", ");
+            }
+            text.push('$');
+            text.push_str(&(row * columns + column + 1).to_string());
+        }
+        text.push(')');
+    }
+    text + tail
+}
+
+/// The text of a query for `count` values.
+pub(crate) fn list((head, tail): (&str, &str), count: usize) -> String {
+    let mut text = String::from(head);
+    for index in 1..=count {
+        if index > 1 {
+            text.push_str(", ");
+        }
+        text.push('$');
+        text.push_str(&index.to_string());
+    }
+    text + tail
+}
+
+/// Statements over many rows, each with two.
+pub fn many_row_statements() -> Vec<String> {
+    many::INSERTS
+        .into_iter()
+        .map(|insert| values(insert, 2))
+        .chain(many::LISTS.into_iter().map(|query| list(query, 2)))
+        .collect()
+}

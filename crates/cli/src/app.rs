@@ -1,0 +1,110 @@
+//! What every command needs: output, talk, configuration, engine.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chantal_config::{Config, Diagnostic};
+use chantal_engine::{Access, Engine, Ports};
+use chantal_model::{Progress, SystemClock};
+
+use crate::args::Globals;
+use crate::configuration;
+use crate::failure::Failure;
+use crate::output::{Format, Output};
+use crate::progress::{self, Style};
+use crate::talk::{Manner, Talk};
+
+/// One invocation.
+pub(crate) struct App {
+    globals: Globals,
+    style: Style,
+    /// Data.
+    pub(crate) output: Output,
+    /// Everything else that is said.
+    pub(crate) talk: Arc<Talk>,
+}
+
+impl App {
+    /// Settles output and talk.
+    pub(crate) fn new(globals: Globals) -> Self {
+        let style = globals.progress.settle(globals.quiet);
+        let manner = Manner {
+            quiet: globals.quiet,
+            color: globals.color.on(std::io::stderr().is_terminal()),
+            json: style == Style::Json,
+            json_errors: globals.format == Some(Format::Json),
+        };
+        Self {
+            output: Output::new(globals.format, globals.color.on(std::io::stdout().is_terminal())),
+            talk: Arc::new(Talk::new(manner)),
+            style,
+            globals,
+        }
+    }
+
+    /// Sends the log to stderr: warnings, with `-v` what happens, with `-vv` how.
+    pub(crate) fn log(&self) {
+        let level = match (self.globals.quiet, self.globals.verbose) {
+            (true, _) => "error",
+            (_, 0) => "warn",
+            (_, 1) => "info,chantal=debug",
+            _ => "debug",
+        };
+        let filter = tracing_subscriber::EnvFilter::try_from_env("CHANTAL_LOG")
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(self.globals.color.on(std::io::stderr().is_terminal()));
+        // A second subscriber cannot be there: this is the start of the process.
+        let _ = if self.style == Style::Json { log.json().try_init() } else { log.try_init() };
+    }
+
+    /// Where the configuration is.
+    pub(crate) fn config_path(&self) -> Result<PathBuf, Failure> {
+        configuration::find(self.globals.config.as_deref(), &configuration::Surroundings::here())
+    }
+
+    /// Where `init` writes a configuration if there is none.
+    pub(crate) fn config_path_for_init(&self) -> PathBuf {
+        configuration::find_or_choose(self.globals.config.as_deref(), &configuration::Surroundings::here())
+    }
+
+    /// Loads the configuration; warnings are handed out, not told.
+    pub(crate) fn load(&self) -> Result<(Config, Vec<Diagnostic>), Failure> {
+        let path = self.config_path()?;
+        let loaded = chantal_config::load(&path, &|name| std::env::var(name).ok())?;
+        Ok((loaded.config, loaded.warnings))
+    }
+
+    /// Loads the configuration. Keys without effect are told with `-v` only: `config validate` lists them, and
+    /// commands on a repository that has one refuse to run.
+    pub(crate) fn config(&self) -> Result<Arc<Config>, Failure> {
+        let (config, warnings) = self.load()?;
+        if self.globals.verbose > 0 {
+            for warning in &warnings {
+                self.talk.warn(&warning.to_string());
+            }
+        }
+        Ok(Arc::new(config))
+    }
+
+    /// Opens the engine on the configuration that was found.
+    pub(crate) async fn engine(&self, access: Access) -> Result<Engine, Failure> {
+        self.engine_on(self.config()?, access).await
+    }
+
+    /// Opens the engine on a configuration.
+    pub(crate) async fn engine_on(&self, config: Arc<Config>, access: Access) -> Result<Engine, Failure> {
+        Ok(Engine::open(config, access, self.ports()).await?)
+    }
+
+    fn ports(&self) -> Ports {
+        let progress: Arc<dyn Progress> = progress::port(self.style, &self.talk);
+        Ports {
+            clock: Arc::new(SystemClock),
+            progress,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Aligned columns for people.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde_json::Value;
+
+use super::{Column, Show, at, clean, human};
+
+/// Rows under a header; nothing where there are none.
+pub(super) fn rows(rows: &[Value], columns: &[Column], color: bool) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let columns: Vec<&Column> = columns.iter().filter(|column| column.show != Show::CsvOnly).collect();
+    let mut table = plain();
+    table.set_header(columns.iter().map(|column| heading(column.title, color)).collect::<Vec<_>>());
+    for row in rows {
+        table.add_row(columns.iter().map(|column| cell(at(row, column.key), column.show)).collect::<Vec<_>>());
+    }
+    for (index, column) in columns.iter().enumerate() {
+        let right = matches!(column.show, Show::Count | Show::Bytes);
+        if let Some(layout) = table.column_mut(index) {
+            layout.set_padding((0, if index + 1 == columns.len() { 0 } else { 2 }));
+            if right {
+                layout.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+    }
+    lines(&table)
+}
+
+/// One line per column: title and value. Values that are not there are left out.
+pub(super) fn record(record: &Value, columns: &[Column], color: bool) -> String {
+    let mut table = plain();
+    for column in columns.iter().filter(|column| column.show != Show::CsvOnly) {
+        let shown = cell(at(record, column.key), column.show);
+        if !shown.is_empty() {
+            table.add_row([heading(column.title, color), shown]);
+        }
+    }
+    for (index, padding) in [(0, 2), (1, 0)] {
+        if let Some(layout) = table.column_mut(index) {
+            layout.set_padding((0, padding));
+        }
+    }
+    lines(&table)
+}
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
+    table
+}
+
+fn lines(table: &Table) -> String {
+    let mut text = table.trim_fmt();
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+fn heading(title: &str, color: bool) -> String {
+    let _ = color;
+    title.to_owned()
+}
+
+fn cell(value: &Value, show: Show) -> String {
+    let number = value.as_u64();
+    match (show, number, value) {
+        (_, _, Value::Null) => String::new(),
+        (Show::Count, Some(number), _) => human::count(number),
+        (Show::Bytes, Some(number), _) => human::bytes(number),
+        (Show::Revision, Some(number), _) => format!("r{number}"),
+        (Show::Flag, _, Value::Bool(flag)) => if *flag { "yes" } else { "" }.to_owned(),
+        (Show::Time, _, Value::String(text)) => human::time(&clean::line(text)),
+        (Show::List, _, Value::Array(list)) => {
+            list.iter().map(|one| cell(one, Show::Text)).collect::<Vec<_>>().join(", ")
+        }
+        (_, _, Value::String(text)) => clean::line(text).into_owned(),
+        (_, _, other) => clean::line(&other.to_string()).into_owned(),
+    }
+}

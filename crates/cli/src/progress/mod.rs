@@ -1,0 +1,117 @@
+//! How far a task is, on stderr: bars, lines, JSON events or nothing.
+
+mod bars;
+mod json;
+mod plain;
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use chantal_model::{NoProgress, Progress, Step};
+
+use crate::output::human;
+use crate::talk::Talk;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Style {
+    /// Bars on a terminal, lines otherwise
+    Auto,
+    /// Bars
+    Bar,
+    /// Lines, at most one per second and step
+    Plain,
+    /// One JSON object per line
+    Json,
+    /// Nothing
+    None,
+}
+
+impl Style {
+    /// Settles `auto`, and what `--quiet` means.
+    pub(crate) fn settle(self, quiet: bool) -> Self {
+        match self {
+            Self::Auto if quiet => Self::None,
+            Self::Auto if std::io::stderr().is_terminal() => Self::Bar,
+            Self::Auto => Self::Plain,
+            chosen => chosen,
+        }
+    }
+}
+
+/// Makes the port that the engine reports to.
+pub(crate) fn port(style: Style, talk: &Arc<Talk>) -> Arc<dyn Progress> {
+    match style {
+        Style::Bar => Arc::new(bars::Bars::new(talk.clone())),
+        Style::Json => Arc::new(json::Events::new(talk.clone())),
+        Style::None => Arc::new(NoProgress),
+        Style::Auto | Style::Plain => Arc::new(plain::Lines::new(talk.clone())),
+    }
+}
+
+/// What a step counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Bytes,
+    Packages,
+    Files,
+    None,
+}
+
+impl Unit {
+    fn amount(self, number: u64) -> String {
+        match self {
+            Self::Bytes => human::bytes(number),
+            Self::Packages => human::counted(number, "package"),
+            Self::Files => human::counted(number, "file"),
+            Self::None => String::new(),
+        }
+    }
+}
+
+/// All steps, in the order in which a task goes through them.
+const STEPS: [Step; 8] = [
+    Step::Metadata,
+    Step::Select,
+    Step::Download,
+    Step::Record,
+    Step::Render,
+    Step::Add,
+    Step::Switch,
+    Step::Prune,
+];
+
+fn index(step: Step) -> usize {
+    STEPS.iter().position(|one| *one == step).unwrap_or_default()
+}
+
+fn label(step: Step) -> (&'static str, Unit) {
+    match step {
+        Step::Metadata => ("reading metadata", Unit::Bytes),
+        Step::Select => ("choosing packages", Unit::Packages),
+        Step::Download => ("fetching packages", Unit::Bytes),
+        Step::Record => ("recording", Unit::Packages),
+        Step::Render => ("generating metadata", Unit::Packages),
+        Step::Add => ("linking files", Unit::Files),
+        Step::Switch => ("switching", Unit::None),
+        Step::Prune => ("removing old files", Unit::Files),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_has_a_place_of_its_own() {
+        for (place, step) in STEPS.into_iter().enumerate() {
+            assert_eq!(index(step), place);
+        }
+    }
+
+    #[test]
+    fn quiet_means_no_progress_unless_it_is_asked_for() {
+        assert_eq!(Style::Auto.settle(true), Style::None);
+        assert_eq!(Style::Json.settle(true), Style::Json);
+    }
+}

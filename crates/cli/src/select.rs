@@ -1,0 +1,199 @@
+//! Which repositories a command is about.
+
+use chantal_config::{Config, Repository};
+use chantal_model::RepoId;
+use clap::Args;
+
+use crate::failure::Failure;
+
+/// One repository, by argument or by option.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct One {
+    /// Id of the repository
+    #[arg(value_name = "REPO", required_unless_present = "repo_id")]
+    repo: Option<String>,
+    /// The same as an option
+    #[arg(long, value_name = "REPO", conflicts_with = "repo")]
+    repo_id: Option<String>,
+}
+
+impl One {
+    /// Its id, checked.
+    pub(crate) fn id(&self) -> Result<RepoId, Failure> {
+        parse(self.repo.as_deref().or(self.repo_id.as_deref()).unwrap_or_default())
+    }
+}
+
+/// One repository or none, by argument or by option.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Maybe {
+    /// Id of the repository
+    #[arg(value_name = "REPO")]
+    repo: Option<String>,
+    /// The same as an option
+    #[arg(long, value_name = "REPO", conflicts_with = "repo")]
+    repo_id: Option<String>,
+}
+
+impl Maybe {
+    /// Its id, checked, if one was given.
+    pub(crate) fn id(&self) -> Result<Option<RepoId>, Failure> {
+        self.repo.as_deref().or(self.repo_id.as_deref()).map(parse).transpose()
+    }
+}
+
+/// A repository and other words, where the repository may be an option instead.
+pub(crate) fn split<const N: usize>(
+    repo_id: Option<&str>,
+    words: &[String],
+    names: [&str; N],
+) -> Result<(RepoId, [String; N]), Failure> {
+    let (id, rest) = match (repo_id, words.split_first()) {
+        (Some(id), _) => (id, words),
+        (None, Some((id, rest))) => (id.as_str(), rest),
+        (None, None) => ("", words),
+    };
+    let rest: [String; N] = rest.to_vec().try_into().map_err(|rest: Vec<String>| {
+        let repo = if repo_id.is_some() { "with --repo-id" } else { "REPO" };
+        let (names, count) = (names.join(" "), rest.len());
+        Failure::usage(format!("expected {repo} {names}, got {} of {N} words after the repository", count))
+    })?;
+    Ok((parse(id)?, rest))
+}
+
+fn parse(text: &str) -> Result<RepoId, Failure> {
+    text.parse().map_err(|error: chantal_model::NameError| Failure::usage(error.to_string()))
+}
+
+/// Several repositories.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Which repositories")]
+pub(crate) struct Select {
+    /// Ids of repositories
+    #[arg(value_name = "REPO")]
+    repos: Vec<String>,
+    /// The same as an option; may be given several times
+    #[arg(long = "repo-id", value_name = "REPO")]
+    repo_ids: Vec<String>,
+    /// All repositories that are enabled
+    #[arg(long)]
+    all: bool,
+    /// Enabled repositories whose id matches a glob
+    #[arg(long, value_name = "GLOB")]
+    pattern: Option<String>,
+    /// Enabled repositories with a tag; several tags: with any of them
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Enabled repositories of a format
+    #[arg(long = "type", value_name = "FORMAT")]
+    r#type: Option<String>,
+}
+
+/// What was selected.
+#[derive(Debug)]
+pub(crate) struct Selected<'c> {
+    /// Repositories that this version can work on.
+    pub(crate) ready: Vec<&'c Repository>,
+    /// Repositories that use configuration which this version does not act on.
+    pub(crate) left_out: Vec<&'c Repository>,
+    /// Whether they were chosen by a rule rather than by name.
+    pub(crate) bulk: bool,
+}
+
+impl Select {
+    /// Finds the repositories. One that is named must exist and be usable; a rule leaves out what is not.
+    pub(crate) fn among<'c>(&self, config: &'c Config) -> Result<Selected<'c>, Failure> {
+        let rule = self.all || self.pattern.is_some() || !self.tag.is_empty() || self.r#type.is_some();
+        let named: Vec<&str> = self.repos.iter().chain(&self.repo_ids).map(String::as_str).collect();
+        match (named.is_empty(), rule) {
+            (true, false) => Err(Failure::usage("no repository was named").hint(hint_of(config))),
+            (false, true) => Err(Failure::usage(
+                "repositories are either named or chosen by --all, --pattern, --tag and --type, not both",
+            )),
+            (false, false) => by_name(&named, config),
+            (true, true) => self.by_rule(config),
+        }
+    }
+
+    fn by_rule<'c>(&self, config: &'c Config) -> Result<Selected<'c>, Failure> {
+        let glob = match &self.pattern {
+            Some(pattern) => Some(
+                globset::Glob::new(pattern)
+                    .map_err(|error| Failure::usage(format!("--pattern {pattern}")).because(&error))?
+                    .compile_matcher(),
+            ),
+            None => None,
+        };
+        let matches = |repo: &&Repository| {
+            repo.enabled
+                && glob.as_ref().is_none_or(|glob| glob.is_match(repo.id.as_str()))
+                && (self.tag.is_empty() || self.tag.iter().any(|tag| repo.tags.contains(tag)))
+                && self.r#type.as_ref().is_none_or(|wanted| *wanted == repo.r#type)
+        };
+        let (ready, left_out): (Vec<_>, Vec<_>) =
+            config.repositories.iter().filter(matches).partition(|repo| repo.unbuilt.is_empty());
+        if ready.is_empty() && left_out.is_empty() {
+            return Err(Failure::usage("no enabled repository matches").hint("`chantal repo list` shows all"));
+        }
+        Ok(Selected {
+            ready,
+            left_out,
+            bulk: true,
+        })
+    }
+}
+
+fn by_name<'c>(named: &[&str], config: &'c Config) -> Result<Selected<'c>, Failure> {
+    let mut ready: Vec<&Repository> = Vec::new();
+    for name in named {
+        let repo = find(config, &parse(name)?)?;
+        if let Some(unbuilt) = unusable(repo) {
+            return Err(unbuilt);
+        }
+        if !ready.iter().any(|there| there.id == repo.id) {
+            ready.push(repo);
+        }
+    }
+    Ok(Selected {
+        ready,
+        left_out: Vec::new(),
+        bulk: false,
+    })
+}
+
+/// A repository of the configuration, or what may have been meant.
+pub(crate) fn find<'c>(config: &'c Config, id: &RepoId) -> Result<&'c Repository, Failure> {
+    config.repositories.iter().find(|repo| repo.id == *id).ok_or_else(|| {
+        let near = config
+            .repositories
+            .iter()
+            .map(|repo| (strsim::jaro_winkler(id.as_str(), repo.id.as_str()), &repo.id))
+            .filter(|(likeness, _)| *likeness > 0.75)
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let hint = match near {
+            Some((_, near)) => format!("did you mean `{near}`?"),
+            None => hint_of(config),
+        };
+        Failure::usage(format!("no repository {id} in the configuration")).hint(hint)
+    })
+}
+
+/// Why this version cannot work on a repository, if it cannot.
+pub(crate) fn unusable(repo: &Repository) -> Option<Failure> {
+    let unbuilt = repo.unbuilt.first()?;
+    let failure = Failure::usage(format!("repository {}: {unbuilt}", repo.id));
+    Some(match &unbuilt.hint {
+        Some(hint) => failure.hint(hint.clone()),
+        None => failure,
+    })
+}
+
+fn hint_of(config: &Config) -> String {
+    const SHOWN: usize = 8;
+    let ids: Vec<_> = config.repositories.iter().take(SHOWN).map(|repo| repo.id.as_str()).collect();
+    match config.repositories.len() {
+        0 => "the configuration has no repositories yet".into(),
+        count if count > SHOWN => format!("there are {}, … (`chantal repo list` shows all {count})", ids.join(", ")),
+        _ => format!("there are {}", ids.join(", ")),
+    }
+}

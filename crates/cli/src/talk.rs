@@ -1,0 +1,124 @@
+//! Talk on stderr: what a command says beside its data.
+
+use std::io::Write;
+
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, Place};
+use crate::output::clean;
+
+/// How much is said, and in which form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// Only warnings and errors.
+    pub(crate) quiet: bool,
+    /// Colours on stderr.
+    pub(crate) color: bool,
+    /// Everything as one JSON object per line.
+    pub(crate) json: bool,
+    /// Errors as JSON.
+    pub(crate) json_errors: bool,
+}
+
+/// Says things on stderr, beside bars if there are any.
+#[derive(Debug)]
+pub(crate) struct Talk {
+    manner: Manner,
+    bars: MultiProgress,
+}
+
+impl Talk {
+    /// Talks in a manner.
+    pub(crate) fn new(manner: Manner) -> Self {
+        Self {
+            manner,
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+        }
+    }
+
+    /// Where bars are drawn, so that lines do not run through them.
+    pub(crate) fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    /// Says a line, unless quiet.
+    pub(crate) fn say(&self, line: &str) {
+        if self.manner.quiet {
+            return;
+        }
+        let line = clean::line(line);
+        if self.manner.json {
+            self.event(&json!({"event": "message", "text": line}));
+        } else {
+            self.write(&line);
+        }
+    }
+
+    /// Says a line that quiet users see too.
+    pub(crate) fn warn(&self, line: &str) {
+        if self.manner.json {
+            self.event(&json!({"event": "warning", "text": line}));
+        } else {
+            self.write(&format!("{} {}", self.paint("33;1", "warning:"), clean::text(line)));
+        }
+    }
+
+    /// Tells what went wrong.
+    pub(crate) fn fail(&self, failure: &Failure) {
+        if self.manner.json || self.manner.json_errors {
+            self.event(&json!({ "error": failure }));
+        } else {
+            self.write(&self.told(failure));
+        }
+    }
+
+    /// Writes a JSON object on a line of its own.
+    pub(crate) fn event(&self, event: &Value) {
+        self.write(&event.to_string());
+    }
+
+    fn told(&self, failure: &Failure) -> String {
+        let mut text = format!("{} {}", self.paint("31;1", "error:"), clean::text(&failure.message));
+        for cause in &failure.causes {
+            text.push_str(&format!("\n  caused by: {}", clean::text(cause)));
+        }
+        for Place { text: place, .. } in &failure.diagnostics {
+            text.push_str(&format!("\n\n{}", clean::text(place.trim_end())));
+        }
+        if let Some(hint) = &failure.hint {
+            text.push_str(&format!("\n{} {}", self.paint("36", "hint:"), clean::text(hint)));
+        }
+        text
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.manner.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    /// Nobody can be told that stderr is gone, so that is not an error.
+    fn write(&self, text: &str) {
+        self.bars.suspend(|| {
+            let mut line = text.to_owned();
+            line.push('\n');
+            let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_with_its_causes_and_a_hint() {
+        let failure = Failure::new(3, "repository a: cannot fetch\u{1b}[2J x")
+            .because(&std::io::Error::other("no route to host"))
+            .hint("try again");
+        insta::assert_snapshot!(Talk::new(Manner::default()).told(&failure), @r"
+        error: repository a: cannot fetch x
+          caused by: no route to host
+        hint: try again
+        ");
+    }
+}

@@ -1,0 +1,173 @@
+use super::*;
+use chantal_model::Landing;
+use proptest::prelude::*;
+use std::os::unix::fs::PermissionsExt;
+
+fn pool() -> (tempfile::TempDir, Pool) {
+    let directory = tempfile::tempdir().unwrap();
+    let pool = Pool::open(&directory.path().join("pool"), PoolOptions::default()).unwrap();
+    (directory, pool)
+}
+
+fn sealed(pool: &Pool, bytes: &[u8]) -> Sealed {
+    let mut incoming = pool.incoming(&[]).unwrap();
+    incoming.write(bytes).unwrap();
+    incoming.seal().unwrap()
+}
+
+fn temporaries(pool: &Pool) -> usize {
+    std::fs::read_dir(pool.root().join("tmp")).unwrap().count()
+}
+
+#[test]
+fn a_settled_file_is_named_after_its_bytes_and_read_only() {
+    let (_directory, pool) = pool();
+    let settled = pool.settle(vec![sealed(&pool, b"abc")]).unwrap().remove(0);
+
+    assert_eq!(settled.sha256, Sha256::of(b"abc"));
+    assert!(!settled.was_there);
+    let path = pool.path(&settled.sha256);
+    assert_eq!(std::fs::read(&path).unwrap(), b"abc");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o444);
+    assert!(pool.contains(&settled.sha256, 3) && !pool.contains(&settled.sha256, 4));
+    assert_eq!(temporaries(&pool), 0);
+}
+
+#[test]
+fn a_dropped_file_leaves_nothing() {
+    let (_directory, pool) = pool();
+    drop(pool.incoming(&[]).unwrap());
+    drop(sealed(&pool, b"x"));
+    let mut batch = pool.batch();
+    batch.push(sealed(&pool, b"y"));
+    drop(batch);
+    assert_eq!(temporaries(&pool), 0);
+}
+
+#[test]
+fn equal_bytes_are_one_blob_within_a_batch_and_later() {
+    let (_directory, pool) = pool();
+    let first = pool.settle(vec![sealed(&pool, b"a"), sealed(&pool, b"a")]).unwrap();
+    let again = pool.settle(vec![sealed(&pool, b"a")]).unwrap();
+    assert_eq!((first[0].was_there, first[1].was_there, again[0].was_there), (false, true, true));
+    assert_eq!(pool.list().unwrap().0.len(), 1);
+}
+
+#[test]
+fn a_truncated_or_altered_blob_heals_when_its_bytes_come_again() {
+    let (_directory, pool) = pool();
+    for damage in [&b"ab"[..], b"abX"] {
+        pool.settle(vec![sealed(&pool, b"abc")]).unwrap();
+        let path = pool.path(&Sha256::of(b"abc"));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, damage).unwrap();
+        assert!(!pool.settle(vec![sealed(&pool, b"abc")]).unwrap()[0].was_there);
+        assert_eq!(std::fs::read(&path).unwrap(), b"abc");
+    }
+}
+
+#[test]
+fn a_restarted_file_forgets_what_came_before() {
+    let (_directory, pool) = pool();
+    let mut incoming = pool.incoming(&[Algorithm::Sha1]).unwrap();
+    incoming.write(&vec![1; 300_000]).unwrap();
+    incoming.restart().unwrap();
+    incoming.write(b"abc").unwrap();
+    let sealed = incoming.seal().unwrap();
+    assert_eq!((sealed.sha256, sealed.size), (Sha256::of(b"abc"), 3));
+    assert_eq!(sealed.digests[0].hex(), "a9993e364706816aba3e25717850c26c9cd0d89d");
+    pool.settle(vec![sealed]).unwrap();
+    assert_eq!(std::fs::read(pool.path(&Sha256::of(b"abc"))).unwrap(), b"abc");
+}
+
+#[test]
+fn a_thousand_files_need_few_barriers() {
+    let (_directory, pool) = pool();
+    let mut batch = pool.batch();
+    let mut settled = 0;
+    for i in 0..1000_u32 {
+        if batch.push(sealed(&pool, &i.to_le_bytes())) {
+            settled += batch.flush().unwrap().len();
+        }
+    }
+    settled += batch.flush().unwrap().len();
+    assert_eq!(settled, 1000);
+    assert!(pool.barriers() <= 1000 / 500 + 10, "{} barriers", pool.barriers());
+}
+
+#[test]
+fn each_file_durability_syncs_each_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = PoolOptions {
+        durability: Durability::EachFile,
+    };
+    let pool = Pool::open(directory.path(), options).unwrap();
+    let files = (0..20_u32).map(|i| sealed(&pool, &i.to_le_bytes())).collect();
+    pool.settle(files).unwrap();
+    assert!(pool.barriers() >= 20);
+}
+
+#[test]
+fn verify_finds_altered_foreign_and_writable_files() {
+    let (_directory, pool) = pool();
+    pool.settle(vec![sealed(&pool, b"good"), sealed(&pool, b"bad"), sealed(&pool, b"open")]).unwrap();
+    let bad = pool.path(&Sha256::of(b"bad"));
+    std::fs::remove_file(&bad).unwrap();
+    std::fs::write(&bad, b"BAD").unwrap();
+    let open = pool.path(&Sha256::of(b"open"));
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(pool.root().join("note.txt"), b"x").unwrap();
+
+    let mut kinds: Vec<_> = pool.verify().unwrap().into_iter().map(|d| (d.kind.name(), d.sha256)).collect();
+    kinds.sort();
+    assert_eq!(
+        kinds,
+        [
+            ("altered", Some(Sha256::of(b"bad"))),
+            ("foreign", None),
+            ("mode", Some(Sha256::of(b"open"))),
+        ]
+    );
+}
+
+#[test]
+fn a_second_inode_has_the_same_bytes_and_spares_old_links() {
+    let (directory, pool) = pool();
+    pool.settle(vec![sealed(&pool, b"abc")]).unwrap();
+    let path = pool.path(&Sha256::of(b"abc"));
+    let link = directory.path().join("link");
+    std::fs::hard_link(&path, &link).unwrap();
+    pool.second_inode(&Sha256::of(b"abc")).unwrap();
+    let inode = |path: &Path| std::fs::metadata(path).unwrap().ino();
+    assert_ne!(inode(&path), inode(&link));
+    assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(&link).unwrap());
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o444);
+}
+
+#[test]
+fn only_old_temporary_files_are_swept() {
+    let (_directory, pool) = pool();
+    let old = pool.root().join("tmp/old");
+    let file = File::create(&old).unwrap();
+    file.set_modified(SystemTime::now() - STALE * 2).unwrap();
+    let young = pool.incoming(&[]).unwrap();
+    assert_eq!(pool.sweep_stale().unwrap(), 1);
+    assert_eq!(temporaries(&pool), 1);
+    drop(young);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn however_bytes_are_cut_the_blob_is_the_whole(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200_000), 0..6)) {
+        let (_directory, pool) = pool();
+        let mut incoming = pool.incoming(&[]).unwrap();
+        for piece in &pieces {
+            incoming.write(piece).unwrap();
+        }
+        let settled = pool.settle(vec![incoming.seal().unwrap()]).unwrap().remove(0);
+        let whole = pieces.concat();
+        prop_assert_eq!(settled.sha256, Sha256::of(&whole));
+        prop_assert_eq!(std::fs::read(pool.path(&settled.sha256)).unwrap(), whole);
+    }
+}
