@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use chantal_config::{Config, Diagnostic};
 use chantal_engine::{Access, Engine, Ports};
-use chantal_model::{Progress, SystemClock};
+use chantal_model::{Progress, RepoId, SystemClock};
 
 use crate::args::Globals;
 use crate::configuration;
 use crate::failure::Failure;
 use crate::output::{Format, Output};
 use crate::progress::{self, Style};
-use crate::talk::{Manner, Talk};
+use crate::talk::{Form, Manner, Talk};
 
 /// One invocation.
 pub(crate) struct App {
@@ -32,8 +32,11 @@ impl App {
         let manner = Manner {
             quiet: globals.quiet,
             color: globals.color.on(std::io::stderr().is_terminal()),
-            json: style == Style::Json,
-            json_errors: globals.format == Some(Format::Json),
+            form: match (style, globals.format) {
+                (Style::Json, _) => Form::Json,
+                (_, Some(Format::Json)) => Form::JsonErrors,
+                _ => Form::Text,
+            },
         };
         Self {
             output: Output::new(globals.format, globals.color.on(std::io::stdout().is_terminal())),
@@ -58,7 +61,11 @@ impl App {
             .with_writer(std::io::stderr)
             .with_ansi(self.globals.color.on(std::io::stderr().is_terminal()));
         // A second subscriber cannot be there: this is the start of the process.
-        let _ = if self.style == Style::Json { log.json().try_init() } else { log.try_init() };
+        let _ = if self.style == Style::Json {
+            log.json().try_init()
+        } else {
+            log.try_init()
+        };
     }
 
     /// Where the configuration is.
@@ -93,6 +100,28 @@ impl App {
     /// Opens the engine on the configuration that was found.
     pub(crate) async fn engine(&self, access: Access) -> Result<Engine, Failure> {
         self.engine_on(self.config()?, access).await
+    }
+
+    /// Opens the engine to look at a repository, which the configuration need not have any more.
+    pub(crate) async fn known_repository(&self, id: &RepoId) -> Result<Engine, Failure> {
+        let config = self.config()?;
+        let engine = self.engine_on(config.clone(), Access::Read).await?;
+        let configured = crate::select::find(&config, id);
+        if let Err(failure) = configured
+            && !engine.repositories().await?.iter().any(|row| row.id == id.as_str())
+        {
+            return Err(failure);
+        }
+        Ok(engine)
+    }
+
+    /// Opens the engine to work on a repository of the configuration that this version can work on.
+    pub(crate) async fn configured_repository(&self, id: &RepoId, access: Access) -> Result<Engine, Failure> {
+        let config = self.config()?;
+        match crate::select::unusable(crate::select::find(&config, id)?) {
+            Some(failure) => Err(failure),
+            None => self.engine_on(config, access).await,
+        }
     }
 
     /// Opens the engine on a configuration.

@@ -12,9 +12,11 @@ use crate::progress::Style;
 /// Mirrors package repositories, keeps every state of them, and publishes plain files for any web server.
 #[derive(Debug, Parser)]
 #[command(name = "chantal", version, propagate_version = false, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 ok, 1 internal error, 2 usage or configuration, 3 upstream unreachable, \
+#[command(
+    after_help = "Exit codes: 0 ok, 1 internal error, 2 usage or configuration, 3 upstream unreachable, \
 4 verification refused, 5 malformed upstream data, 6 a limit was hit, 7 busy, 8 local store damaged, \
-9 finished but something was left out, 10 differences found (with --exit-code).")]
+9 finished but something was left out, 10 differences found (with --exit-code)."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) globals: Globals,
@@ -26,9 +28,14 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// Configuration file [default: $CHANTAL_CONFIG, /etc/chantal/config.yaml, ~/.config/chantal/config.yaml,
-    /// ./config.yaml]
-    #[arg(long, global = true, value_name = "PATH")]
+    /// Configuration file
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        help = "Configuration file [default: $CHANTAL_CONFIG, \
+        /etc/chantal/config.yaml, ~/.config/chantal/config.yaml, ./config.yaml]"
+    )]
     pub(crate) config: Option<PathBuf>,
     /// Says more; twice says everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
@@ -39,8 +46,8 @@ pub(crate) struct Globals {
     /// Format of data on stdout [default: table]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
-    /// Colours; NO_COLOR turns them off too
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    /// Colours
+    #[arg(long, global = true, value_enum, value_name = "WHEN", help = "Colours; NO_COLOR turns them off too", default_value_t = Color::Auto)]
     pub(crate) color: Color,
     /// Progress on stderr
     #[arg(long, global = true, value_enum, value_name = "STYLE", default_value_t = Style::Auto)]
@@ -73,7 +80,6 @@ impl Color {
 /// The groups.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Makes directories, database and a commented example configuration
     Init(commands::init::Init),
     /// Looks at the configuration
     #[command(subcommand)]
@@ -88,12 +94,11 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Publish(commands::publish::Publish),
     /// Finds packages
-    #[command(subcommand, alias = "content", visible_alias = "content")]
+    #[command(subcommand, visible_alias = "content")]
     Package(commands::package::Package),
     /// Looks after the content-addressed store
     #[command(subcommand)]
     Pool(commands::pool::Pool),
-    /// Looks after what is remembered about feeds
     #[command(subcommand)]
     Cache(commands::cache::Cache),
     /// Looks after the database
@@ -105,7 +110,6 @@ pub(crate) enum Command {
     Schema(commands::schema::Schema),
     /// Prints a completion script for a shell
     Completions(commands::completions::Completions),
-    /// Mirrors one repository into a directory, without any configuration
     Mirror(commands::mirror::Mirror),
 }
 
@@ -117,16 +121,23 @@ pub(crate) fn wants_json(words: &[OsString]) -> bool {
 
 /// The colours that these words ask for, before they are parsed.
 pub(crate) fn color_of(words: &[OsString]) -> Color {
-    option(words, "--color").and_then(|when| Color::from_str(&when, false).ok()).unwrap_or(Color::Auto)
+    option(words, "--color")
+        .and_then(|when| Color::from_str(&when, false).ok())
+        .unwrap_or(Color::Auto)
 }
 
 fn option(words: &[OsString], name: &str) -> Option<String> {
-    let mut words = words.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--");
-    words.by_ref().find_map(|word| match word.strip_prefix(name)? {
-        "" => Some(None),
-        rest => rest.strip_prefix('=').map(|value| Some(value.to_owned())),
-    })?
-    .or_else(|| words.next().map(|word| word.into_owned()))
+    let mut words = words
+        .iter()
+        .map(|word| word.to_string_lossy())
+        .take_while(|word| word != "--");
+    words
+        .by_ref()
+        .find_map(|word| match word.strip_prefix(name)? {
+            "" => Some(None),
+            rest => rest.strip_prefix('=').map(|value| Some(value.to_owned())),
+        })?
+        .or_else(|| words.next().map(std::borrow::Cow::into_owned))
 }
 
 #[cfg(test)]

@@ -21,7 +21,11 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// Those of this process.
     pub(crate) fn here() -> Self {
-        let directory = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let directory = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         Self {
             variable: directory("CHANTAL_CONFIG"),
             system: "/etc/chantal/config.yaml".into(),
@@ -33,7 +37,10 @@ impl Surroundings {
 
     fn places(&self) -> Vec<&Path> {
         let user = self.user.as_deref();
-        [Some(self.system.as_path()), user, Some(self.local.as_path())].into_iter().flatten().collect()
+        [Some(self.system.as_path()), user, Some(self.local.as_path())]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 
@@ -41,21 +48,37 @@ impl Surroundings {
 pub(crate) fn find(named: Option<&Path>, around: &Surroundings) -> Result<PathBuf, Failure> {
     let hint = "`chantal init` writes a commented example; `--config PATH` names another place";
     if let Some(path) = named {
-        return if path.is_file() { Ok(path.to_owned()) } else { Err(absent("--config", path).hint(hint)) };
+        return if path.is_file() {
+            Ok(path.to_owned())
+        } else {
+            Err(absent("--config", path).hint(hint))
+        };
     }
     if let Some(path) = &around.variable {
-        return if path.is_file() { Ok(path.clone()) } else { Err(absent("$CHANTAL_CONFIG", path).hint(hint)) };
+        return if path.is_file() {
+            Ok(path.clone())
+        } else {
+            Err(absent("$CHANTAL_CONFIG", path).hint(hint))
+        };
     }
     let places = around.places();
     if let Some(found) = places.iter().find(|place| place.is_file()) {
         return Ok(found.to_path_buf());
     }
     let places: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
-    Err(Failure::usage(format!("no configuration file in $CHANTAL_CONFIG (not set), {}", places.join(", "))).hint(hint))
+    Err(Failure::usage(format!(
+        "no configuration file in $CHANTAL_CONFIG (not set), {}",
+        places.join(", ")
+    ))
+    .hint(hint))
 }
 
 fn absent(origin: &str, path: &Path) -> Failure {
-    let what = if path.is_dir() { "is a directory" } else { "does not exist" };
+    let what = if path.is_dir() {
+        "is a directory"
+    } else {
+        "does not exist"
+    };
     Failure::usage(format!("configuration file {} ({origin}) {what}", path.display()))
 }
 
@@ -96,7 +119,11 @@ mod tests {
         }
         assert!(failure.hint.unwrap().contains("chantal init"));
 
-        for place in [around.local.clone(), around.user.clone().unwrap(), around.system.clone()] {
+        for place in [
+            around.local.clone(),
+            around.user.clone().unwrap(),
+            around.system.clone(),
+        ] {
             write(&place);
             assert_eq!(find(None, &around).unwrap(), place);
         }
@@ -104,7 +131,12 @@ mod tests {
         assert!(find(None, &around).unwrap_err().message.contains("$CHANTAL_CONFIG"));
         write(&directory.path().join("variable.yaml"));
         assert_eq!(find(None, &around).unwrap(), directory.path().join("variable.yaml"));
-        assert!(find(Some(Path::new("/nonexistent/x.yaml")), &around).unwrap_err().message.contains("--config"));
+        assert!(
+            find(Some(Path::new("/nonexistent/x.yaml")), &around)
+                .unwrap_err()
+                .message
+                .contains("--config")
+        );
     }
 
     #[test]

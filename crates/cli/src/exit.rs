@@ -24,7 +24,11 @@ pub(crate) fn combine(codes: impl IntoIterator<Item = u8>) -> u8 {
     let Some(first) = codes.next() else {
         return OK;
     };
-    if codes.all(|code| code == first) { first } else { PARTIAL }
+    if codes.all(|code| code == first) {
+        first
+    } else {
+        PARTIAL
+    }
 }
 
 #[cfg(test)]

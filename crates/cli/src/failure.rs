@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use chantal_catalog::CatalogError;
 use chantal_config::{Diagnostic, LoadError};
 use chantal_engine::EngineError;
 use serde::Serialize;
@@ -88,6 +89,19 @@ impl Failure {
 
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
+        let failure = Self {
+            hint: error.hint(),
+            ..Self::new(error.exit_code(), error.to_string())
+        };
+        match error.source() {
+            Some(source) => failure.because(source),
+            None => failure,
+        }
+    }
+}
+
+impl From<CatalogError> for Failure {
+    fn from(error: CatalogError) -> Self {
         let failure = Self {
             hint: error.hint(),
             ..Self::new(error.exit_code(), error.to_string())

@@ -10,6 +10,8 @@ mod exit;
 mod failure;
 mod output;
 mod progress;
+#[cfg(test)]
+mod schemas;
 mod select;
 mod signals;
 mod talk;
@@ -22,7 +24,7 @@ use crate::app::App;
 use crate::args::{Cli, Color};
 use crate::exit::Outcome;
 use crate::failure::Failure;
-use crate::talk::{Manner, Talk};
+use crate::talk::{Form, Manner, Talk};
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(tell_bug));
@@ -32,19 +34,28 @@ fn main() -> ExitCode {
 }
 
 fn tell_bug(panic: &std::panic::PanicHookInfo<'_>) {
-    let what = panic.payload_as_str().unwrap_or("no message");
-    let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let what = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    let place = panic
+        .location()
+        .map(|place| format!(" at {}:{}", place.file(), place.line()))
+        .unwrap_or_default();
     let talk = Talk::new(Manner::default());
     talk.fail(
-        &Failure::new(exit::INTERNAL, format!("this is a bug in chantal: {what}{place}"))
-            .hint(format!("please report it with the command line; this is version {}", env!("CARGO_PKG_VERSION"))),
+        &Failure::new(exit::INTERNAL, format!("this is a bug in chantal: {what}{place}")).hint(format!(
+            "please report it with the command line; this is version {}",
+            env!("CARGO_PKG_VERSION")
+        )),
     );
 }
 
 fn start() -> u8 {
     let words: Vec<_> = std::env::args_os().collect();
     let command = Cli::command().color(args::color_of(&words).for_help());
-    let parsed = command.try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = command
+        .try_get_matches_from(&words)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return told_by_clap(&error, &words),
@@ -63,10 +74,18 @@ fn told_by_clap(error: &clap::Error, words: &[std::ffi::OsString]) -> u8 {
     if error.use_stderr() && args::wants_json(words) {
         let text = error.render().to_string();
         let mut paragraphs = text.trim().split("\n\n");
-        let message = paragraphs.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let message = paragraphs
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned();
         let mut failure = Failure::usage(message);
         failure.hint = paragraphs.find_map(|text| text.trim().strip_prefix("tip: ").map(str::to_owned));
-        Talk::new(Manner { json_errors: true, ..Manner::default() }).fail(&failure);
+        Talk::new(Manner {
+            form: Form::JsonErrors,
+            ..Manner::default()
+        })
+        .fail(&failure);
     } else {
         // Whoever closed the stream does not want to read it.
         let _ = error.print();

@@ -56,36 +56,40 @@ pub(crate) fn split<const N: usize>(
     let rest: [String; N] = rest.to_vec().try_into().map_err(|rest: Vec<String>| {
         let repo = if repo_id.is_some() { "with --repo-id" } else { "REPO" };
         let (names, count) = (names.join(" "), rest.len());
-        Failure::usage(format!("expected {repo} {names}, got {} of {N} words after the repository", count))
+        Failure::usage(format!(
+            "expected {repo} {names}, got {count} of {N} words after the repository"
+        ))
     })?;
     Ok((parse(id)?, rest))
 }
 
 fn parse(text: &str) -> Result<RepoId, Failure> {
-    text.parse().map_err(|error: chantal_model::NameError| Failure::usage(error.to_string()))
+    text.parse()
+        .map_err(|error: chantal_model::NameError| Failure::usage(error.to_string()))
 }
+
+const RULES: &str = "Which repositories";
 
 /// Several repositories.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Which repositories")]
 pub(crate) struct Select {
     /// Ids of repositories
     #[arg(value_name = "REPO")]
     repos: Vec<String>,
     /// The same as an option; may be given several times
-    #[arg(long = "repo-id", value_name = "REPO")]
+    #[arg(long = "repo-id", value_name = "REPO", help_heading = RULES)]
     repo_ids: Vec<String>,
     /// All repositories that are enabled
-    #[arg(long)]
+    #[arg(long, help_heading = RULES)]
     all: bool,
     /// Enabled repositories whose id matches a glob
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", help_heading = RULES)]
     pattern: Option<String>,
     /// Enabled repositories with a tag; several tags: with any of them
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", help_heading = RULES)]
     tag: Vec<String>,
     /// Enabled repositories of a format
-    #[arg(long = "type", value_name = "FORMAT")]
+    #[arg(long = "type", value_name = "FORMAT", help_heading = RULES)]
     r#type: Option<String>,
 }
 
@@ -130,8 +134,11 @@ impl Select {
                 && (self.tag.is_empty() || self.tag.iter().any(|tag| repo.tags.contains(tag)))
                 && self.r#type.as_ref().is_none_or(|wanted| *wanted == repo.r#type)
         };
-        let (ready, left_out): (Vec<_>, Vec<_>) =
-            config.repositories.iter().filter(matches).partition(|repo| repo.unbuilt.is_empty());
+        let (ready, left_out): (Vec<_>, Vec<_>) = config
+            .repositories
+            .iter()
+            .filter(matches)
+            .partition(|repo| repo.unbuilt.is_empty());
         if ready.is_empty() && left_out.is_empty() {
             return Err(Failure::usage("no enabled repository matches").hint("`chantal repo list` shows all"));
         }
@@ -190,10 +197,18 @@ pub(crate) fn unusable(repo: &Repository) -> Option<Failure> {
 
 fn hint_of(config: &Config) -> String {
     const SHOWN: usize = 8;
-    let ids: Vec<_> = config.repositories.iter().take(SHOWN).map(|repo| repo.id.as_str()).collect();
+    let ids: Vec<_> = config
+        .repositories
+        .iter()
+        .take(SHOWN)
+        .map(|repo| repo.id.as_str())
+        .collect();
     match config.repositories.len() {
         0 => "the configuration has no repositories yet".into(),
-        count if count > SHOWN => format!("there are {}, … (`chantal repo list` shows all {count})", ids.join(", ")),
+        count if count > SHOWN => format!(
+            "there are {}, … (`chantal repo list` shows all {count})",
+            ids.join(", ")
+        ),
         _ => format!("there are {}", ids.join(", ")),
     }
 }

@@ -1,5 +1,6 @@
 //! Talk on stderr: what a command says beside its data.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
@@ -15,10 +16,20 @@ pub(crate) struct Manner {
     pub(crate) quiet: bool,
     /// Colours on stderr.
     pub(crate) color: bool,
+    /// In which form.
+    pub(crate) form: Form,
+}
+
+/// The form of talk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// Lines for people, but errors as one JSON object per line.
+    JsonErrors,
     /// Everything as one JSON object per line.
-    pub(crate) json: bool,
-    /// Errors as JSON.
-    pub(crate) json_errors: bool,
+    Json,
 }
 
 /// Says things on stderr, beside bars if there are any.
@@ -48,7 +59,7 @@ impl Talk {
             return;
         }
         let line = clean::line(line);
-        if self.manner.json {
+        if self.manner.form == Form::Json {
             self.event(&json!({"event": "message", "text": line}));
         } else {
             self.write(&line);
@@ -57,7 +68,7 @@ impl Talk {
 
     /// Says a line that quiet users see too.
     pub(crate) fn warn(&self, line: &str) {
-        if self.manner.json {
+        if self.manner.form == Form::Json {
             self.event(&json!({"event": "warning", "text": line}));
         } else {
             self.write(&format!("{} {}", self.paint("33;1", "warning:"), clean::text(line)));
@@ -66,10 +77,9 @@ impl Talk {
 
     /// Tells what went wrong.
     pub(crate) fn fail(&self, failure: &Failure) {
-        if self.manner.json || self.manner.json_errors {
-            self.event(&json!({ "error": failure }));
-        } else {
-            self.write(&self.told(failure));
+        match self.manner.form {
+            Form::Text => self.write(&self.told(failure)),
+            Form::JsonErrors | Form::Json => self.event(&json!({ "error": failure })),
         }
     }
 
@@ -81,19 +91,23 @@ impl Talk {
     fn told(&self, failure: &Failure) -> String {
         let mut text = format!("{} {}", self.paint("31;1", "error:"), clean::text(&failure.message));
         for cause in &failure.causes {
-            text.push_str(&format!("\n  caused by: {}", clean::text(cause)));
+            let _ = write!(text, "\n  caused by: {}", clean::text(cause));
         }
         for Place { text: place, .. } in &failure.diagnostics {
-            text.push_str(&format!("\n\n{}", clean::text(place.trim_end())));
+            let _ = write!(text, "\n\n{}", clean::text(place.trim_end()));
         }
         if let Some(hint) = &failure.hint {
-            text.push_str(&format!("\n{} {}", self.paint("36", "hint:"), clean::text(hint)));
+            let _ = write!(text, "\n{} {}", self.paint("36", "hint:"), clean::text(hint));
         }
         text
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.manner.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.manner.color {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Nobody can be told that stderr is gone, so that is not an error.

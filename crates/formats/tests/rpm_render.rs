@@ -22,24 +22,6 @@ fn settings() -> RenderSettings {
     }
 }
 
-/// A repository as upstream has it, made of open documents.
-fn upstream(documents: &[(&str, &str)]) -> Upstream {
-    let mut upstream = Upstream::default();
-    let mut repomd = "<repomd>".to_owned();
-    for (kind, text) in documents {
-        write!(
-            repomd,
-            "<data type=\"{kind}\"><checksum type=\"sha256\">{}</checksum><location href=\"repodata/{kind}\"/></data>",
-            Sha256::of(text.as_bytes())
-        )
-        .unwrap();
-        upstream.0.insert(format!("data/{kind}"), Some(text.as_bytes().to_vec()));
-    }
-    repomd.push_str("</repomd>");
-    upstream.0.insert("repomd".to_owned(), Some(repomd.into_bytes()));
-    upstream
-}
-
 /// `name version release arch`, each with epoch 0.
 type Nvra<'a> = (&'a str, &'a str, &'a str, &'a str);
 
@@ -58,7 +40,8 @@ fn primary(packages: &[Nvra<'_>]) -> String {
 }
 
 fn kept(documents: &[(&str, &str)]) -> Kept {
-    let kept = Kept::list(&Rpm, &upstream(documents)).unwrap();
+    let documents: Vec<(&str, &[u8])> = documents.iter().map(|(kind, text)| (*kind, text.as_bytes())).collect();
+    let kept = Kept::list(&Rpm, &Upstream::of(&documents)).unwrap();
     assert_eq!(kept.bad, []);
     kept
 }
@@ -79,7 +62,9 @@ fn render(chosen: &Chosen) -> Files {
 
 /// Reads generated metadata as any other, its promises checked.
 fn again(files: &Files) -> Kept {
-    let kept = Kept::list(&Rpm, &memory::fetch(&Rpm, files).unwrap()).unwrap();
+    let (upstream, missing) = memory::fetch(&Rpm, files).unwrap();
+    assert_eq!(missing, [""; 0]);
+    let kept = Kept::list(&Rpm, &upstream).unwrap();
     assert_eq!(kept.bad, []);
     kept
 }
@@ -98,10 +83,64 @@ fn every_fragment_is_upstreams_own() {
     let filelists = format!("<filelists><package pkgid=\"{pkgid}\"><file>/a&#x41;</file></package></filelists>");
     let files = render(&kept(&[("primary", &primary), ("filelists", &filelists)]).choose(&Rpm, |_| true));
 
-    insta::assert_snapshot!(open(&files, "primary").unwrap(), @"");
-    insta::assert_snapshot!(open(&files, "filelists").unwrap(), @"");
-    insta::assert_snapshot!(open(&files, "other").unwrap(), @"");
-    insta::assert_snapshot!(open(&files, "repomd").unwrap(), @"");
+    assert_eq!(files.len(), 4);
+    insta::assert_snapshot!(open(&files, "primary").unwrap(), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <metadata xmlns="http://linux.duke.edu/metadata/common" xmlns:v="urn:v" packages="1">
+    <package type="rpm">
+      <name>a</name>
+      <arch>x86_64</arch>
+      <version epoch="0" ver="1" rel="2.el9"/>
+      <checksum type="sha256" pkgid="YES">c3060a64282673610bfa7146967e5b9e129eeb6a9d6a44f090cfd3abaf031c1f</checksum>
+      <summary>R&amp;D</summary>
+      <location href="a-1-2.el9.x86_64.rpm"/>
+      <v:thing xmlns:w="x">y</v:thing>
+    </package>
+    </metadata>
+    "#);
+    insta::assert_snapshot!(open(&files, "filelists").unwrap(), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <filelists packages="1">
+    <package pkgid="c3060a64282673610bfa7146967e5b9e129eeb6a9d6a44f090cfd3abaf031c1f"><file>/a&#x41;</file></package>
+    </filelists>
+    "#);
+    insta::assert_snapshot!(open(&files, "other").unwrap(), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <otherdata xmlns="http://linux.duke.edu/metadata/other" packages="1">
+    <package pkgid="c3060a64282673610bfa7146967e5b9e129eeb6a9d6a44f090cfd3abaf031c1f" name="a" arch="x86_64">
+      <version epoch="0" ver="1" rel="2.el9"/>
+    </package>
+    </otherdata>
+    "#);
+}
+
+#[test]
+fn the_entry_point_names_every_file() {
+    let files = render(&kept(&[("primary", &primary(&[A, B]))]).choose(&Rpm, |_| true));
+    insta::assert_snapshot!(open(&files, "repomd").unwrap(), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <repomd xmlns="http://linux.duke.edu/metadata/repo" xmlns:rpm="http://linux.duke.edu/metadata/rpm">
+      <revision>42</revision>
+      <data type="primary">
+        <checksum type="sha256">e2264c7125951248ff88dda54d31339219d5d9daedf1e8668f5fcc0c4d5ea280</checksum>
+        <location href="repodata/e2264c7125951248ff88dda54d31339219d5d9daedf1e8668f5fcc0c4d5ea280-primary.xml"/>
+        <timestamp>1700000000</timestamp>
+        <size>677</size>
+      </data>
+      <data type="filelists">
+        <checksum type="sha256">8135310681b8383c42149cdebdd0c10a8fe1665c2192bb52bb725983e384efb2</checksum>
+        <location href="repodata/8135310681b8383c42149cdebdd0c10a8fe1665c2192bb52bb725983e384efb2-filelists.xml"/>
+        <timestamp>1700000000</timestamp>
+        <size>448</size>
+      </data>
+      <data type="other">
+        <checksum type="sha256">4c8d5bd77ac001cea0683cccf541b23a77bb03b502f840d895a11997a1107042</checksum>
+        <location href="repodata/4c8d5bd77ac001cea0683cccf541b23a77bb03b502f840d895a11997a1107042-other.xml"/>
+        <timestamp>1700000000</timestamp>
+        <size>444</size>
+      </data>
+    </repomd>
+    "#);
     assert_eq!(files.len(), 4);
 }
 
@@ -140,7 +179,25 @@ const UPDATEINFO: &str = "<updates><update type=\"security\" vendor:x=\"1\">
 fn an_advisory_lists_what_is_published() {
     let content = kept(&[("primary", &primary(&[A, B])), ("updateinfo", UPDATEINFO)]);
     let files = render(&content.choose(&Rpm, |package| &*package.name == "a"));
-    insta::assert_snapshot!(open(&files, "updateinfo").unwrap(), @"");
+    insta::assert_snapshot!(open(&files, "updateinfo").unwrap(), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <updates>
+      <update type="security" vendor:x="1">
+        <id>A-1</id>
+        <references><reference type="cve" id="CVE-1"/></references>
+        <pkglist>
+          <collection short="both">
+            <name>both</name>
+            <package name="a" version="1" release="2.el9" arch="x86_64">
+              <filename>a.rpm</filename>
+            </package>
+          </collection>
+          <!-- <package name="b"/> -->
+        </pkglist>
+      </update>
+      <update><id>no-packages</id><pkglist><collection/></pkglist></update>
+    </updates>
+    "#);
     assert!(open(&files, "repomd").unwrap().contains("<data type=\"updateinfo\">"));
 }
 
@@ -181,7 +238,34 @@ fn groups_and_what_refers_to_them_are_there_together() {
     let published = [A, B, ("b-de-x", "1", "1", "noarch"), ("b--x", "1", "1", "noarch")];
     let content = kept(&[("primary", &primary(&published)), ("group", COMPS)]);
     let files = render(&content.choose(&Rpm, |package| &*package.name != "b"));
-    insta::assert_snapshot!(open(&files, "comps").unwrap(), @"");
+    insta::assert_snapshot!(open(&files, "comps").unwrap(), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <comps>
+      <group>
+        <id>both</id>
+        <packagelist>
+          <packagereq type="mandatory">a</packagereq>
+          <packagereq>a</packagereq>
+        </packagelist>
+      </group>
+      <group><id>empty</id><packagelist/></group>
+      <category><id>cat</id><grouplist><groupid>both</groupid></grouplist></category>
+      <environment>
+        <id>env</id>
+        <grouplist>
+          <groupid>both</groupid>
+          <groupid>elsewhere</groupid>
+        </grouplist>
+        <optionlist>
+        </optionlist>
+      </environment>
+      <langpacks>
+        <match name="b" install="b-%s-x"/>
+        <match name="a" install="a"/>
+        <match name="a"/>
+      </langpacks>
+    </comps>
+    "#);
     assert!(open(&files, "repomd").unwrap().contains("<data type=\"group\">"));
 }
 
@@ -192,7 +276,10 @@ fn a_group_defined_twice_is_gone_only_if_both_are() {
                  <environment><id>e</id><grouplist><groupid>g</groupid></grouplist></environment></comps>";
     let content = kept(&[("primary", &primary(&[A, B])), ("group", comps)]);
     let text = open(&render(&content.choose(&Rpm, |package| &*package.name == "a")), "comps").unwrap();
-    assert_eq!((text.matches("<group>").count(), text.matches("<groupid>g").count()), (1, 1));
+    assert_eq!(
+        (text.matches("<group>").count(), text.matches("<groupid>g").count()),
+        (1, 1)
+    );
 }
 
 const MODULES: &str = "---
@@ -238,8 +325,10 @@ data: {name: flow, stream: x, artifacts: {rpms: [a-0:1-2.el9.x86_64, b-0:1.0~rc1
 document: modulemd
 version: 2
 data:
-  name: none
+  name: line
   stream: x
+  artifacts:
+    rpms: [b-0:1-1.src, \"b-0:1.0~rc1-3.noarch\", a-0:1-2.el9.x86_64, 'b-0:1-1.noarch' ]
 ...
 ---
 document: modulemd-defaults
@@ -277,19 +366,93 @@ data:
 fn streams_list_what_is_published() {
     let content = kept(&[("primary", &primary(&[A, B])), ("modules", MODULES)]);
     let files = render(&content.choose(&Rpm, |package| &*package.name == "a"));
-    insta::assert_snapshot!(open(&files, "modules").unwrap(), @"");
+    insta::assert_snapshot!(open(&files, "modules").unwrap(), @r#"
+    ---
+    document: modulemd-defaults
+    version: 1
+    data:
+      module: flow
+      stream: x
+    ...
+    ---
+    document: modulemd-defaults
+    version: 1
+    data:
+      module: m
+      profiles:
+        2: [default]
+    ...
+    ---
+    document: modulemd
+    version: 2
+    data: {name: flow, stream: x, artifacts: {rpms: [a-0:1-2.el9.x86_64, b-0:1.0~rc1-3.noarch]}}
+    ...
+    ---
+    document: modulemd
+    version: 2
+    data:
+      name: line
+      stream: x
+      artifacts:
+        rpms: [ a-0:1-2.el9.x86_64]
+    ...
+    ---
+    document: modulemd
+    version: 2
+    data:
+      name: m
+      stream: 1
+      description: >-
+        An artifact is no
+        artifacts:
+          rpms:
+          - a-0:1-2.el9.x86_64
+      license: {module: [MIT]}
+      artifacts:
+        rpms:
+        # one line each
+        - a-0:1-2.el9.x86_64
+        rpm-map: {}
+      profiles:
+        default:
+          rpms:
+          - b
+    ...
+    "#);
     assert!(open(&files, "repomd").unwrap().contains("<data type=\"modules\">"));
+}
+
+#[test]
+fn a_stream_without_artifacts_stays_with_what_is_about_it() {
+    let modules = "---\ndocument: modulemd\nversion: 2\ndata: {name: m, stream: s}\n...\n---\ndocument: \
+                   modulemd-defaults\nversion: 1\ndata:\n  module: m\n  stream: s\n...\n";
+    let content = kept(&[("primary", &primary(&[A])), ("modules", modules)]);
+    let found = again(&render(&content.choose(&Rpm, |_| false)));
+    let records =
+        |kept: &Kept| -> Vec<Vec<u8>> { kept.of_kind(ItemKind::Module).map(|item| item.record.clone()).collect() };
+    let mut wanted = records(&content);
+    wanted.reverse();
+    assert_eq!(records(&found), wanted);
 }
 
 #[test]
 fn what_has_no_items_left_is_not_written() {
     let documents = [
         ("primary", &*primary(&[A, B])),
-        ("updateinfo", "<updates><update><id>x</id><pkglist><collection><package name=\"b\" version=\"1.0~rc1\" \
-                        release=\"3\" arch=\"noarch\"/></collection></pkglist></update></updates>"),
-        ("group", "<comps><group><id>g</id><packagelist><packagereq>b</packagereq></packagelist></group></comps>"),
-        ("modules", "---\ndocument: modulemd\nversion: 2\ndata:\n  name: m\n  stream: s\n  artifacts:\n    rpms:\n    \
-                     - b-0:1.0~rc1-3.noarch\n"),
+        (
+            "updateinfo",
+            "<updates><update><id>x</id><pkglist><collection><package name=\"b\" version=\"1.0~rc1\" \
+                        release=\"3\" arch=\"noarch\"/></collection></pkglist></update></updates>",
+        ),
+        (
+            "group",
+            "<comps><group><id>g</id><packagelist><packagereq>b</packagereq></packagelist></group></comps>",
+        ),
+        (
+            "modules",
+            "---\ndocument: modulemd\nversion: 2\ndata:\n  name: m\n  stream: s\n  artifacts:\n    rpms:\n    \
+                     - b-0:1.0~rc1-3.noarch\n",
+        ),
     ];
     let content = kept(&documents);
     assert_eq!(render(&content.choose(&Rpm, |_| true)).len(), 7);
@@ -310,7 +473,11 @@ fn files_that_came_as_they_are_follow_by_type() {
     let repomd = open(&render(&chosen), "repomd").unwrap();
     let (_, rest) = repomd.split_once("<data type=\"other\">").unwrap();
     let (_, rest) = rest.split_once("</data>\n").unwrap();
-    insta::assert_snapshot!(rest, @"");
+    insta::assert_snapshot!(rest, @r#"
+      <data type="appstream"><size>1</size></data>
+      <data type="productid"><vendor/></data>
+    </repomd>
+    "#);
 }
 
 #[test]
@@ -330,10 +497,24 @@ fn every_compression_and_checksum_reads_back() {
                 ..settings()
             };
             let files = chosen.render(&Rpm, &settings).unwrap();
-            assert_eq!(files, chosen.render(&Rpm, &settings).unwrap(), "{compression} {checksum}");
+            assert_eq!(
+                files,
+                chosen.render(&Rpm, &settings).unwrap(),
+                "{compression} {checksum}"
+            );
             assert_eq!(again(&files).packages.len(), 2, "{compression} {checksum}");
+            let repomd = String::from_utf8(files["repodata/repomd.xml"].clone()).unwrap();
+            let open_checksums = repomd.matches(&format!("<open-checksum type=\"{checksum}\">")).count();
+            assert_eq!(
+                open_checksums,
+                if compression == "none" { 0 } else { 6 },
+                "{compression} {checksum}"
+            );
             let suffix = settings.compression.suffix();
-            assert_eq!(files.keys().filter(|path| path.ends_with(suffix)).count(), 6 + usize::from(suffix.is_empty()));
+            assert_eq!(
+                files.keys().filter(|path| path.ends_with(suffix)).count(),
+                6 + usize::from(suffix.is_empty())
+            );
         }
     }
 }
@@ -347,11 +528,22 @@ fn content_that_contradicts_itself_is_refused() {
         matches!(chosen.render(&Rpm, &settings()), Err(FormatError::Malformed { .. }))
     };
     assert!(refused(&|chosen| chosen.announce_more = 1));
-    assert!(refused(&|chosen| chosen.packages.values_mut().for_each(|(_, records)| records[0] = None)));
-    assert!(refused(&|chosen| chosen.packages.values_mut().for_each(|(_, records)| records[0] = Some(b"x".to_vec()))));
+    assert!(refused(&|chosen| chosen
+        .packages
+        .values_mut()
+        .for_each(|(_, records)| records[0] = None)));
+    assert!(refused(&|chosen| chosen
+        .packages
+        .values_mut()
+        .for_each(|(_, records)| records[0] = Some(b"x".to_vec()))));
     for root in ["", "metadata", "<metadata", "<metadata/>", "</metadata>", "< >"] {
         assert!(
-            refused(&|chosen| chosen.add(ItemKind::Document, "root/primary", serde_json::Value::Null, root.as_bytes())),
+            refused(&|chosen| chosen.add(
+                ItemKind::Document,
+                "root/primary",
+                serde_json::Value::Null,
+                root.as_bytes()
+            )),
             "{root:?}"
         );
     }
@@ -363,7 +555,12 @@ fn expected(content: &Kept, kind: ItemKind, published: &BTreeSet<&str>) -> Vec<(
     let mut expected: Vec<(String, Vec<String>)> = content
         .of_kind(kind)
         .filter_map(|item| {
-            let left: Vec<String> = item.refers.iter().filter(|label| published.contains(&***label)).map(ToString::to_string).collect();
+            let left: Vec<String> = item
+                .refers
+                .iter()
+                .filter(|label| published.contains(&***label))
+                .map(ToString::to_string)
+                .collect();
             (item.refers.is_empty() || !left.is_empty()).then(|| (item.key.clone(), left))
         })
         .collect();

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::Pool;
 use crate::error::PoolError;
 use crate::incoming::{Sealed, Settled};
-use crate::Pool;
 
 /// A batch is due at so many files,
 const MAX_FILES: usize = 512;

@@ -26,6 +26,20 @@ pub enum PoolError {
         #[source]
         source: io::Error,
     },
+    /// A blob's bytes are not those that it is named after.
+    #[error("{path} is altered: its bytes have another digest than its name says")]
+    Altered {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Everybody may write to the pool, so nothing in it can be trusted.
+    #[error("everybody may write to {path} (mode {mode:04o})")]
+    Exposed {
+        /// The pool's directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
 }
 
 impl PoolError {
@@ -37,21 +51,54 @@ impl PoolError {
         }
     }
 
+    pub(crate) fn barrier(path: &Path, source: io::Error) -> Self {
+        Self::Barrier {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
     /// The stable exit code: 6 for a full disk, quota or descriptor table, 8 for a damaged or read-only one, 2 for
     /// permissions, else 1.
     pub fn exit_code(&self) -> u8 {
-        let (Self::Io { source, .. } | Self::Barrier { source, .. }) = self;
+        let (Self::Io { source, .. } | Self::Barrier { source, .. }) = self else {
+            return if matches!(self, Self::Altered { .. }) { 8 } else { 2 };
+        };
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => 6,
             io::ErrorKind::ReadOnlyFilesystem => 8,
             io::ErrorKind::PermissionDenied => 2,
-            // EIO; ENFILE and EMFILE.
-            _ => match source.raw_os_error() {
-                Some(5) => 8,
-                Some(23 | 24) => 6,
+            _ => match source.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+                Some(rustix::io::Errno::IO) => 8,
+                Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => 6,
                 _ if matches!(self, Self::Barrier { .. }) => 8,
                 _ => 1,
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn a_full_disk_and_a_broken_one_are_told_apart() {
+        for (errno, io, barrier) in [
+            (Errno::NOSPC, 6, 6),
+            (Errno::DQUOT, 6, 6),
+            (Errno::MFILE, 6, 6),
+            (Errno::NFILE, 6, 6),
+            (Errno::FBIG, 6, 6),
+            (Errno::IO, 8, 8),
+            (Errno::ROFS, 8, 8),
+            (Errno::ACCESS, 2, 2),
+            (Errno::INVAL, 1, 8),
+        ] {
+            let path = Path::new("x");
+            assert_eq!(PoolError::io("write", path, errno.into()).exit_code(), io, "{errno:?}");
+            assert_eq!(PoolError::barrier(path, errno.into()).exit_code(), barrier, "{errno:?}");
         }
     }
 }

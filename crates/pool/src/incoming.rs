@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use chantal_model::{Algorithm, Digest, Digester, Landing, Sha256};
 
@@ -16,6 +17,7 @@ const BUFFER: usize = 128 * 1024;
 pub struct Incoming {
     temporary: Temporary,
     file: File,
+    opened: Instant,
     buffer: Vec<u8>,
     algorithms: Vec<Algorithm>,
     digester: Digester,
@@ -48,15 +50,19 @@ impl Drop for Temporary {
 
 impl Incoming {
     pub(crate) fn create(directory: &Path, algorithms: &[Algorithm]) -> Result<Self, PoolError> {
+        let opened = Instant::now();
         let named = tempfile::Builder::new()
             .prefix("")
             .rand_bytes(16)
             .tempfile_in(directory)
             .map_err(|source| PoolError::io("create a file in", directory, source))?;
-        let (file, path) = named.keep().map_err(|error| PoolError::io("create a file in", directory, error.error))?;
+        let (file, path) = named
+            .keep()
+            .map_err(|error| PoolError::io("create a file in", directory, error.error))?;
         Ok(Self {
             temporary: Temporary { path, is_mine: true },
             file,
+            opened,
             buffer: Vec::new(),
             algorithms: algorithms.to_vec(),
             digester: Digester::new(algorithms.iter().copied()),
@@ -86,6 +92,7 @@ impl Incoming {
             digests,
             temporary: self.temporary,
             file: self.file,
+            opened: self.opened,
         })
     }
 }
@@ -120,6 +127,17 @@ impl Landing for Incoming {
     }
 }
 
+impl Write for Incoming {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Landing::write(self, bytes).map(|()| bytes.len())
+    }
+
+    /// Does nothing: [`Incoming::seal`] writes what is gathered.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A complete temporary file, not durable yet.
 pub struct Sealed {
     /// Its digest, which will be its name.
@@ -130,6 +148,7 @@ pub struct Sealed {
     pub digests: Vec<Digest>,
     pub(crate) temporary: Temporary,
     pub(crate) file: File,
+    pub(crate) opened: Instant,
 }
 
 /// A blob that is durable in the pool.

@@ -5,6 +5,7 @@
 //! `<pool>/tmp`.
 
 mod batch;
+mod device;
 mod error;
 mod incoming;
 mod inspect;
@@ -13,10 +14,10 @@ mod settle;
 pub use batch::Batch;
 pub use error::PoolError;
 pub use incoming::{Incoming, Sealed, Settled};
-pub use inspect::{Damage, DamageKind};
+pub use inspect::{Damage, DamageKind, Listed};
 
 use std::fs::File;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +28,7 @@ use chantal_model::{Algorithm, Sha256};
 /// How bytes are made durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// One `syncfs` for a batch of files. Needs Linux 5.8, where it reports errors.
+    /// One `syncfs` for a batch of files. Before Linux 5.8, where it does not report errors, the other one is used.
     #[default]
     Batch,
     /// `fsync` of each file, from eight threads.
@@ -53,21 +54,54 @@ pub struct Pool {
 struct Inner {
     root: PathBuf,
     temporary: PathBuf,
-    options: PoolOptions,
+    /// The root's descriptor, open as long as the pool, so that no write error passes unseen.
+    directory: File,
+    durability: Durability,
     barriers: AtomicU64,
 }
 
 impl Pool {
     /// Opens a pool; makes its directories where they are missing.
+    ///
+    /// # Errors
+    /// [`PoolError::Exposed`] if everybody may write to it.
     pub fn open(root: &Path, options: PoolOptions) -> Result<Self, PoolError> {
         let temporary = root.join("tmp");
+        let missing: Vec<&Path> = temporary.ancestors().take_while(|path| !path.exists()).collect();
         make_directory(root, 0o755)?;
         make_directory(&temporary, 0o700)?;
+        for path in [root, &temporary] {
+            let mode = std::fs::metadata(path)
+                .map_err(|source| PoolError::io("look at", path, source))?
+                .permissions()
+                .mode();
+            if mode & 0o002 != 0 {
+                return Err(PoolError::Exposed {
+                    path: path.to_owned(),
+                    mode: mode & 0o7777,
+                });
+            }
+        }
+        for made in missing {
+            let above = made
+                .parent()
+                .filter(|above| !above.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
+            let synced = File::open(above).and_then(|directory| directory.sync_all());
+            synced.map_err(|source| PoolError::barrier(above, source))?;
+        }
+        let durability = if device::syncfs_reports_errors() {
+            options.durability
+        } else {
+            Durability::EachFile
+        };
+        let directory = File::open(root).map_err(|source| PoolError::io("open", root, source))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
                 temporary,
-                options,
+                directory,
+                durability,
                 barriers: AtomicU64::new(0),
             }),
         })
@@ -80,8 +114,12 @@ impl Pool {
 
     /// Where a blob is, whether it is there or not.
     pub fn path(&self, sha256: &Sha256) -> PathBuf {
-        let hex = sha256.hex();
-        self.inner.root.join(&hex[..2]).join(hex)
+        self.directory(sha256).join(sha256.hex())
+    }
+
+    /// The directory that a blob is in.
+    fn directory(&self, sha256: &Sha256) -> PathBuf {
+        self.inner.root.join(&sha256.hex()[..2])
     }
 
     /// Whether a blob is there in its size. Its bytes are not read.
@@ -112,54 +150,39 @@ impl Pool {
 
     /// Gives a blob a second inode, where a file system allows no more links to the first: existing links keep the old
     /// one, new links get the copy.
+    ///
+    /// # Errors
+    /// [`PoolError::Altered`] if the first inode's bytes are not the blob's; it stays as it is.
     pub fn second_inode(&self, sha256: &Sha256) -> Result<(), PoolError> {
         let path = self.path(sha256);
         let mut incoming = self.incoming(&[])?;
         let mut file = self.open_blob(sha256)?;
-        inspect::copy(&mut file, &mut incoming).map_err(|source| PoolError::io("copy", &path, source))?;
+        std::io::copy(&mut file, &mut incoming).map_err(|source| PoolError::io("copy", &path, source))?;
         let mut sealed = incoming.seal()?;
-        sealed.file.sync_all().map_err(|source| PoolError::Barrier {
-            path: path.clone(),
-            source,
-        })?;
+        if sealed.sha256 != *sha256 {
+            return Err(PoolError::Altered { path });
+        }
+        self.sync_file(&sealed.file, &path)?;
         std::fs::rename(sealed.temporary.path(), &path).map_err(|source| PoolError::io("replace", &path, source))?;
         sealed.temporary.give_away();
-        self.count_barrier();
         Ok(())
     }
 
-    /// Removes temporary files that no living process can own: those that are older than a day.
+    /// Removes temporary files that no living process can own: those that are older than a day. Gives how many.
     pub fn sweep_stale(&self) -> Result<u64, PoolError> {
-        let directory = &self.inner.temporary;
-        let now = SystemTime::now();
+        self.sweep(SystemTime::now() - STALE)
+    }
+
+    /// Removes temporary files that were last written before `older_than`. Gives how many.
+    pub fn sweep(&self, older_than: SystemTime) -> Result<u64, PoolError> {
         let mut removed = 0;
-        for entry in read_directory(directory)? {
-            let age = entry.metadata().ok().and_then(|meta| meta.modified().ok()).and_then(|at| now.duration_since(at).ok());
-            if age.is_some_and(|age| age > STALE) && std::fs::remove_file(entry.path()).is_ok() {
+        for entry in read_directory(&self.inner.temporary)? {
+            let written = entry.metadata().and_then(|meta| meta.modified());
+            if written.is_ok_and(|written| written < older_than) && std::fs::remove_file(entry.path()).is_ok() {
                 removed += 1;
             }
         }
         Ok(removed)
-    }
-
-    /// Free bytes and inodes for an ordinary user. File systems without a fixed number of inodes have very many.
-    pub fn free_space(&self) -> Result<(u64, u64), PoolError> {
-        let root = &self.inner.root;
-        let stat = rustix::fs::statvfs(root).map_err(|source| PoolError::io("ask for the free space of", root, source.into()))?;
-        let inodes = if stat.f_files == 0 { u64::MAX } else { stat.f_favail };
-        Ok((stat.f_bavail.saturating_mul(stat.f_frsize), inodes))
-    }
-
-    /// `None` if hard links can go from here to `other`; else the mount points of both.
-    pub fn shares_file_system(&self, other: &Path) -> Result<Option<(PathBuf, PathBuf)>, PoolError> {
-        let device = |path: &Path| {
-            std::fs::metadata(path).map(|meta| meta.dev()).map_err(|source| PoolError::io("look at", path, source))
-        };
-        let root = &self.inner.root;
-        if device(root)? == device(other)? {
-            return Ok(None);
-        }
-        Ok(Some((mount_point(root), mount_point(other))))
     }
 
     pub(crate) fn count_barrier(&self) {
@@ -167,20 +190,15 @@ impl Pool {
     }
 }
 
-/// The topmost directory on the same device.
-fn mount_point(path: &Path) -> PathBuf {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let device = |path: &Path| std::fs::metadata(path).ok().map(|meta| meta.dev());
-    let own = device(&path);
-    path.ancestors().take_while(|ancestor| device(ancestor) == own).last().unwrap_or(&path).to_owned()
-}
-
 pub(crate) fn make_directory(path: &Path, mode: u32) -> Result<(), PoolError> {
     if path.is_dir() {
         return Ok(());
     }
-    let made = std::fs::DirBuilder::new().recursive(true).mode(mode).create(path);
-    made.map_err(|source| PoolError::io("create", path, source))?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(|source| PoolError::io("create", path, source))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
         .map_err(|source| PoolError::io("set the mode of", path, source))
 }

@@ -1,6 +1,6 @@
 //! Makes files durable and gives them their names: barrier, renames, barrier.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -12,16 +12,20 @@ use crate::{Durability, Pool, inspect, make_directory};
 const FSYNC_THREADS: usize = 8;
 
 impl Pool {
-    /// Stores sealed files, in order. When it returns, all are durable under their names.
+    /// Stores sealed files, in order. When it returns, all are durable under their names, those that the pool had
+    /// before included.
     ///
     /// # Errors
-    /// No file that is not durable has a name. Those that were not renamed are removed.
+    /// No file whose bytes are not durable has a name. Those that were not renamed are removed.
     pub fn settle(&self, files: Vec<Sealed>) -> Result<Vec<Settled>, PoolError> {
         let mut settled = Vec::with_capacity(files.len());
         let mut new = Vec::new();
-        let mut named = BTreeSet::new();
+        let mut named = HashSet::new();
+        // A run that was killed after its renames may have left names that are not durable, so hits count too.
+        let mut directories = BTreeSet::new();
         for sealed in files {
             let was_there = !named.insert(sealed.sha256) || self.holds(&sealed)?;
+            directories.insert(self.directory(&sealed.sha256));
             settled.push(Settled {
                 sha256: sealed.sha256,
                 size: sealed.size,
@@ -32,100 +36,97 @@ impl Pool {
                 new.push(sealed);
             }
         }
-        if new.is_empty() {
+        if settled.is_empty() {
             return Ok(settled);
         }
-        self.sync_data(&new)?;
-        let mut directories = BTreeSet::new();
+        let witness = self.witness(&new)?;
+        self.sync_data(&new, &witness)?;
         for sealed in new {
-            self.name(sealed, &mut directories)?;
+            self.name(sealed)?;
         }
-        self.sync_directories(&directories)?;
+        directories.insert(self.root().to_owned());
+        self.sync_directories(&directories, &witness)?;
         Ok(settled)
-    }
-
-    /// Whether the pool has the same bytes already. A file of another size is no blob: it is replaced.
-    fn holds(&self, sealed: &Sealed) -> Result<bool, PoolError> {
-        let path = self.path(&sealed.sha256);
-        match std::fs::symlink_metadata(&path) {
-            Ok(meta) if meta.is_file() && meta.len() == sealed.size => {
-                // An altered blob heals when its bytes come again.
-                inspect::digest(&path).map(|found| found == sealed.sha256)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    fn name(&self, mut sealed: Sealed, directories: &mut BTreeSet<PathBuf>) -> Result<(), PoolError> {
-        let path = self.path(&sealed.sha256);
-        let directory = path.parent().expect("a blob lies in a directory of the pool").to_owned();
-        if !directory.is_dir() {
-            make_directory(&directory, 0o755)?;
-            directories.insert(self.root().to_owned());
-        }
-        std::fs::rename(sealed.temporary.path(), &path).map_err(|source| PoolError::io("rename to", &path, source))?;
-        sealed.temporary.give_away();
-        directories.insert(directory);
-        Ok(())
-    }
-
-    fn sync_data(&self, files: &[Sealed]) -> Result<(), PoolError> {
-        // Up to here one fsync each is cheaper than a barrier for the whole file system.
-        if self.inner.options.durability == Durability::Batch && files.len() > FSYNC_THREADS {
-            return self.sync_file_system();
-        }
-        let chunk = files.len().div_ceil(FSYNC_THREADS).max(1);
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = files
-                .chunks(chunk)
-                .map(|chunk| scope.spawn(move || chunk.iter().try_for_each(|sealed| self.sync_file(sealed))))
-                .collect();
-            threads.into_iter().try_for_each(|thread| match thread.join() {
-                Ok(result) => result,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-        })
-    }
-
-    fn sync_file(&self, sealed: &Sealed) -> Result<(), PoolError> {
-        self.count_barrier();
-        sealed.file.sync_all().map_err(|source| PoolError::Barrier {
-            path: sealed.temporary.path().to_owned(),
-            source,
-        })
-    }
-
-    fn sync_directories(&self, directories: &BTreeSet<PathBuf>) -> Result<(), PoolError> {
-        if self.inner.options.durability == Durability::Batch && directories.len() > FSYNC_THREADS {
-            return self.sync_file_system();
-        }
-        directories.iter().try_for_each(|directory| {
-            self.count_barrier();
-            sync_directory(directory)
-        })
     }
 
     /// Makes everything durable that was written to the pool's file system so far. A commit that relies on blobs which
     /// an earlier run settled without recording them needs it: that run may have been killed before its last barrier.
     pub fn barrier(&self) -> Result<(), PoolError> {
-        self.sync_file_system()
+        self.sync_file_system(&self.inner.directory)
     }
 
-    fn sync_file_system(&self) -> Result<(), PoolError> {
+    /// A descriptor that is told of every write error since the first of these files was opened: `syncfs` reports to
+    /// each descriptor what happened since that one was opened, and an error that another process was told of is not
+    /// reported to a younger one.
+    fn witness(&self, files: &[Sealed]) -> Result<File, PoolError> {
+        let oldest = files.iter().min_by_key(|sealed| sealed.opened);
+        let file = oldest.map_or(&self.inner.directory, |sealed| &sealed.file);
+        file.try_clone()
+            .map_err(|source| PoolError::barrier(self.root(), source))
+    }
+
+    /// Whether the pool has the same bytes already. An altered, truncated or unreadable blob heals when its bytes come
+    /// again: it is replaced.
+    fn holds(&self, sealed: &Sealed) -> Result<bool, PoolError> {
+        if !self.contains(&sealed.sha256, sealed.size) {
+            return Ok(false);
+        }
+        match inspect::digest(&self.path(&sealed.sha256)) {
+            Err(error) if error.exit_code() == 6 => Err(error),
+            found => Ok(found.is_ok_and(|found| found == sealed.sha256)),
+        }
+    }
+
+    fn name(&self, mut sealed: Sealed) -> Result<(), PoolError> {
+        let path = self.path(&sealed.sha256);
+        make_directory(&self.directory(&sealed.sha256), 0o755)?;
+        std::fs::rename(sealed.temporary.path(), &path).map_err(|source| PoolError::io("rename to", &path, source))?;
+        sealed.temporary.give_away();
+        Ok(())
+    }
+
+    fn sync_data(&self, files: &[Sealed], witness: &File) -> Result<(), PoolError> {
+        // Up to here one fsync each is cheaper than a barrier for the whole file system.
+        if self.inner.durability == Durability::Batch && files.len() > FSYNC_THREADS {
+            return self.sync_file_system(witness);
+        }
+        in_threads(files, |sealed| self.sync_file(&sealed.file, sealed.temporary.path()))
+    }
+
+    fn sync_directories(&self, directories: &BTreeSet<PathBuf>, witness: &File) -> Result<(), PoolError> {
+        if self.inner.durability == Durability::Batch && directories.len() > FSYNC_THREADS {
+            return self.sync_file_system(witness);
+        }
+        let directories: Vec<&PathBuf> = directories.iter().collect();
+        in_threads(&directories, |path| {
+            let directory = File::open(path).map_err(|source| PoolError::barrier(path, source))?;
+            self.sync_file(&directory, path)
+        })
+    }
+
+    pub(crate) fn sync_file(&self, file: &File, path: &Path) -> Result<(), PoolError> {
         self.count_barrier();
-        let root = self.root();
-        let barrier = |source: std::io::Error| PoolError::Barrier {
-            path: root.to_owned(),
-            source,
-        };
-        let directory = File::open(root).map_err(barrier)?;
-        rustix::fs::syncfs(&directory).map_err(|error| barrier(error.into()))
+        file.sync_all().map_err(|source| PoolError::barrier(path, source))
+    }
+
+    fn sync_file_system(&self, witness: &File) -> Result<(), PoolError> {
+        self.count_barrier();
+        rustix::fs::syncfs(witness).map_err(|error| PoolError::barrier(self.root(), error.into()))
     }
 }
 
-fn sync_directory(path: &Path) -> Result<(), PoolError> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(|source| PoolError::Barrier {
-        path: path.to_owned(),
-        source,
+/// Does something to each item, from a few threads; the first error is the answer.
+fn in_threads<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), PoolError> + Sync) -> Result<(), PoolError> {
+    let work = &work;
+    let chunk = items.len().div_ceil(FSYNC_THREADS).max(1);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = items
+            .chunks(chunk)
+            .map(|chunk| scope.spawn(move || chunk.iter().try_for_each(work)))
+            .collect();
+        threads.into_iter().try_for_each(|thread| match thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
     })
 }

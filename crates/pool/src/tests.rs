@@ -1,7 +1,7 @@
 use super::*;
 use chantal_model::Landing;
 use proptest::prelude::*;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 
 fn pool() -> (tempfile::TempDir, Pool) {
     let directory = tempfile::tempdir().unwrap();
@@ -49,7 +49,10 @@ fn equal_bytes_are_one_blob_within_a_batch_and_later() {
     let (_directory, pool) = pool();
     let first = pool.settle(vec![sealed(&pool, b"a"), sealed(&pool, b"a")]).unwrap();
     let again = pool.settle(vec![sealed(&pool, b"a")]).unwrap();
-    assert_eq!((first[0].was_there, first[1].was_there, again[0].was_there), (false, true, true));
+    assert_eq!(
+        (first[0].was_there, first[1].was_there, again[0].was_there),
+        (false, true, true)
+    );
     assert_eq!(pool.list().unwrap().0.len(), 1);
 }
 
@@ -110,7 +113,12 @@ fn each_file_durability_syncs_each_file() {
 #[test]
 fn verify_finds_altered_foreign_and_writable_files() {
     let (_directory, pool) = pool();
-    pool.settle(vec![sealed(&pool, b"good"), sealed(&pool, b"bad"), sealed(&pool, b"open")]).unwrap();
+    pool.settle(vec![
+        sealed(&pool, b"good"),
+        sealed(&pool, b"bad"),
+        sealed(&pool, b"open"),
+    ])
+    .unwrap();
     let bad = pool.path(&Sha256::of(b"bad"));
     std::fs::remove_file(&bad).unwrap();
     std::fs::write(&bad, b"BAD").unwrap();
@@ -118,7 +126,12 @@ fn verify_finds_altered_foreign_and_writable_files() {
     std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
     std::fs::write(pool.root().join("note.txt"), b"x").unwrap();
 
-    let mut kinds: Vec<_> = pool.verify().unwrap().into_iter().map(|d| (d.kind.name(), d.sha256)).collect();
+    let mut kinds: Vec<_> = pool
+        .verify()
+        .unwrap()
+        .into_iter()
+        .map(|d| (d.kind.name(), d.sha256))
+        .collect();
     kinds.sort();
     assert_eq!(
         kinds,
@@ -157,7 +170,7 @@ fn only_old_temporary_files_are_swept() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn however_bytes_are_cut_the_blob_is_the_whole(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200_000), 0..6)) {
         let (_directory, pool) = pool();
@@ -169,5 +182,75 @@ proptest! {
         let whole = pieces.concat();
         prop_assert_eq!(settled.sha256, Sha256::of(&whole));
         prop_assert_eq!(std::fs::read(pool.path(&settled.sha256)).unwrap(), whole);
+    }
+}
+
+#[test]
+fn a_pool_that_everybody_may_write_to_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let error = Pool::open(directory.path(), PoolOptions::default()).err().unwrap();
+    assert!(matches!(error, PoolError::Exposed { mode: 0o777, .. }), "{error}");
+    assert_eq!(error.exit_code(), 2);
+}
+
+#[test]
+fn names_that_a_killed_run_left_become_durable_with_the_next_batch() {
+    let (_directory, pool) = pool();
+    pool.settle(vec![sealed(&pool, b"abc")]).unwrap();
+    let before = pool.barriers();
+    assert!(pool.settle(vec![sealed(&pool, b"abc")]).unwrap()[0].was_there);
+    assert!(pool.barriers() > before, "a hit was reported durable without a barrier");
+}
+
+#[test]
+fn an_altered_blob_gets_no_second_inode() {
+    let (_directory, pool) = pool();
+    pool.settle(vec![sealed(&pool, b"abc")]).unwrap();
+    let path = pool.path(&Sha256::of(b"abc"));
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, b"abX").unwrap();
+    assert!(matches!(
+        pool.second_inode(&Sha256::of(b"abc")),
+        Err(PoolError::Altered { .. })
+    ));
+    assert_eq!(temporaries(&pool), 0);
+}
+
+#[test]
+fn two_directories_of_one_mount_share_it_and_other_mounts_are_named() {
+    let (directory, pool) = pool();
+    assert_eq!(
+        pool.shares_file_system(&directory.path().join("not/there/yet"))
+            .unwrap(),
+        None
+    );
+    let (_, other) = pool.shares_file_system(Path::new("/proc/self")).unwrap().unwrap();
+    assert_eq!(other, Path::new("/proc"));
+}
+
+#[test]
+fn a_failed_rename_leaves_no_temporary_file_and_no_blob() {
+    let (_directory, pool) = pool();
+    // A directory in the blob's place cannot be replaced by a file.
+    let path = pool.path(&Sha256::of(b"abc"));
+    std::fs::create_dir_all(path.join("x")).unwrap();
+    assert!(pool.settle(vec![sealed(&pool, b"abc"), sealed(&pool, b"def")]).is_err());
+    assert_eq!(temporaries(&pool), 0);
+    assert_eq!(pool.list().unwrap().0, []);
+}
+
+#[test]
+fn every_blob_is_reported_read_by_whatever_number_of_threads() {
+    let (_directory, pool) = pool();
+    pool.settle((0..40_u32).map(|i| sealed(&pool, &i.to_le_bytes())).collect())
+        .unwrap();
+    for threads in [0, 1, 7] {
+        let bytes = AtomicU64::new(0);
+        let on_blob = |size| {
+            bytes.fetch_add(size, Ordering::Relaxed);
+        };
+        assert_eq!(pool.verify_with(threads, &on_blob).unwrap(), []);
+        assert_eq!(bytes.load(Ordering::Relaxed), 160, "{threads} threads");
     }
 }

@@ -1,6 +1,7 @@
 //! Data from upstream on a terminal: nothing in it may move the cursor, change colours or reorder text.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Whether a character acts on a terminal rather than being shown by it.
 fn acts(c: char) -> bool {
@@ -13,13 +14,21 @@ fn acts(c: char) -> bool {
 
 /// One line without control characters, escape sequences and bidirectional overrides.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
-    if text.chars().any(acts) { Cow::Owned(strip(text, |_| false)) } else { Cow::Borrowed(text) }
+    if text.chars().any(acts) {
+        Cow::Owned(strip(text, |_| false))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// Several lines without control characters other than line feeds and tabs.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     let kept = |c| matches!(c, '\n' | '\t');
-    if text.chars().any(|c| acts(c) && !kept(c)) { Cow::Owned(strip(text, kept)) } else { Cow::Borrowed(text) }
+    if text.chars().any(|c| acts(c) && !kept(c)) {
+        Cow::Owned(strip(text, kept))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// JSON text whose acting characters are written as `\uXXXX`, so that nothing is lost.
@@ -27,7 +36,7 @@ pub(crate) fn json(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
         if acts(c) && c != '\n' {
-            clean.push_str(&format!("\\u{:04x}", u32::from(c)));
+            let _ = write!(clean, "\\u{:04x}", u32::from(c));
         } else {
             clean.push(c);
         }

@@ -8,7 +8,10 @@ use crate::failure::Failure;
 /// A header and one line per row.
 pub(super) fn csv(rows: &[Value], columns: &[Column]) -> Result<String, Failure> {
     let mut lines = vec![columns.iter().map(|column| column.key.to_owned()).collect::<Vec<_>>()];
-    lines.extend(rows.iter().map(|row| columns.iter().map(|column| cell(at(row, column.key))).collect()));
+    lines.extend(
+        rows.iter()
+            .map(|row| columns.iter().map(|column| cell(at(row, column.key))).collect()),
+    );
     encode(&lines)
 }
 
@@ -20,11 +23,19 @@ pub(super) fn leaves(tree: &Value) -> Result<String, Failure> {
 }
 
 fn walk(path: String, value: &Value, lines: &mut Vec<Vec<String>>) {
-    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    let below = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| walk(below(key), value, lines)),
         Value::Array(list) if list.iter().any(Value::is_object) => {
-            list.iter().enumerate().for_each(|(index, value)| walk(below(&index.to_string()), value, lines));
+            list.iter()
+                .enumerate()
+                .for_each(|(index, value)| walk(below(&index.to_string()), value, lines));
         }
         leaf => lines.push(vec![path, cell(leaf)]),
     }

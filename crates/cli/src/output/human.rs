@@ -20,7 +20,7 @@ pub(crate) fn count(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -70,7 +70,10 @@ mod tests {
 
     #[test]
     fn bytes_never_show_a_thousand_of_a_unit() {
-        let shown: Vec<_> = [0, 1023, 1024, 1_048_575, 1_048_576, u64::MAX].into_iter().map(bytes).collect();
+        let shown: Vec<_> = [0, 1023, 1024, 1_048_575, 1_048_576, u64::MAX]
+            .into_iter()
+            .map(bytes)
+            .collect();
         assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "1.0 MiB", "16.0 EiB"]);
     }
 
@@ -86,7 +89,10 @@ mod tests {
     #[test]
     fn ages_use_their_largest_unit() {
         let shown: Vec<_> = [-5, 59, 60, 7_199, 172_799, 172_800].into_iter().map(age).collect();
-        assert_eq!(shown, ["0 seconds", "59 seconds", "1 minute", "1 hour", "47 hours", "2 days"]);
+        assert_eq!(
+            shown,
+            ["0 seconds", "59 seconds", "1 minute", "1 hour", "47 hours", "2 days"]
+        );
     }
 
     #[test]

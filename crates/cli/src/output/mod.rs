@@ -8,6 +8,7 @@ mod delimited;
 pub(crate) mod human;
 mod table;
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
@@ -72,7 +73,7 @@ fn at<'v>(value: &'v Value, key: &str) -> &'v Value {
 }
 
 /// Where data go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Output {
     format: Format,
     explicit: bool,
@@ -132,7 +133,7 @@ impl Output {
                 for (title, key, columns) in sections {
                     let rows = list(key);
                     if !rows.is_empty() {
-                        text.push_str(&format!("\n{title}:\n"));
+                        let _ = write!(text, "\n{title}:\n");
                         text.push_str(&table::rows(&rows, columns, self.color));
                     }
                 }
@@ -230,16 +231,21 @@ mod tests {
     }
 
     fn shown(format: Format) -> String {
-        let output = Output { format, explicit: true, terminal: false, color: false };
+        let output = Output {
+            format,
+            explicit: true,
+            terminal: false,
+            color: false,
+        };
         output.render_rows(&rows(), COLUMNS).unwrap()
     }
 
     #[test]
     fn a_table_is_aligned_and_clean() {
         insta::assert_snapshot!(shown(Format::Table), @r#"
-        Name   Size     From  Tags
-        bash   2.0 KiB  1,2   a, b
-        x"y"       0 B             
+        Name     Size  From  Tags
+        bash  2.0 KiB  1,2   a, b
+        x"y"      0 B
         "#);
     }
 

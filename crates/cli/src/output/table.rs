@@ -1,6 +1,6 @@
 //! Aligned columns for people.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use super::{Column, Show, at, clean, human};
@@ -11,10 +11,15 @@ pub(super) fn rows(rows: &[Value], columns: &[Column], color: bool) -> String {
         return String::new();
     }
     let columns: Vec<&Column> = columns.iter().filter(|column| column.show != Show::CsvOnly).collect();
-    let mut table = plain();
-    table.set_header(columns.iter().map(|column| heading(column.title, color)).collect::<Vec<_>>());
+    let mut table = plain(color);
+    table.set_header(columns.iter().map(|column| heading(column.title)).collect::<Vec<_>>());
     for row in rows {
-        table.add_row(columns.iter().map(|column| cell(at(row, column.key), column.show)).collect::<Vec<_>>());
+        table.add_row(
+            columns
+                .iter()
+                .map(|column| cell(at(row, column.key), column.show))
+                .collect::<Vec<_>>(),
+        );
     }
     for (index, column) in columns.iter().enumerate() {
         let right = matches!(column.show, Show::Count | Show::Bytes);
@@ -30,11 +35,11 @@ pub(super) fn rows(rows: &[Value], columns: &[Column], color: bool) -> String {
 
 /// One line per column: title and value. Values that are not there are left out.
 pub(super) fn record(record: &Value, columns: &[Column], color: bool) -> String {
-    let mut table = plain();
+    let mut table = plain(color);
     for column in columns.iter().filter(|column| column.show != Show::CsvOnly) {
         let shown = cell(at(record, column.key), column.show);
         if !shown.is_empty() {
-            table.add_row([heading(column.title, color), shown]);
+            table.add_row([heading(column.title), Cell::new(shown)]);
         }
     }
     for (index, padding) in [(0, 2), (1, 0)] {
@@ -45,9 +50,16 @@ pub(super) fn record(record: &Value, columns: &[Column], color: bool) -> String 
     lines(&table)
 }
 
-fn plain() -> Table {
+fn plain(color: bool) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    if color {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
     table
 }
 
@@ -59,9 +71,8 @@ fn lines(table: &Table) -> String {
     text
 }
 
-fn heading(title: &str, color: bool) -> String {
-    let _ = color;
-    title.to_owned()
+fn heading(title: &str) -> Cell {
+    Cell::new(title).add_attribute(Attribute::Bold)
 }
 
 fn cell(value: &Value, show: Show) -> String {
@@ -73,9 +84,11 @@ fn cell(value: &Value, show: Show) -> String {
         (Show::Revision, Some(number), _) => format!("r{number}"),
         (Show::Flag, _, Value::Bool(flag)) => if *flag { "yes" } else { "" }.to_owned(),
         (Show::Time, _, Value::String(text)) => human::time(&clean::line(text)),
-        (Show::List, _, Value::Array(list)) => {
-            list.iter().map(|one| cell(one, Show::Text)).collect::<Vec<_>>().join(", ")
-        }
+        (Show::List, _, Value::Array(list)) => list
+            .iter()
+            .map(|one| cell(one, Show::Text))
+            .collect::<Vec<_>>()
+            .join(", "),
         (_, _, Value::String(text)) => clean::line(text).into_owned(),
         (_, _, other) => clean::line(&other.to_string()).into_owned(),
     }

@@ -44,7 +44,11 @@ impl Progress for Bars {
     fn begin(&self, step: Step, total: u64) {
         let (name, unit) = label(step);
         let known = total > 0;
-        let bar = if known { ProgressBar::new(total) } else { ProgressBar::new_spinner() };
+        let bar = if known {
+            ProgressBar::new(total)
+        } else {
+            ProgressBar::new_spinner()
+        };
         let style = ProgressStyle::with_template(template(unit, known)).expect("the templates are constants");
         let bar = self.multi.add(bar.with_style(style).with_message(name));
         bar.enable_steady_tick(Duration::from_millis(200));

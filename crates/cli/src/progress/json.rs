@@ -44,7 +44,8 @@ impl Progress for Events {
             done: 0,
             told: Instant::now(),
         });
-        self.talk.event(&json!({"event": "begin", "step": step, "total": total}));
+        self.talk
+            .event(&json!({"event": "begin", "step": step, "total": total}));
     }
 
     fn advance(&self, step: Step, by: u64) {

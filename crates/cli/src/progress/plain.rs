@@ -37,7 +37,12 @@ fn underway(step: Step, done: u64, total: u64) -> String {
     let (name, unit) = label(step);
     match total {
         0 => format!("{name}: {}", unit.amount(done)),
-        total => format!("{name}: {} of {} ({} %)", unit.amount(done), unit.amount(total), percent(done, total)),
+        total => format!(
+            "{name}: {} of {} ({} %)",
+            unit.amount(done),
+            unit.amount(total),
+            percent(done, total)
+        ),
     }
 }
 
@@ -106,6 +111,6 @@ mod tests {
     fn more_than_was_promised_is_not_more_than_all() {
         assert_eq!(percent(7, 5), 100);
         assert_eq!(percent(u64::MAX, u64::MAX), 100);
-        assert_eq!(percent(1, 0), 100);
+        assert_eq!(percent(0, 0), 0);
     }
 }

@@ -58,9 +58,8 @@ impl Published {
 /// See [`crate::Format::render`].
 pub(super) fn render(content: &dyn Content, settings: &RenderSettings, out: &dyn Tree) -> Result<(), FormatError> {
     let roots = Roots::of(content)?;
-    let part = |part, seen: &mut dyn FnMut(&RenderedPackage<'_>)| {
-        parts::render(part, content, &roots, settings, out, seen)
-    };
+    let part =
+        |part, seen: &mut dyn FnMut(&RenderedPackage<'_>)| parts::render(part, content, &roots, settings, out, seen);
     let (first, filelists, other) = thread::scope(|scope| {
         let filelists = scope.spawn(|| part(1, &mut |_| {}));
         let other = scope.spawn(|| part(2, &mut |_| {}));

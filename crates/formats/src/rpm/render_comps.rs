@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use chantal_model::ItemKind;
 
-use super::render::{Entry, Lazy, Published, Cuts, Visit, walk};
+use super::render::{Cuts, Entry, Lazy, Published, Visit, walk};
 use super::xml::Xml;
 use crate::error::FormatError;
 use crate::render::{Content, RenderSettings, RenderedItem, Tree};
@@ -80,11 +80,7 @@ fn emptied_groups(content: &dyn Content, published: &Published) -> Result<HashSe
     Ok(gone)
 }
 
-fn look<'a>(
-    record: &[u8],
-    published: &'a Published,
-    gone: &'a HashSet<String>,
-) -> Result<References<'a>, FormatError> {
+fn look<'a>(record: &[u8], published: &'a Published, gone: &'a HashSet<String>) -> Result<References<'a>, FormatError> {
     let mut references = References {
         published,
         gone,

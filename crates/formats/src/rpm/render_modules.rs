@@ -1,7 +1,7 @@
 //! Generated `modules.yaml`: the streams that are there, their published artifacts, and what is about them.
 //!
 //! Lines are taken out, nothing is written anew. An edit counts only if the document then reads as before but for what
-//! was to go; where that cannot be had (flow style, aliases), the document stays as it is.
+//! was to go; where that cannot be had (nested flow style, aliases), the document stays as it is.
 
 mod lines;
 
@@ -17,6 +17,7 @@ use crate::error::FormatError;
 use crate::render::{Content, RenderSettings, RenderedItem, Tree};
 
 const STREAM: &str = "modulemd";
+const ARTIFACTS: [&str; 3] = ["data", "artifacts", "rpms"];
 const DEFAULTS: &str = "modulemd-defaults";
 /// Documents that are about the streams of one module.
 const ABOUT: [&str; 3] = [DEFAULTS, "modulemd-translations", "modulemd-obsoletes"];
@@ -102,15 +103,17 @@ impl Streams {
 /// The stream without artifacts that are not published; `None` if nothing is to go or can go.
 fn without_artifacts(text: &str, published: &Published) -> Option<String> {
     let mut gone = HashSet::new();
-    let mut cuts = Vec::new();
-    for (value, range) in lines::entries(text, &["data", "artifacts", "rpms"]) {
+    let cuts = lines::cuts(text, &ARTIFACTS, &mut |value| {
         let label = with_epoch(value);
-        if !published.has_label(&label) {
+        let is_gone = !published.has_label(&label);
+        if is_gone {
             gone.insert(label);
-            cuts.push(range);
         }
-    }
-    edit(text, &cuts, &|path, value| is_artifact(path) && gone.contains(&with_epoch(value)))
+        is_gone
+    });
+    edit(text, &cuts, &|path, value| {
+        is_artifact(path) && gone.contains(&with_epoch(value))
+    })
 }
 
 /// The defaults without the stream that they name.
@@ -156,7 +159,7 @@ impl Scalars {
 
 fn is_artifact(path: &[Step]) -> bool {
     path.split_last()
-        .is_some_and(|(last, path)| *last == Step::Entry && is_at(path, &["data", "artifacts", "rpms"]))
+        .is_some_and(|(last, path)| *last == Step::Entry && is_at(path, &ARTIFACTS))
 }
 
 fn is_at(path: &[Step], keys: &[&str]) -> bool {

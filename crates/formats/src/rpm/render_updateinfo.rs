@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use chantal_model::ItemKind;
 
-use super::render::{Entry, Lazy, Published, Cuts, Visit, walk};
+use super::render::{Cuts, Entry, Lazy, Published, Visit, walk};
 use super::updateinfo;
 use super::xml::Xml;
 use crate::error::FormatError;
@@ -20,11 +20,9 @@ pub(super) fn render(
     tree: &dyn Tree,
 ) -> Result<Option<Entry>, FormatError> {
     let mut document = Lazy::new(("updateinfo", "updateinfo.xml"), HEAD, settings, tree);
-    content.items(ItemKind::Advisory, &mut |item| {
-        match prune(item.record, published)? {
-            Some(record) => document.write("  ", &record, "\n"),
-            None => Ok(()),
-        }
+    content.items(ItemKind::Advisory, &mut |item| match prune(item.record, published)? {
+        Some(record) => document.write("  ", &record, "\n"),
+        None => Ok(()),
     })?;
     document.finish("</updates>\n")
 }

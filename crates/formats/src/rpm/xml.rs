@@ -207,7 +207,9 @@ impl<R: BufRead> Xml<R> {
             let reason = format!("expected the root element {name}, got {}", cut(self.name()));
             return Err(self.malformed(reason));
         }
-        let tag = String::from_utf8_lossy(&self.recorded()[self.start..]).into_owned();
+        let tag = String::from_utf8_lossy(&self.recorded()[self.start..]);
+        // A byte order mark counts as part of the first tag.
+        let tag = tag.trim_start_matches('\u{feff}').to_owned();
         self.forget();
         Ok(tag)
     }

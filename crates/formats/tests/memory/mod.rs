@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::{self, Cursor, Write};
 use std::sync::{Mutex, PoisonError};
 
@@ -12,12 +13,35 @@ use chantal_formats::{
 use chantal_model::{Algorithm, Digest, Digester, ItemKind, Mode, Package, Sha256};
 use serde_json::{Value, json};
 
+/// A package's records, by part.
+pub(crate) type Records = [Option<Vec<u8>>; 3];
+
 /// Files by their path.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// What was fetched, by id; anything else was not asked for.
 #[derive(Default)]
 pub(crate) struct Upstream(pub(crate) BTreeMap<String, Option<Vec<u8>>>);
+
+impl Upstream {
+    /// A repository of open documents, by type; its entry point promises nothing about them that counts here.
+    pub(crate) fn of(documents: &[(&str, &[u8])]) -> Self {
+        let mut upstream = Self::default();
+        let mut repomd = "<repomd>".to_owned();
+        let zeros = "0".repeat(64);
+        for (kind, bytes) in documents {
+            let _ = write!(
+                repomd,
+                "<data type=\"{kind}\"><checksum type=\"sha256\">{zeros}</checksum>\
+                 <location href=\"repodata/{kind}\"/></data>"
+            );
+            upstream.0.insert(format!("data/{kind}"), Some(bytes.to_vec()));
+        }
+        repomd.push_str("</repomd>");
+        upstream.0.insert("repomd".to_owned(), Some(repomd.into_bytes()));
+        upstream
+    }
+}
 
 impl Fetched for Upstream {
     fn get(&self, id: &str) -> Got<'_> {
@@ -37,13 +61,17 @@ pub(crate) fn request(mode: Mode) -> ReadRequest {
     }
 }
 
-/// Fetches all that a format wants and compares it with what was promised; what is not among the files is absent.
-pub(crate) fn fetch(format: &dyn Format, files: &Files) -> Result<Upstream, String> {
+/// Fetches all that a format wants and compares it with what was promised; what is not among the files is absent, and
+/// named if it should not be.
+pub(crate) fn fetch(format: &dyn Format, files: &Files) -> Result<(Upstream, Vec<String>), String> {
+    let mut missing = Vec::new();
     let mut upstream = Upstream::default();
     loop {
-        let wanted = format.wants(&upstream, &request(Mode::Filtered)).map_err(|error| error.to_string())?;
+        let wanted = format
+            .wants(&upstream, &request(Mode::Filtered))
+            .map_err(|error| error.to_string())?;
         if wanted.is_empty() {
-            return Ok(upstream);
+            return Ok((upstream, missing));
         }
         for wanted in wanted {
             let bytes = files.get(wanted.path.as_str());
@@ -55,7 +83,7 @@ pub(crate) fn fetch(format: &dyn Format, files: &Files) -> Result<Upstream, Stri
                     .check(bytes.len() as u64, sha256, &others)
                     .map_err(|mismatch| format!("{}: {mismatch}", wanted.path))?;
             } else if !wanted.optional && bytes.is_none() {
-                return Err(format!("{} is missing", wanted.path));
+                missing.push(wanted.path.to_string());
             }
             upstream.0.insert(wanted.id, bytes.cloned());
         }
@@ -65,7 +93,7 @@ pub(crate) fn fetch(format: &dyn Format, files: &Files) -> Result<Upstream, Stri
 /// Keeps all that a listing finds.
 #[derive(Default)]
 pub(crate) struct Kept {
-    pub(crate) packages: Vec<(Package, [Option<Vec<u8>>; 3])>,
+    pub(crate) packages: Vec<(Package, Records)>,
     pub(crate) items: Vec<Item>,
     pub(crate) bad: Vec<Bad>,
 }
@@ -121,7 +149,10 @@ impl Kept {
         for (package, records) in &self.packages {
             if choose(package) {
                 let paths = format.paths(package);
-                let path = paths.iter().map(ToString::to_string).find(|path| !chosen.packages.contains_key(path));
+                let path = paths
+                    .iter()
+                    .map(ToString::to_string)
+                    .find(|path| !chosen.packages.contains_key(path));
                 let path = path.expect("the last path carries a digest");
                 chosen.packages.insert(path, (package.clone(), records.clone()));
             }
@@ -136,7 +167,7 @@ impl Kept {
 /// The content of one revision.
 #[derive(Default)]
 pub(crate) struct Chosen {
-    pub(crate) packages: BTreeMap<String, (Package, [Option<Vec<u8>>; 3])>,
+    pub(crate) packages: BTreeMap<String, (Package, Records)>,
     items: BTreeMap<(ItemKind, String), (Value, Vec<u8>)>,
     /// Added to the number of packages that is announced.
     pub(crate) announce_more: u64,
@@ -152,9 +183,9 @@ impl Chosen {
     }
 
     pub(crate) fn render(&self, format: &dyn Format, settings: &RenderSettings) -> Result<Files, FormatError> {
-        let shelf = Shelf::default();
-        format.render(self, settings, &shelf)?;
-        Ok(shelf.0.into_inner().unwrap_or_else(PoisonError::into_inner))
+        let tree = Shelf::default();
+        format.render(self, settings, &tree)?;
+        Ok(tree.0.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -189,7 +220,11 @@ impl Content for Chosen {
     ) -> Result<(), FormatError> {
         for ((of, key), (attributes, record)) in &self.items {
             if *of == kind {
-                take(RenderedItem { key, attributes, record })?;
+                take(RenderedItem {
+                    key,
+                    attributes,
+                    record,
+                })?;
             }
         }
         Ok(())

@@ -42,7 +42,9 @@ impl Roots {
 fn is_start_tag(tag: &str) -> bool {
     tag.strip_prefix('<')
         .and_then(|tag| tag.strip_suffix('>'))
-        .is_some_and(|inside| inside.starts_with(|c: char| !c.is_ascii_whitespace() && c != '/') && !inside.ends_with('/'))
+        .is_some_and(|inside| {
+            inside.starts_with(|c: char| !c.is_ascii_whitespace() && c != '/') && !inside.ends_with('/')
+        })
 }
 
 /// Writes one part; `seen` is told every package.
@@ -65,7 +67,12 @@ pub(super) fn render(
         written += 1;
         match (part, package.record) {
             (0, Some(record)) => document.write(&record::insert_location(record, package.path)?)?,
-            (0, None) => return Err(FormatError::malformed(package.path, "its record in primary is not stored")),
+            (0, None) => {
+                return Err(FormatError::malformed(
+                    package.path,
+                    "its record in primary is not stored",
+                ));
+            }
             (_, Some(record)) => document.write(record)?,
             (_, None) => document.write(&nothing_about(&package))?,
         }
@@ -75,7 +82,11 @@ pub(super) fn render(
         let reason = format!("{count} packages were announced, {written} came");
         return Err(FormatError::malformed(NAMES[part], reason));
     }
-    let name = open.trim_start_matches('<').split_ascii_whitespace().next().unwrap_or_default();
+    let name = open
+        .trim_start_matches('<')
+        .split_ascii_whitespace()
+        .next()
+        .unwrap_or_default();
     document.write(format!("</{name}>\n").as_bytes())?;
     document.finish()
 }

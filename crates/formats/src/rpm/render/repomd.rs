@@ -58,7 +58,12 @@ fn data(entry: &Entry, timestamp: i64) -> String {
     );
     let fact = "writing to a string cannot fail";
     if let Some((open, _)) = open {
-        writeln!(text, "    <open-checksum type=\"{algorithm}\">{}</open-checksum>", open.hex()).expect(fact);
+        writeln!(
+            text,
+            "    <open-checksum type=\"{algorithm}\">{}</open-checksum>",
+            open.hex()
+        )
+        .expect(fact);
     }
     write!(
         text,

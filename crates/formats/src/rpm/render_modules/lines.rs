@@ -1,6 +1,7 @@
 //! Where a value stands in a YAML document of block style.
 //!
-//! Goes by indentation alone, so it may be wrong inside of quoted scalars of several lines; who cuts checks the result.
+//! Goes by indentation, past block scalars and quoted scalars of several lines. Anything more unusual may mislead it, so
+//! who cuts checks the result.
 
 use std::ops::Range;
 
@@ -11,30 +12,67 @@ struct Line<'a> {
     text: &'a str,
 }
 
-/// The plain or quoted entries of the sequence at a path of keys, each with the range of its lines.
+/// What to take out of a text so that the sequence at a path of keys loses the entries that are `gone`.
 ///
-/// Entries with an anchor, an alias, a tag or in another style are left out.
-pub(super) fn entries<'a>(text: &'a str, path: &[&str]) -> Vec<(&'a str, Range<usize>)> {
+/// Plain and quoted entries only, each on lines of its own or all of them on the line of the last key.
+pub(super) fn cuts(text: &str, path: &[&str], gone: &mut dyn FnMut(&str) -> bool) -> Vec<Range<usize>> {
+    let Some((last, path)) = path.split_last() else {
+        return Vec::new();
+    };
     let lines = lines(text);
     let mut block = lines.as_slice();
     for key in path {
         block = below(block, key);
     }
+    let flow = block
+        .iter()
+        .filter(|line| Some(line.indent) == block.first().map(|first| first.indent))
+        .find_map(|line| value(line.text, last)?.strip_prefix('[')?.strip_suffix(']'));
+    match flow {
+        Some(inside) => {
+            let start = inside.as_ptr().addr() - text.as_ptr().addr();
+            flow_cuts(inside, start, gone)
+        }
+        None => line_cuts(below(block, last), gone),
+    }
+}
+
+fn line_cuts(block: &[Line<'_>], gone: &mut dyn FnMut(&str) -> bool) -> Vec<Range<usize>> {
     let Some(indent) = block.first().map(|line| line.indent) else {
         return Vec::new();
     };
-    let mut found: Vec<(&str, Range<usize>)> = Vec::new();
+    let mut entries: Vec<(&str, Range<usize>)> = Vec::new();
     for line in block {
         match line.text.strip_prefix("- ") {
-            Some(value) if line.indent == indent => found.push((value.trim(), line.range.clone())),
+            Some(value) if line.indent == indent => entries.push((value.trim(), line.range.clone())),
             _ => {
-                if let Some((_, range)) = found.last_mut() {
+                if let Some((_, range)) = entries.last_mut() {
                     range.end = line.range.end;
                 }
             }
         }
     }
-    found.into_iter().filter_map(|(value, range)| Some((scalar(value)?, range))).collect()
+    entries.retain(|(value, _)| scalar(value).is_some_and(&mut *gone));
+    entries.into_iter().map(|(_, range)| range).collect()
+}
+
+/// Each entry goes with the comma after it as long as none stays, then with the comma before it.
+fn flow_cuts(inside: &str, start: usize, gone: &mut dyn FnMut(&str) -> bool) -> Vec<Range<usize>> {
+    let mut cuts = Vec::new();
+    let mut at = start;
+    let mut any_stays = false;
+    for entry in inside.split(',') {
+        let end = at + entry.len();
+        if !scalar(entry.trim()).is_some_and(&mut *gone) {
+            any_stays = true;
+        } else if any_stays {
+            cuts.push(at - 1..end);
+        } else {
+            cuts.push(at..(end + 1).min(start + inside.len()));
+        }
+        at = end + 1;
+    }
+    cuts
 }
 
 /// The line of the pair at a path of keys, if its value stands there too.
@@ -46,28 +84,78 @@ pub(super) fn pair(text: &str, path: &[&str]) -> Option<Range<usize>> {
         block = below(block, key);
     }
     let indent = block.first()?.indent;
-    let line = block.iter().find(|line| line.indent == indent && value(line.text, last).is_some_and(|v| !v.is_empty()))?;
+    let line = block
+        .iter()
+        .find(|line| line.indent == indent && value(line.text, last).is_some_and(|v| !v.is_empty()))?;
     Some(line.range.clone())
+}
+
+/// What the lines after a line are part of.
+enum Open {
+    Nothing,
+    /// A block scalar; it goes on while lines are indented deeper than this.
+    Block(usize),
+    /// A scalar in these quotes.
+    Quoted(char),
 }
 
 fn lines(text: &str) -> Vec<Line<'_>> {
     let mut start = 0;
     let mut lines = Vec::new();
+    let mut open = Open::Nothing;
     for line in text.split_inclusive('\n') {
         let range = start..start + line.len();
         start = range.end;
         let line = line.trim_end();
         let text = line.trim_start_matches(' ');
+        let indent = line.len() - text.len();
+        match open {
+            Open::Quoted(mark) => {
+                if closes(text, mark) {
+                    open = Open::Nothing;
+                }
+                continue;
+            }
+            Open::Block(depth) if text.is_empty() || indent > depth => continue,
+            Open::Block(_) | Open::Nothing => {}
+        }
         let is_marker = line == "---" || line.starts_with("--- ");
         if !text.is_empty() && !text.starts_with('#') && !is_marker {
-            lines.push(Line {
-                range,
-                indent: line.len() - text.len(),
-                text,
-            });
+            open = opens(text, indent);
+            lines.push(Line { range, indent, text });
         }
     }
     lines
+}
+
+fn opens(text: &str, indent: usize) -> Open {
+    let mut value = text;
+    while let Some(rest) = value.strip_prefix("- ") {
+        value = rest.trim_start();
+    }
+    if !value.starts_with(['"', '\'']) {
+        value = value.split_once(": ").map_or("", |(_, value)| value.trim_start());
+    }
+    match value.chars().next() {
+        Some('|' | '>') => Open::Block(indent),
+        Some(mark @ ('"' | '\'')) if !closes(&value[1..], mark) => Open::Quoted(mark),
+        _ => Open::Nothing,
+    }
+}
+
+/// Whether a quoted scalar ends in this text.
+fn closes(text: &str, mark: char) -> bool {
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let escapes = (mark == '"' && character == '\\')
+            || (mark == '\'' && character == mark && characters.peek() == Some(&mark));
+        if escapes {
+            characters.next();
+        } else if character == mark {
+            return true;
+        }
+    }
+    false
 }
 
 /// The lines of the value of a key of a mapping.
@@ -75,10 +163,14 @@ fn below<'b, 'a>(mapping: &'b [Line<'a>], key: &str) -> &'b [Line<'a>] {
     let Some(indent) = mapping.first().map(|line| line.indent) else {
         return &[];
     };
-    let at = mapping.iter().position(|line| line.indent == indent && value(line.text, key) == Some(""));
+    let at = mapping
+        .iter()
+        .position(|line| line.indent == indent && value(line.text, key) == Some(""));
     let rest = at.map_or(&[][..], |at| &mapping[at + 1..]);
     // A sequence may stand as deep as its key.
-    let end = rest.iter().position(|line| line.indent < indent || (line.indent == indent && !line.text.starts_with("- ")));
+    let end = rest
+        .iter()
+        .position(|line| line.indent < indent || (line.indent == indent && !line.text.starts_with("- ")));
     &rest[..end.unwrap_or(rest.len())]
 }
 
@@ -94,4 +186,83 @@ fn scalar(value: &str) -> Option<&str> {
     }
     let plain = !value.starts_with(['&', '*', '!', '|', '>', '[', '{', '"', '\'', '#', '%', '@', '`']);
     plain.then(|| value.split(" #").next().unwrap_or(value).trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(text: &str, gone: &str) -> String {
+        let mut left = text.to_owned();
+        for cut in cuts(text, &["a", "b"], &mut |value| {
+            gone.split(' ').any(|gone| gone == value)
+        })
+        .into_iter()
+        .rev()
+        {
+            left.replace_range(cut, "");
+        }
+        left
+    }
+
+    #[test]
+    fn entries_go_with_their_lines() {
+        for (text, gone, expected) in [
+            ("a:\n  b:\n  - x\n  - y\n  c: 1\n", "x", "a:\n  b:\n  - y\n  c: 1\n"),
+            ("a:\n  b:\n    - 'x' \n    - y # z\n", "x y", "a:\n  b:\n"),
+            (
+                "  a:\n    b:\n\n    # x\n    - x\n      z\n    - y\n",
+                "x",
+                "  a:\n    b:\n\n    # x\n    - y\n",
+            ),
+            (
+                "a:\n  c: |\n    b:\n    - x\n  b:\n  - x\n",
+                "x",
+                "a:\n  c: |\n    b:\n    - x\n  b:\n",
+            ),
+            (
+                "a:\n  c: 'it''s\n\n'\n  b:\n  - x\n",
+                "x",
+                "a:\n  c: 'it''s\n\n'\n  b:\n",
+            ),
+            (
+                "a:\n  c: \"\\\"\n b:\"\n  b:\n  - x\n",
+                "x",
+                "a:\n  c: \"\\\"\n b:\"\n  b:\n",
+            ),
+            ("c:\n  b:\n  - x\n", "x", "c:\n  b:\n  - x\n"),
+            ("a:\n  b:\n  - &x x\n  - *x\n", "x", "a:\n  b:\n  - &x x\n  - *x\n"),
+            ("a:\n  b: x\n", "x", "a:\n  b: x\n"),
+        ] {
+            assert_eq!(left(text, gone), expected);
+        }
+    }
+
+    #[test]
+    fn entries_of_one_line_go_with_one_comma() {
+        for (gone, expected) in [
+            ("x", "[ y, \"z\" ]"),
+            ("y", "[x, \"z\" ]"),
+            ("z", "[x, y]"),
+            ("x y", "[ \"z\" ]"),
+            ("y z", "[x]"),
+            ("x z", "[ y]"),
+            ("x y z", "[]"),
+            ("w", "[x, y, \"z\" ]"),
+        ] {
+            assert_eq!(
+                left("a:\n  b: [x, y, \"z\" ]\n", gone),
+                format!("a:\n  b: {expected}\n"),
+                "{gone}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pair_is_found_by_its_path() {
+        let text = "a:\n  b: |\n   c: 1\n  c: 2\nc: 3\n";
+        assert_eq!(pair(text, &["a", "c"]).map(|range| &text[range]), Some("  c: 2\n"));
+        assert_eq!(pair(text, &["a", "d"]), None);
+        assert_eq!(pair(text, &["a"]), None);
+    }
 }

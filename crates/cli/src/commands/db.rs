@@ -1,0 +1,204 @@
+//! `chantal db`.
+
+use std::path::Path;
+
+use chantal_catalog::{Access, Catalog};
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::exit::{self, Outcome};
+use crate::failure::Failure;
+use crate::output::human::{bytes, counted};
+use crate::output::{Column, Show, column};
+
+/// Looks after the database.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Db {
+    /// Makes the database, if there is none
+    Init,
+    /// Shows where the database is, its size and whether its schema is up to date
+    Status,
+    /// Shows the version of its schema
+    Current,
+    /// Brings its schema up to date
+    Upgrade,
+    /// Lists the versions of the schema and when each was applied
+    History,
+    /// Shows how much is recorded
+    Stats,
+    /// Checks the database; exit 8 if something is wrong
+    Verify,
+    /// Makes the file as small as its content
+    Vacuum,
+}
+
+#[derive(Serialize)]
+struct Status {
+    /// The file.
+    path: String,
+    /// The version of its schema.
+    version: i64,
+    /// The version that this program writes.
+    latest: i64,
+    /// Whether they are the same.
+    up_to_date: bool,
+    /// Size of the file in bytes.
+    size_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Version {
+    /// The version of the schema.
+    version: i64,
+}
+
+#[derive(Serialize)]
+struct Applied {
+    /// The version that it leads to.
+    version: i64,
+    /// What it does.
+    name: String,
+    /// When it was applied, RFC 3339.
+    at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Problem {
+    /// What is wrong.
+    problem: String,
+}
+
+const STATUS: &[Column] = &[
+    column("Database", "path", Show::Text),
+    column("Schema", "version", Show::Text),
+    column("Newest schema", "latest", Show::Text),
+    column("Up to date", "up_to_date", Show::Flag),
+    column("Size", "size_bytes", Show::Bytes),
+];
+const VERSION: &[Column] = &[column("Schema", "version", Show::Text)];
+const APPLIED: &[Column] = &[
+    column("Schema", "version", Show::Text),
+    column("Name", "name", Show::Text),
+    column("Applied", "at", Show::Time),
+];
+const PROBLEMS: &[Column] = &[column("Problem", "problem", Show::Text)];
+
+impl Db {
+    pub(crate) async fn run(self, app: &App) -> Outcome {
+        let config = app.config()?;
+        let path = config.database.path();
+        match self {
+            Self::Init => init(app, path).await,
+            Self::Status => status(app, path).await,
+            Self::Current => current(app, path).await,
+            Self::Upgrade => upgrade(app, path).await,
+            Self::History => history(app, path).await,
+            Self::Stats => {
+                let stats = app
+                    .engine_on(config.clone(), chantal_engine::Access::Read)
+                    .await?
+                    .stats()
+                    .await?;
+                app.output.record(&stats, super::stats::COLUMNS)?;
+                Ok(exit::OK)
+            }
+            Self::Verify => verify(app, path).await,
+            Self::Vacuum => vacuum(app, path).await,
+        }
+    }
+}
+
+async fn init(app: &App, path: &Path) -> Outcome {
+    let existed = path.exists();
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(|error| Failure::file("create", parent, &error))?;
+    }
+    Catalog::open(path, Access::Create).await?.close().await;
+    let what = if existed { "is there already" } else { "was made" };
+    app.talk.say(&format!("the database {} {what}", path.display()));
+    Ok(exit::OK)
+}
+
+async fn status(app: &App, path: &Path) -> Outcome {
+    let schema = Catalog::open_any(path).await?.schema_status().await?;
+    let status = Status {
+        path: path.display().to_string(),
+        version: schema.version,
+        latest: schema.latest,
+        up_to_date: schema.version == schema.latest,
+        size_bytes: schema.size_bytes,
+    };
+    app.output.record(&status, STATUS)?;
+    Ok(exit::OK)
+}
+
+async fn current(app: &App, path: &Path) -> Outcome {
+    let version = Catalog::open_any(path).await?.schema_status().await?.version;
+    app.output.record(&Version { version }, VERSION)?;
+    Ok(exit::OK)
+}
+
+async fn upgrade(app: &App, path: &Path) -> Outcome {
+    let applied = Catalog::open_any(path).await?.upgrade().await?;
+    app.talk.say(&match applied.last() {
+        None => "the schema is up to date already".to_owned(),
+        Some(last) => format!(
+            "{} applied, the schema is now version {last}",
+            counted(applied.len() as u64, "migration")
+        ),
+    });
+    Ok(exit::OK)
+}
+
+async fn history(app: &App, path: &Path) -> Outcome {
+    let schema = Catalog::open_any(path).await?.schema_status().await?;
+    let rows: Vec<_> = schema
+        .migrations
+        .into_iter()
+        .map(|(version, name, applied)| Applied {
+            version,
+            name,
+            at: applied
+                .and_then(|at| jiff::Timestamp::from_second(at).ok())
+                .map(|at| at.to_string()),
+        })
+        .collect();
+    app.output.rows(&rows, APPLIED)?;
+    Ok(exit::OK)
+}
+
+async fn verify(app: &App, path: &Path) -> Outcome {
+    let found = Catalog::open_any(path).await?.verify().await?;
+    let rows: Vec<_> = found.into_iter().map(|problem| Problem { problem }).collect();
+    app.output.rows(&rows, PROBLEMS)?;
+    if rows.is_empty() {
+        app.talk.say("nothing found");
+        return Ok(exit::OK);
+    }
+    app.talk
+        .say(&format!("{} found", counted(rows.len() as u64, "problem")));
+    Ok(exit::DAMAGED)
+}
+
+async fn vacuum(app: &App, path: &Path) -> Outcome {
+    let size = || std::fs::metadata(path).map_or(0, |meta| meta.len());
+    let before = size();
+    let catalog = Catalog::open(path, Access::Write).await?;
+    catalog.vacuum().await?;
+    catalog.close().await;
+    app.talk
+        .say(&format!("{} before, {} now", bytes(before), bytes(size())));
+    Ok(exit::OK)
+}
+
+/// The columns of this group, under the names of their schemas.
+#[cfg(test)]
+pub(super) fn columns() -> Vec<(&'static str, &'static [Column])> {
+    vec![
+        ("db-status", STATUS),
+        ("db-current", VERSION),
+        ("db-history", APPLIED),
+        ("db-verify", PROBLEMS),
+    ]
+}

@@ -1,0 +1,156 @@
+//! `chantal repo`.
+
+use chantal_engine::Access;
+use clap::{Args, Subcommand};
+
+use crate::app::App;
+use crate::exit::{self, Outcome};
+use crate::output::{Column, Show, column};
+use crate::select::{Maybe, One};
+
+/// Lists, syncs and describes repositories.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Repo {
+    /// Lists repositories
+    List(List),
+    /// Describes a repository: revisions, snapshots, publications
+    Show(One),
+    Sync(super::sync::Sync),
+    /// Lists past syncs, newest first
+    History(History),
+}
+
+/// Options of `repo list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only repositories of a format
+    #[arg(long = "type", value_name = "FORMAT")]
+    r#type: Option<String>,
+}
+
+/// Options of `repo history`.
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    #[command(flatten)]
+    which: Maybe,
+    /// Of all repositories, which is the default
+    #[arg(long, conflicts_with_all = ["repo", "repo_id"])]
+    all: bool,
+    /// At most so many
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    limit: u32,
+}
+
+const LISTED: &[Column] = &[
+    column("Repository", "id", Show::Text),
+    column("Name", "name", Show::CsvOnly),
+    column("Type", "type", Show::Text),
+    column("Mode", "mode", Show::Text),
+    column("Enabled", "enabled", Show::Flag),
+    column("Revision", "revision", Show::Revision),
+    column("Served", "served", Show::Text),
+    column("Packages", "packages", Show::Count),
+    column("Size", "bytes", Show::Bytes),
+    column("Snapshots", "snapshots", Show::Count),
+    column("Last sync", "last_sync", Show::Time),
+    column("Tags", "tags", Show::List),
+    column("Feed", "feed", Show::CsvOnly),
+    column("Configured", "configured", Show::CsvOnly),
+];
+
+pub(super) const RECORD: &[Column] = &[
+    column("Repository", "id", Show::Text),
+    column("Name", "name", Show::Text),
+    column("Type", "type", Show::Text),
+    column("Mode", "mode", Show::Text),
+    column("Feed", "feed", Show::Text),
+    column("Enabled", "enabled", Show::Flag),
+    column("Tags", "tags", Show::List),
+    column("Revision", "revision", Show::Revision),
+    column("Served", "served", Show::Text),
+    column("Packages", "packages", Show::Count),
+    column("Size", "bytes", Show::Bytes),
+    column("Snapshots", "snapshots", Show::Count),
+    column("Last sync", "last_sync", Show::Time),
+    column("Not acted on", "unbuilt", Show::List),
+];
+
+const REVISIONS: &[Column] = &[
+    column("Revision", "revision", Show::Revision),
+    column("Recorded", "created", Show::Time),
+    column("Mode", "mode", Show::Text),
+    column("Packages", "packages", Show::Count),
+    column("Size", "bytes", Show::Bytes),
+    column("Fingerprint", "fingerprint", Show::CsvOnly),
+];
+
+const HISTORY: &[Column] = &[
+    column("Repository", "repo", Show::Text),
+    column("Started", "started", Show::Time),
+    column("Finished", "finished", Show::CsvOnly),
+    column("Status", "status", Show::Text),
+    column("Revision", "revision", Show::Revision),
+    column("Added", "added", Show::Count),
+    column("Removed", "removed", Show::Count),
+    column("Upgraded", "upgraded", Show::Count),
+    column("Fetched", "fetched_bytes", Show::Bytes),
+    column("Error", "error", Show::Text),
+];
+
+impl Repo {
+    pub(crate) async fn run(self, app: &App) -> Outcome {
+        match self {
+            Self::List(options) => list(app, &options).await,
+            Self::Show(which) => show(app, &which).await,
+            Self::Sync(sync) => sync.run(app).await,
+            Self::History(options) => history(app, &options).await,
+        }
+    }
+}
+
+async fn list(app: &App, options: &List) -> Outcome {
+    let mut rows = app.engine(Access::Read).await?.repositories().await?;
+    if let Some(wanted) = &options.r#type {
+        rows.retain(|row| row.r#type == *wanted);
+    }
+    app.output.rows(&rows, LISTED)?;
+    if rows.is_empty() {
+        app.talk.say("no repositories");
+    }
+    Ok(exit::OK)
+}
+
+async fn show(app: &App, which: &One) -> Outcome {
+    let id = which.id()?;
+    let detail = app.known_repository(&id).await?.repository(&id).await?;
+    app.output.sections(
+        &detail,
+        RECORD,
+        &[
+            ("Revisions", "revisions", REVISIONS),
+            ("Snapshots", "snapshot_list", super::snapshot::LISTED),
+            ("Publications", "publications", super::publish::LISTED),
+        ],
+    )?;
+    Ok(exit::OK)
+}
+
+async fn history(app: &App, options: &History) -> Outcome {
+    let id = options.which.id()?;
+    let engine = match &id {
+        Some(id) => app.known_repository(id).await?,
+        None => app.engine(Access::Read).await?,
+    };
+    let rows = engine.history(id.as_ref(), u64::from(options.limit)).await?;
+    app.output.rows(&rows, HISTORY)?;
+    if rows.is_empty() {
+        app.talk.say("no syncs yet");
+    }
+    Ok(exit::OK)
+}
+
+/// The columns of this group, under the names of their schemas.
+#[cfg(test)]
+pub(super) fn columns() -> Vec<(&'static str, &'static [Column])> {
+    vec![("repo-list", LISTED), ("repo-show", RECORD), ("repo-history", HISTORY)]
+}

@@ -1,0 +1,364 @@
+//! `chantal repo sync`, and the lines that close it.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use chantal_config::Config;
+use chantal_engine::{Access, Counts, DiffEntry, Engine, SyncOptions, SyncPlan, SyncReport};
+use chantal_model::{Clock, SystemClock};
+use clap::Args;
+use serde::Serialize;
+
+use super::runs::{Run, conclude, each};
+use super::{Wait, snapshot_name};
+use crate::app::App;
+use crate::exit::{self, Outcome};
+use crate::failure::Failure;
+use crate::output::human::{age, bytes, count, counted, duration};
+use crate::output::{Column, Format, Show, column};
+use crate::select::{Select, Selected};
+
+/// Brings repositories up to date with their feeds.
+///
+/// Records a new revision where something changed. Clients see it once it is published.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent option of the command line"
+)]
+pub(crate) struct Sync {
+    #[command(flatten)]
+    select: Select,
+    /// Shows what would be done, and changes nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Publishes each new revision at its repository's path
+    #[arg(long)]
+    publish: bool,
+    /// Makes a snapshot of each repository afterwards
+    #[arg(long)]
+    create_snapshot: bool,
+    /// Name of that snapshot [default: the time, such as 2026-11-23T081200Z]
+    #[arg(long, value_name = "NAME")]
+    snapshot_name: Option<String>,
+    /// Reads and compares everything, although the feed says that nothing changed
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+pub(super) const SYNCED: &[Column] = &[
+    column("Repository", "repo", Show::Text),
+    column("Status", "status", Show::Text),
+    column("Exit code", "exit_code", Show::CsvOnly),
+    column("Revision", "result.revision", Show::Revision),
+    column("Recorded", "result.recorded", Show::Flag),
+    column("Packages", "result.plan.chosen", Show::Count),
+    column("Added", "result.plan.counts.added", Show::Count),
+    column("Removed", "result.plan.counts.removed", Show::Count),
+    column("Upgraded", "result.plan.counts.upgraded", Show::Count),
+    column("Downgraded", "result.plan.counts.downgraded", Show::CsvOnly),
+    column("Rebuilt", "result.plan.counts.rebuilt", Show::CsvOnly),
+    column("Fetched", "result.fetched_bytes", Show::Bytes),
+    column("Saved", "result.plan.saved_bytes", Show::Bytes),
+    column("Served", "result.served", Show::Text),
+    column("Error", "error.message", Show::Text),
+];
+
+const PLANNED: &[Column] = &[
+    column("Repository", "repo", Show::Text),
+    column("Change", "change", Show::Text),
+    column("Package", "name", Show::Text),
+    column("Arch", "arch", Show::Text),
+    column("From", "from.version", Show::Text),
+    column("To", "to.version", Show::Text),
+];
+
+#[derive(Serialize)]
+struct PlannedChange<'p> {
+    repo: &'p str,
+    #[serde(flatten)]
+    entry: &'p DiffEntry,
+}
+
+impl Sync {
+    pub(crate) async fn run(self, app: &App) -> Outcome {
+        let config = app.config()?;
+        let selected = self.select.among(&config)?;
+        let options = self.options()?;
+        if self.dry_run {
+            return plan(app, &config, &selected, &options).await;
+        }
+        let engine = app.engine_on(config.clone(), Access::Write).await?;
+        let runs = each(app, &selected, async |repo| one(app, &engine, &repo.id, &options).await).await;
+        told(app, &runs)
+    }
+
+    fn options(&self) -> Result<SyncOptions, Failure> {
+        let snapshot = match (&self.snapshot_name, self.create_snapshot) {
+            (Some(name), _) => Some(snapshot_name(name)?),
+            (None, true) => Some(snapshot_name(
+                &SystemClock.now().strftime("%Y-%m-%dT%H%M%SZ").to_string(),
+            )?),
+            (None, false) => None,
+        };
+        Ok(SyncOptions {
+            force: self.force,
+            publish: self.publish,
+            snapshot,
+            wait: self.wait.duration(),
+        })
+    }
+}
+
+/// Syncs one repository and says what came of it.
+pub(super) async fn one(
+    app: &App,
+    engine: &Engine,
+    id: &chantal_model::RepoId,
+    options: &SyncOptions,
+) -> Result<(SyncReport, u8), Failure> {
+    app.talk.say(&format!("{id}: syncing"));
+    let report = engine.sync(id, options).await?;
+    for warning in &report.plan.warnings {
+        app.talk.warn(&format!("{id}: {warning}"));
+    }
+    for failed in &report.failed {
+        app.talk.warn(&format!(
+            "{id}: left out {} ({}): {}",
+            failed.package, failed.url, failed.reason
+        ));
+    }
+    for line in closing(&report) {
+        app.talk.say(&format!("{id}: {line}"));
+    }
+    let code = if report.failed.is_empty() {
+        exit::OK
+    } else {
+        exit::PARTIAL
+    };
+    Ok((report, code))
+}
+
+/// Writes the data, if a format was asked for, and gives the exit code.
+pub(super) fn told(app: &App, runs: &[Run<SyncReport>]) -> Outcome {
+    if app.output.explicit() {
+        app.output.rows(runs, SYNCED)?;
+    }
+    Ok(conclude(app, runs))
+}
+
+async fn plan(app: &App, config: &Arc<Config>, selected: &Selected<'_>, options: &SyncOptions) -> Outcome {
+    let engine = app.engine_on(config.clone(), Access::Read).await?;
+    let runs = each(app, selected, async |repo| {
+        let plan = engine.plan_sync(&repo.id, options).await?;
+        for warning in &plan.warnings {
+            app.talk.warn(&format!("{}: {warning}", repo.id));
+        }
+        for line in intended(&plan) {
+            app.talk.say(&format!("{}: {line}", repo.id));
+        }
+        Ok((plan, exit::OK))
+    })
+    .await;
+    if matches!(app.output.format(), Format::Json | Format::Yaml) {
+        app.output.rows(&runs, &[])?;
+    } else {
+        let plans = runs.iter().filter_map(|run| run.result.as_ref());
+        let changes: Vec<_> = plans
+            .flat_map(|plan| {
+                plan.changes.iter().map(|entry| PlannedChange {
+                    repo: plan.repo.as_str(),
+                    entry,
+                })
+            })
+            .collect();
+        app.output.rows(&changes, PLANNED)?;
+    }
+    Ok(conclude(app, &runs))
+}
+
+fn intended(plan: &SyncPlan) -> Vec<String> {
+    if plan.unchanged {
+        return vec!["the feed has not changed".into()];
+    }
+    let mut lines = vec![changes(&plan.counts)];
+    lines.push(format!(
+        "would fetch {} ({}), {} are in the pool already; {} of {} chosen",
+        counted(plan.download_files, "file"),
+        bytes(plan.download_bytes),
+        bytes(plan.saved_bytes),
+        count(plan.chosen),
+        counted(plan.listed, "package"),
+    ));
+    lines.extend(left_out(plan));
+    lines.push("nothing was changed (dry run)".into());
+    lines
+}
+
+/// What changed in words; the rare kinds only if there are any.
+pub(super) fn changes(counts: &Counts) -> String {
+    let mut text = format!(
+        "{} added, {} removed, {} upgraded",
+        count(counts.added),
+        count(counts.removed),
+        count(counts.upgraded)
+    );
+    for (number, word) in [(counts.downgraded, "downgraded"), (counts.rebuilt, "rebuilt")] {
+        if number > 0 {
+            let _ = write!(text, ", {} {word}", count(number));
+        }
+    }
+    text
+}
+
+fn left_out(plan: &SyncPlan) -> Option<String> {
+    let reasons: Vec<_> = plan
+        .left_out
+        .iter()
+        .map(|(reason, number)| format!("{reason} {}", count(*number)))
+        .collect();
+    (!reasons.is_empty()).then(|| format!("filters left out: {}", reasons.join(", ")))
+}
+
+/// The lines that close a sync.
+fn closing(report: &SyncReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    if report.plan.unchanged {
+        lines.push("the feed has not changed".into());
+    } else {
+        lines.push(changes(&report.plan.counts));
+        lines.extend(left_out(&report.plan));
+    }
+    lines.push(format!(
+        "{} fetched, {} saved, in {}",
+        bytes(report.fetched_bytes),
+        bytes(report.plan.saved_bytes),
+        duration(report.duration_ms)
+    ));
+    if !report.new_advisories.is_empty() {
+        let by: Vec<_> = report
+            .new_advisories
+            .iter()
+            .map(|(word, number)| format!("{word} {}", count(*number)))
+            .collect();
+        lines.push(format!("new advisories: {}", by.join(", ")));
+    }
+    if let Some(seconds) = report.feed_age_seconds {
+        lines.push(format!("the feed changed {} ago", age(seconds)));
+    }
+    if let Some(name) = &report.snapshot {
+        lines.push(format!("snapshot {name}"));
+    }
+    lines.push(standing(report));
+    lines
+}
+
+/// What is recorded and what clients see.
+fn standing(report: &SyncReport) -> String {
+    let repo = &report.plan.repo;
+    let Some(revision) = report.revision else {
+        return "nothing is recorded".into();
+    };
+    let recorded = if report.recorded {
+        format!("recorded {revision}")
+    } else {
+        format!("{revision} is up to date")
+    };
+    match report.served.as_deref() {
+        None => format!("{recorded}; clients see nothing yet: `chantal publish repo {repo}`"),
+        Some(served) if served == revision.to_string() => format!("{recorded}, which clients see"),
+        Some(served) if served.contains("snapshot") => {
+            format!("{recorded}; clients see {served}, pinned: `chantal publish switch {repo} --latest`")
+        }
+        Some(served) => format!("{recorded}; clients still see {served}: `chantal publish repo {repo}`"),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use chantal_model::{Mode, RevisionNumber};
+
+    pub(crate) fn report() -> SyncReport {
+        SyncReport {
+            plan: SyncPlan {
+                repo: "el9".parse().unwrap(),
+                feed: "https://example.org/el9/".into(),
+                mode: Mode::Filtered,
+                current: Some(RevisionNumber(4)),
+                unchanged: false,
+                listed: 17_649,
+                chosen: 17_000,
+                left_out: [("architecture".to_owned(), 649)].into(),
+                changes: Vec::new(),
+                counts: Counts {
+                    added: 12,
+                    removed: 1,
+                    upgraded: 1_040,
+                    downgraded: 0,
+                    rebuilt: 2,
+                },
+                download_files: 1_052,
+                download_bytes: 3 << 30,
+                saved_bytes: 9 << 30,
+                warnings: Vec::new(),
+            },
+            revision: Some(RevisionNumber(5)),
+            recorded: true,
+            fetched_bytes: 3 << 30,
+            new_advisories: [("Critical".to_owned(), 2), ("Moderate".to_owned(), 11)].into(),
+            feed_timestamp: Some(1_763_000_000),
+            feed_age_seconds: Some(7_300),
+            failed: Vec::new(),
+            snapshot: None,
+            published: None,
+            served: Some("r4".into()),
+            duration_ms: 71_300,
+        }
+    }
+
+    #[test]
+    fn the_closing_lines_tell_what_changed_and_what_clients_see() {
+        insta::assert_snapshot!(closing(&report()).join("\n"), @r"
+        12 added, 1 removed, 1,040 upgraded, 2 rebuilt
+        filters left out: architecture 649
+        3.0 GiB fetched, 9.0 GiB saved, in 1 min 11 s
+        new advisories: Critical 2, Moderate 11
+        the feed changed 2 hours ago
+        recorded r5; clients still see r4: `chantal publish repo el9`
+        ");
+    }
+
+    #[test]
+    fn what_clients_see_is_told_in_each_case() {
+        let with = |served: Option<&str>, recorded| {
+            standing(&SyncReport {
+                served: served.map(str::to_owned),
+                recorded,
+                ..report()
+            })
+        };
+        assert_eq!(
+            with(None, true),
+            "recorded r5; clients see nothing yet: `chantal publish repo el9`"
+        );
+        assert_eq!(with(Some("r5"), true), "recorded r5, which clients see");
+        assert_eq!(with(Some("r5"), false), "r5 is up to date, which clients see");
+        assert_eq!(
+            with(Some("r3 (snapshot may)"), false),
+            "r5 is up to date; clients see r3 (snapshot may), pinned: `chantal publish switch el9 --latest`"
+        );
+    }
+
+    #[test]
+    fn a_plan_tells_what_would_be_fetched() {
+        insta::assert_snapshot!(intended(&report().plan).join("\n"), @r"
+        12 added, 1 removed, 1,040 upgraded, 2 rebuilt
+        would fetch 1,052 files (3.0 GiB), 9.0 GiB are in the pool already; 17,000 of 17,649 packages chosen
+        filters left out: architecture 649
+        nothing was changed (dry run)
+        ");
+    }
+}

@@ -1,0 +1,253 @@
+//! The configuration as the rest of the program reads it: every default filled in, every path absolute.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chantal_model::{Algorithm, Compression, Mode, RelPath, RepoId};
+use url::Url;
+
+use crate::raw::{Durability, LinkMode, LogFormat, LogLevel, OnPackageError};
+use crate::secret::Secret;
+use crate::unbuilt::Unbuilt;
+
+/// Everything.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the catalog is.
+    pub database: Database,
+    /// Directories.
+    pub storage: Storage,
+    /// The repositories, in the order of the files.
+    pub repositories: Vec<Repository>,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// Where the catalog is.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub(crate) path: PathBuf,
+    /// Whether this version can use it.
+    pub is_built: bool,
+}
+
+impl Database {
+    /// A SQLite database.
+    pub fn sqlite(path: PathBuf) -> Self {
+        Self { path, is_built: true }
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Directories and how files get into published trees.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// Root of everything that has no path of its own.
+    pub base_path: PathBuf,
+    /// The pool.
+    pub pool_path: PathBuf,
+    /// Root of published trees.
+    pub published_path: PathBuf,
+    /// Work files of running tasks.
+    pub temp_path: PathBuf,
+    /// How files get from the pool into trees.
+    pub link_mode: LinkMode,
+    /// How blobs are made durable.
+    pub durability: Durability,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Log {
+    /// What.
+    pub level: LogLevel,
+    /// How.
+    pub format: LogFormat,
+}
+
+/// A repository.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    /// Its id.
+    pub id: RepoId,
+    /// Display name.
+    pub name: Option<String>,
+    /// Format of its packages.
+    pub r#type: String,
+    /// Where its content comes from.
+    pub feed: Option<Url>,
+    /// Whether `--all` includes it.
+    pub enabled: bool,
+    /// Its mode.
+    pub mode: Mode,
+    /// Words that select it.
+    pub tags: Vec<String>,
+    /// How to authenticate.
+    pub auth: Option<Auth>,
+    /// Its proxy.
+    pub proxy: Proxy,
+    /// Its TLS.
+    pub ssl: Ssl,
+    /// Limits of fetching.
+    pub download: Download,
+    /// Caps on what upstream may send.
+    pub limits: Limits,
+    /// Which packages to take.
+    pub filters: Filters,
+    /// Generated metadata.
+    pub metadata: Metadata,
+    /// How it is published.
+    pub publish: Publish,
+    /// What to do about a package that cannot be had.
+    pub on_package_error: OnPackageError,
+    /// Weaknesses that are accepted by name.
+    pub weaknesses: Vec<String>,
+    /// Its tree below the published root.
+    pub latest_path: Option<RelPath>,
+    /// Its snapshots' trees below the published root.
+    pub snapshots_path: Option<RelPath>,
+    /// What is set and not acted on: such a repository is not synced or published.
+    pub unbuilt: Vec<Unbuilt>,
+    /// Line of its definition.
+    pub line: usize,
+}
+
+impl Repository {
+    /// Whether SHA-1 digests are accepted.
+    pub fn allows_sha1(&self) -> bool {
+        self.weaknesses.iter().any(|weakness| weakness == "sha1")
+    }
+}
+
+/// How to authenticate.
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// User name and password.
+    Basic {
+        /// User name.
+        username: String,
+        /// Password.
+        password: Secret,
+    },
+    /// A token in the Authorization header.
+    Bearer {
+        /// The token.
+        token: Secret,
+    },
+    /// Any headers.
+    Custom {
+        /// Names and values.
+        headers: Vec<(String, Secret)>,
+    },
+    /// A TLS certificate.
+    ClientCert {
+        /// File with the certificate.
+        cert_file: PathBuf,
+        /// File with its key.
+        key_file: PathBuf,
+    },
+}
+
+/// A proxy.
+#[derive(Clone, Debug, Default)]
+pub struct Proxy {
+    /// For http feeds.
+    pub http_proxy: Option<Url>,
+    /// For https feeds.
+    pub https_proxy: Option<Url>,
+    /// Hosts that are asked directly.
+    pub no_proxy: Vec<String>,
+    /// User name at the proxy.
+    pub username: Option<String>,
+    /// Password at the proxy.
+    pub password: Option<Secret>,
+}
+
+/// TLS.
+#[derive(Clone, Debug)]
+pub struct Ssl {
+    /// Check the server's certificate.
+    pub verify: bool,
+    /// File with the authorities to trust.
+    pub ca_bundle: Option<PathBuf>,
+    /// The same in PEM.
+    pub ca_cert: Option<String>,
+    /// File with a client certificate.
+    pub client_cert: Option<PathBuf>,
+    /// File with its key.
+    pub client_key: Option<PathBuf>,
+}
+
+/// Limits of fetching.
+#[derive(Clone, Copy, Debug)]
+pub struct Download {
+    /// Packages fetched at the same time.
+    pub parallel: usize,
+    /// Connections to one host.
+    pub per_host: usize,
+    /// How long one file may take until its first byte.
+    pub timeout: Duration,
+    /// How long a transfer may stand still.
+    pub idle_timeout: Duration,
+    /// Further tries after a failure that may pass.
+    pub retry_attempts: u32,
+}
+
+/// Caps on what upstream may send.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest metadata file in bytes, as it is transferred.
+    pub metadata_bytes: u64,
+    /// Largest package in bytes whose size is not promised.
+    pub package_bytes: u64,
+}
+
+/// Format-free filters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filters {
+    /// Regular expressions, one of which must match.
+    pub patterns_include: Vec<String>,
+    /// Regular expressions, none of which may match.
+    pub patterns_exclude: Vec<String>,
+    /// Architectures.
+    pub architectures: Words,
+    /// Leave source packages out.
+    pub exclude_sources: bool,
+    /// Only the newest version of each name and architecture.
+    pub only_latest: bool,
+}
+
+/// Include and exclude lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// Only these, if there are any.
+    pub include: Vec<String>,
+    /// Never these.
+    pub exclude: Vec<String>,
+}
+
+/// Generated metadata.
+#[derive(Clone, Copy, Debug)]
+pub struct Metadata {
+    /// `None`: as upstream does.
+    pub compression: Option<Compression>,
+    /// Digests.
+    pub checksum: Algorithm,
+}
+
+/// How a repository is published.
+#[derive(Clone, Debug)]
+pub struct Publish {
+    /// After each sync that recorded something.
+    pub auto: bool,
+    /// URL of the published root as clients reach it.
+    pub base_url: Option<Url>,
+    /// How long metadata of earlier states stay reachable.
+    pub metadata_grace: Duration,
+    /// How long packages of earlier states stay reachable.
+    pub package_grace: Duration,
+}

@@ -1,0 +1,3 @@
+//! Blocks of Helm repositories: there are none.
+
+pub(super) const NAME: &str = "helm";

@@ -1,0 +1,278 @@
+//! YAML as a tree that knows where each value stands.
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+
+/// Nesting beyond this is refused.
+const MAX_DEPTH: usize = 64;
+/// More values than this are refused, aliases expanded.
+const MAX_NODES: usize = 200_000;
+
+/// Where a value stands: number of the file, line and column counted from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) file: usize,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) value: Value,
+}
+
+/// A YAML value of the core schema.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+/// A key with its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) name: String,
+    pub(crate) place: Place,
+}
+
+/// Why a text is no usable YAML.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) place: Place,
+    pub(crate) message: String,
+}
+
+impl Node {
+    /// The value under a key of a mapping.
+    pub(crate) fn get(&self, name: &str) -> Option<&Node> {
+        self.entry(name).map(|(_, node)| node)
+    }
+
+    pub(crate) fn entry(&self, name: &str) -> Option<(&Key, &Node)> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|(key, _)| key.name == name).map(|(key, node)| (key, node)),
+            _ => None,
+        }
+    }
+
+    /// The values of a list; empty for anything else.
+    pub(crate) fn items(&self) -> &[Node] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn entries_mut(&mut self) -> Option<&mut Vec<(Key, Node)>> {
+        match &mut self.value {
+            Value::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// Follows keys and list indices.
+    pub(crate) fn at(&self, path: &[&str]) -> Option<&Node> {
+        path.iter().try_fold(self, |node, step| match &node.value {
+            Value::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
+            _ => node.get(step),
+        })
+    }
+
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.value {
+            Value::Null => Json::Null,
+            Value::Bool(value) => Json::Bool(*value),
+            Value::Int(value) => Json::from(*value),
+            Value::Float(value) => Json::from(*value),
+            Value::Text(text) => Json::String(text.clone()),
+            Value::List(items) => Json::Array(items.iter().map(Node::to_json).collect()),
+            Value::Map(entries) => {
+                Json::Object(entries.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect())
+            }
+        }
+    }
+
+    /// What kind of value it is, for messages.
+    pub(crate) fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Int(_) => "a whole number",
+            Value::Float(_) => "a number",
+            Value::Text(_) => "text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
+    }
+}
+
+/// Parses one document. An empty text is an empty mapping.
+pub(crate) fn parse(text: &str, file: usize) -> Result<Node, Broken> {
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        file,
+        nodes: 0,
+        anchors: Vec::new(),
+    };
+    let node = reader.document()?;
+    Ok(match node {
+        Some(Node {
+            value: Value::Null,
+            place,
+        }) => Node {
+            place,
+            value: Value::Map(Vec::new()),
+        },
+        Some(node) => node,
+        None => Node {
+            place: Place { file, line: 1, column: 1 },
+            value: Value::Map(Vec::new()),
+        },
+    })
+}
+
+struct Reader<'a> {
+    parser: Parser<'a, saphyr_parser::StrInput<'a>>,
+    file: usize,
+    nodes: usize,
+    anchors: Vec<(usize, Node, usize)>,
+}
+
+impl<'a> Reader<'a> {
+    fn next(&mut self) -> Result<(Event<'a>, Place), Broken> {
+        match self.parser.next_event() {
+            Some(Ok((event, span))) => Ok((event, self.place(span.start.line(), span.start.col()))),
+            Some(Err(error)) => Err(Broken {
+                place: self.place(error.marker().line(), error.marker().col()),
+                message: format!("not YAML: {}", error.info()),
+            }),
+            None => Ok((Event::StreamEnd, self.place(1, 0))),
+        }
+    }
+
+    fn place(&self, line: usize, column: usize) -> Place {
+        Place {
+            file: self.file,
+            line,
+            column: column + 1,
+        }
+    }
+
+    fn document(&mut self) -> Result<Option<Node>, Broken> {
+        let mut found = None;
+        loop {
+            let (event, place) = self.next()?;
+            match event {
+                Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
+                Event::StreamEnd => return Ok(found),
+                _ if found.is_some() => {
+                    return Err(Broken {
+                        place,
+                        message: "a second YAML document in one file".into(),
+                    });
+                }
+                event => found = Some(self.node(event, place, 0)?),
+            }
+        }
+    }
+
+    fn node(&mut self, event: Event<'a>, place: Place, depth: usize) -> Result<Node, Broken> {
+        let refuse = |message: &str| {
+            Err(Broken {
+                place,
+                message: message.to_owned(),
+            })
+        };
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return refuse("too many values");
+        }
+        if depth > MAX_DEPTH {
+            return refuse("nested too deeply");
+        }
+        let before = self.nodes;
+        let (anchor, value) = match event {
+            Event::Scalar(text, style, anchor, _) => (anchor, scalar(&text, style)),
+            Event::SequenceStart(anchor, _) => (anchor, self.list(depth)?),
+            Event::MappingStart(anchor, _) => (anchor, self.map(depth)?),
+            Event::Alias(anchor) => {
+                let Some((_, node, size)) = self.anchors.iter().find(|(id, _, _)| *id == anchor) else {
+                    return refuse("an alias of nothing");
+                };
+                self.nodes += size;
+                return Ok(node.clone());
+            }
+            _ => return refuse("not YAML"),
+        };
+        let node = Node { place, value };
+        if anchor > 0 {
+            self.anchors.push((anchor, node.clone(), self.nodes - before + 1));
+        }
+        Ok(node)
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Value, Broken> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd, _) => return Ok(Value::List(items)),
+                (event, place) => items.push(self.node(event, place, depth + 1)?),
+            }
+        }
+    }
+
+    fn map(&mut self, depth: usize) -> Result<Value, Broken> {
+        let mut entries: Vec<(Key, Node)> = Vec::new();
+        loop {
+            let (event, place) = self.next()?;
+            let name = match event {
+                Event::MappingEnd => return Ok(Value::Map(entries)),
+                Event::Scalar(text, _, _, _) => text.into_owned(),
+                _ => {
+                    return Err(Broken {
+                        place,
+                        message: "a key that is not text".into(),
+                    });
+                }
+            };
+            if let Some((first, _)) = entries.iter().find(|(key, _)| key.name == name) {
+                return Err(Broken {
+                    place,
+                    message: format!("key {name:?} was given before, in line {}", first.place.line),
+                });
+            }
+            let (event, at) = self.next()?;
+            let node = self.node(event, at, depth + 1)?;
+            entries.push((Key { name, place }, node));
+        }
+    }
+}
+
+/// A plain scalar by the YAML core schema; quoted ones are text.
+fn scalar(text: &str, style: ScalarStyle) -> Value {
+    if style != ScalarStyle::Plain {
+        return Value::Text(text.to_owned());
+    }
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => Value::Bool(true),
+        "false" | "False" | "FALSE" => Value::Bool(false),
+        _ => {
+            let looks_numeric = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
+            if let Ok(number) = text.parse::<i64>() {
+                Value::Int(number)
+            } else if let Some(number) = text.parse::<f64>().ok().filter(|number| looks_numeric && number.is_finite()) {
+                Value::Float(number)
+            } else {
+                Value::Text(text.to_owned())
+            }
+        }
+    }
+}

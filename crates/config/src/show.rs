@@ -1,0 +1,113 @@
+//! The effective configuration for people, without secrets.
+
+use serde_json::{Value, json};
+
+use crate::effective::{Auth, Config, Repository};
+
+impl Config {
+    /// The effective values; secrets are references or stars.
+    pub fn to_value(&self) -> Value {
+        json!({
+            "database": { "url": format!("sqlite:///{}", self.database.path.display()) },
+            "storage": {
+                "base_path": self.storage.base_path,
+                "pool_path": self.storage.pool_path,
+                "published_path": self.storage.published_path,
+                "temp_path": self.storage.temp_path,
+                "link_mode": self.storage.link_mode,
+                "durability": self.storage.durability,
+            },
+            "log": { "level": self.log.level, "format": self.log.format },
+            "repositories": self.repositories.iter().map(Repository::to_value).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Repository {
+    /// The effective values; secrets are references or stars.
+    pub fn to_value(&self) -> Value {
+        json!({
+            "id": self.id,
+            "name": self.name,
+            "type": self.r#type,
+            "mode": self.mode,
+            "feed": self.feed.as_ref().map(without_credentials),
+            "enabled": self.enabled,
+            "tags": self.tags,
+            "auth": self.auth.as_ref().map(auth),
+            "proxy": {
+                "http_proxy": self.proxy.http_proxy.as_ref().map(without_credentials),
+                "https_proxy": self.proxy.https_proxy.as_ref().map(without_credentials),
+                "no_proxy": self.proxy.no_proxy,
+                "username": self.proxy.username,
+                "password": self.proxy.password.as_ref().map(crate::Secret::shown),
+            },
+            "ssl": {
+                "verify": self.ssl.verify,
+                "ca_bundle": self.ssl.ca_bundle,
+                "ca_cert": self.ssl.ca_cert.as_ref().map(|_| "(in the configuration)"),
+                "client_cert": self.ssl.client_cert,
+                "client_key": self.ssl.client_key,
+            },
+            "download": {
+                "parallel": self.download.parallel,
+                "per_host": self.download.per_host,
+                "timeout": format!("{}s", self.download.timeout.as_secs()),
+                "idle_timeout": format!("{}s", self.download.idle_timeout.as_secs()),
+                "retry_attempts": self.download.retry_attempts,
+            },
+            "limits": { "metadata": self.limits.metadata_bytes, "package": self.limits.package_bytes },
+            "filters": {
+                "patterns": { "include": self.filters.patterns_include, "exclude": self.filters.patterns_exclude },
+                "architectures": {
+                    "include": self.filters.architectures.include,
+                    "exclude": self.filters.architectures.exclude,
+                },
+                "exclude_sources": self.filters.exclude_sources,
+                "only_latest_version": self.filters.only_latest,
+            },
+            "metadata": {
+                "compression": self.metadata.compression.map_or("auto", chantal_model::Compression::name),
+                "checksum": self.metadata.checksum.name(),
+            },
+            "publish": {
+                "auto": self.publish.auto,
+                "base_url": self.publish.base_url.as_ref().map(ToString::to_string),
+                "metadata_grace": format!("{}s", self.publish.metadata_grace.as_secs()),
+                "package_grace": format!("{}s", self.publish.package_grace.as_secs()),
+            },
+            "on_package_error": self.on_package_error,
+            "allow_weak": self.weaknesses,
+            "latest_path": self.latest_path.as_ref().map(ToString::to_string),
+            "snapshots_path": self.snapshots_path.as_ref().map(ToString::to_string),
+            "unbuilt": self.unbuilt.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn auth(auth: &Auth) -> Value {
+    match auth {
+        Auth::Basic { username, password } => {
+            json!({ "type": "basic", "username": username, "password": password.shown() })
+        }
+        Auth::Bearer { token } => json!({ "type": "bearer", "token": token.shown() }),
+        Auth::Custom { headers } => {
+            let headers: serde_json::Map<String, Value> =
+                headers.iter().map(|(name, value)| (name.clone(), value.shown().into())).collect();
+            json!({ "type": "custom", "headers": headers })
+        }
+        Auth::ClientCert { cert_file, key_file } => {
+            json!({ "type": "client_cert", "cert_file": cert_file, "key_file": key_file })
+        }
+    }
+}
+
+fn without_credentials(url: &url::Url) -> String {
+    let mut url = url.clone();
+    if !url.username().is_empty() || url.password().is_some() {
+        // Both only fail for URLs that cannot have credentials.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+    }
+    url.into()
+}
