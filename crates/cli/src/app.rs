@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chantal_config::{Config, Diagnostic};
+use chantal_config::{Config, Diagnostic, Log, LogFormat, LogLevel};
 use chantal_engine::{Access, Engine, Ports};
 use chantal_model::{Progress, RepoId, SystemClock};
 
@@ -46,12 +46,12 @@ impl App {
         }
     }
 
-    /// Sends the log to stderr: warnings, with `-v` what happens, with `-vv` how.
-    pub(crate) fn log(&self) {
+    /// Sends the log to stderr, as the configuration says, with `-v` what happens, with `-vv` how.
+    fn log(&self, configured: Log) {
         let level = match (self.globals.quiet, self.globals.verbose) {
             (true, _) => "error",
-            (_, 0) => "warn",
-            (_, 1) => "info,chantal=debug",
+            (_, 0) => level(configured.level),
+            (_, 1) => "info",
             _ => "debug",
         };
         let filter = tracing_subscriber::EnvFilter::try_from_env("CHANTAL_LOG")
@@ -61,7 +61,7 @@ impl App {
             .with_writer(std::io::stderr)
             .with_ansi(self.globals.color.on(std::io::stderr().is_terminal()));
         // A second subscriber cannot be there: this is the start of the process.
-        let _ = if self.style == Style::Json {
+        let _ = if self.style == Style::Json || configured.format == LogFormat::Json {
             log.json().try_init()
         } else {
             log.try_init()
@@ -89,6 +89,7 @@ impl App {
     /// commands on a repository that has one refuse to run.
     pub(crate) fn config(&self) -> Result<Arc<Config>, Failure> {
         let (config, warnings) = self.load()?;
+        self.log(config.log);
         if self.globals.verbose > 0 {
             for warning in &warnings {
                 self.talk.warn(&warning.to_string());
@@ -126,6 +127,10 @@ impl App {
 
     /// Opens the engine on a configuration.
     pub(crate) async fn engine_on(&self, config: Arc<Config>, access: Access) -> Result<Engine, Failure> {
+        if !config.database.is_built {
+            return Err(Failure::usage("this version keeps its catalog in SQLite only")
+                .hint("leave `database.url` away, or give `sqlite:///PATH`"));
+        }
         Ok(Engine::open(config, access, self.ports()).await?)
     }
 
@@ -135,5 +140,15 @@ impl App {
             clock: Arc::new(SystemClock),
             progress,
         }
+    }
+}
+
+fn level(configured: LogLevel) -> &'static str {
+    match configured {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
     }
 }

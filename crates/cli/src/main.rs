@@ -36,7 +36,9 @@ fn main() -> ExitCode {
 fn tell_bug(panic: &std::panic::PanicHookInfo<'_>) {
     let payload = panic.payload();
     let text = payload.downcast_ref::<&str>().copied();
-    let what = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    let what = text
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
     let place = panic
         .location()
         .map(|place| format!(" at {}:{}", place.file(), place.line()))
@@ -61,7 +63,6 @@ fn start() -> u8 {
         Err(error) => return told_by_clap(&error, &words),
     };
     let app = App::new(cli.globals);
-    app.log();
     let outcome = run(&app, cli.command);
     outcome.unwrap_or_else(|failure| {
         app.talk.fail(&failure);

@@ -212,3 +212,132 @@ fn hint_of(config: &Config) -> String {
         _ => format!("there are {}", ids.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_repository_is_the_first_word_or_an_option() {
+        let (id, [from, to]) = split(None, &words("el9 a b"), ["FROM", "TO"]).unwrap();
+        assert_eq!((id.as_str(), from.as_str(), to.as_str()), ("el9", "a", "b"));
+        let (id, [from, to]) = split(Some("el9"), &words("a b"), ["FROM", "TO"]).unwrap();
+        assert_eq!((id.as_str(), from.as_str(), to.as_str()), ("el9", "a", "b"));
+    }
+
+    #[test]
+    fn too_few_and_too_many_words_are_refused() {
+        for (option, text) in [
+            (None, "el9 a"),
+            (None, "el9 a b c"),
+            (None, ""),
+            (Some("el9"), "el9 a b"),
+            (Some("../x"), "a b"),
+        ] {
+            assert_eq!(
+                split(option, &words(text), ["FROM", "TO"]).unwrap_err().code,
+                2,
+                "{option:?} {text:?}"
+            );
+        }
+    }
+
+    fn config(text: &str) -> Config {
+        let text = format!("repositories:\n{text}");
+        chantal_config::load_text("/x/config.yaml".as_ref(), text, &|_| None)
+            .unwrap()
+            .config
+    }
+
+    fn ids(select: &Select, config: &Config) -> Result<String, u8> {
+        let selected = select.among(config).map_err(|failure| failure.code)?;
+        let join = |repos: &[&Repository]| repos.iter().map(|repo| repo.id.as_str()).collect::<Vec<_>>().join(" ");
+        Ok(format!("{}|{}", join(&selected.ready), join(&selected.left_out)))
+    }
+
+    #[test]
+    fn rules_skip_what_is_disabled_and_narrow_each_other_down_and_names_do_not() {
+        let config = config(
+            "- {id: el8, type: rpm, feed: 'http://x/', tags: [old]}\n\
+             - {id: el9, type: rpm, feed: 'http://x/', tags: [new, test]}\n\
+             - {id: off, type: rpm, feed: 'http://x/', enabled: false, tags: [old]}\n\
+             - {id: later, type: rpm, feed: 'http://x/', retention: {policy: keep-all}}\n",
+        );
+        let all = || Select {
+            all: true,
+            ..Select::default()
+        };
+        let named = |names: &[&str]| Select {
+            repos: names.iter().map(ToString::to_string).collect(),
+            ..Select::default()
+        };
+        for (select, expected) in [
+            (all(), Ok("el8 el9|later")),
+            (
+                Select {
+                    pattern: Some("el*".into()),
+                    ..all()
+                },
+                Ok("el8 el9|"),
+            ),
+            (
+                Select {
+                    pattern: Some("el*".into()),
+                    tag: vec!["old".into()],
+                    ..Select::default()
+                },
+                Ok("el8|"),
+            ),
+            (
+                Select {
+                    tag: vec!["old".into(), "new".into()],
+                    ..Select::default()
+                },
+                Ok("el8 el9|"),
+            ),
+            (
+                Select {
+                    r#type: Some("rpm".into()),
+                    ..Select::default()
+                },
+                Ok("el8 el9|later"),
+            ),
+            (
+                Select {
+                    r#type: Some("none".into()),
+                    ..Select::default()
+                },
+                Err(2),
+            ),
+            (named(&["off", "el8", "off"]), Ok("off el8|")),
+            (named(&["later"]), Err(2)),
+            (named(&["nothing"]), Err(2)),
+            (named(&[]), Err(2)),
+            (
+                Select {
+                    all: true,
+                    ..named(&["el8"])
+                },
+                Err(2),
+            ),
+        ] {
+            assert_eq!(
+                ids(&select, &config).as_deref(),
+                expected.as_ref().map(|text| *text),
+                "{select:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_right_is_suggested() {
+        let config = config("- {id: rhel9-baseos, type: rpm, feed: 'http://x/'}\n");
+        let hint = |id: &str| find(&config, &id.parse().unwrap()).unwrap_err().hint.unwrap();
+        assert_eq!(hint("rhel9-basos"), "did you mean `rhel9-baseos`?");
+        assert_eq!(hint("zzz"), "there are rhel9-baseos");
+    }
+}

@@ -109,9 +109,12 @@ impl Downloader<'_> {
         while let Some(answer) = answers.next().await {
             let (package, answer) = answer.map_err(|error| EngineError::Worker(error.to_string()))?;
             match answer? {
-                // The receiver is gone only when storing failed; its error is the one to report.
-                Ok(sealed) if send.send((package, sealed)).await.is_err() => break,
-                Ok(_) => {}
+                Ok(sealed) => {
+                    // The receiver is gone only when storing failed; its error is the one to report.
+                    if send.send((package, sealed)).await.is_err() {
+                        break;
+                    }
+                }
                 Err(failure) => failures.push(failure),
             }
         }

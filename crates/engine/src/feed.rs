@@ -138,6 +138,10 @@ impl Feed<'_> {
                     wanted.href
                 )),
             }),
+            Answer::InPool(had) => Ok(Entry::Read {
+                had,
+                validators: Validators::default(),
+            }),
             Answer::Landed { sealed, validators } => Ok(Entry::Read {
                 had: self.settle(vec![(wanted, sealed)]).await?.remove(0),
                 validators,

@@ -99,7 +99,7 @@ fn pass(
     let mut next = 0_u32;
     let mut unknown = 0_u64;
     let mut batch = Vec::with_capacity(BATCH);
-    let mut one;
+    let mut one = [0_u32];
     format.part(part, files, &mut |key, record| {
         let places: &[u32] = if part == 0 {
             // Part 0 comes in the order of the listing.

@@ -13,7 +13,7 @@ use chantal_model::{ItemKind, Mode, Package, RelPath, RevisionNumber, Sha256, St
 use crate::Engine;
 use crate::content::{Current, Entry, Identity, PARTS, Resolved, delta, fingerprint};
 use crate::download::Failure;
-use crate::error::{Doing, EngineError};
+use crate::error::{Doing, EngineError, blocking};
 use crate::parts::{Records, record_parts};
 use crate::report::SyncPlan;
 use crate::sync::Prepared;
@@ -61,13 +61,16 @@ impl Recording<'_> {
             self.repo.id.as_str(),
         )
         .await?;
-        warn_about_parts(&mut prepared.plan, self.format, &records);
+        let warnings = warnings_about_parts(self.format, &records);
         let mut entries = package_entries(&kept, &blobs, &records);
         entries.extend(self.item_entries(&prepared, &kept).await?);
         entries.extend(file_entries(&prepared));
         entries.extend(absent_entries(self.repo.mode, failures));
         let fingerprint = fingerprint(self.repo.mode, &prepared.settings.to_json(), &mut entries);
         let current = self.engine.catalog.current(self.row.line).await.doing("find the newest revision")?;
+        let count = kept.len();
+        drop(kept);
+        prepared.plan.warnings.extend(warnings);
         prepared.feed_state.complete = failures.is_empty() && prepared.listing.bad.is_empty();
         let recorded = match current {
             Some(current) if current.fingerprint == fingerprint => {
@@ -83,7 +86,7 @@ impl Recording<'_> {
                     new_advisories: BTreeMap::new(),
                 }
             }
-            current => self.commit(prepared, &kept, entries, &records, fingerprint, current.as_ref()).await?,
+            current => self.commit(prepared, count, entries, &records, fingerprint, current.as_ref()).await?,
         };
         progress.end(Step::Record);
         Ok(recorded)
@@ -180,7 +183,7 @@ impl Recording<'_> {
     async fn commit(
         &self,
         prepared: Prepared,
-        kept: &[(u32, &RelPath, &Package)],
+        package_count: usize,
         entries: Vec<Entry>,
         records: &Records,
         fingerprint: Sha256,
@@ -219,12 +222,15 @@ impl Recording<'_> {
             fingerprint,
             upstream_revision: prepared.overview.revision.clone(),
             upstream_timestamp: prepared.overview.timestamp,
-            package_count: kept.len() as i64,
+            package_count: package_count as i64,
             package_bytes: bytes as i64,
             open,
             close: delta.close,
             feed_state: Some(prepared.feed_state),
         };
+        // Hits may come from a run that was killed before its blobs' names were durable.
+        let pool = self.engine.pool.clone();
+        blocking(move || pool.barrier().doing("make blobs durable")).await?;
         let number =
             self.engine.catalog.commit_revision(self.lease, revision).await.doing("record the new revision")?;
         Ok(Recorded {
@@ -410,13 +416,15 @@ pub(crate) fn severity(attributes: Option<&str>) -> String {
         .to_lowercase()
 }
 
-fn warn_about_parts(plan: &mut SyncPlan, format: &dyn Format, records: &Records) {
+fn warnings_about_parts(format: &dyn Format, records: &Records) -> Vec<String> {
+    let mut warnings = Vec::new();
     for (part, name) in format.parts().iter().enumerate().take(PARTS) {
         if records.missing[part] > 0 {
-            plan.warnings.push(format!("{} packages are not described in {name}", records.missing[part]));
+            warnings.push(format!("{} packages are not described in {name}", records.missing[part]));
         }
         if records.unknown[part] > 0 {
-            plan.warnings.push(format!("{name} describes {} packages that upstream does not list", records.unknown[part]));
+            warnings.push(format!("{name} describes {} packages that upstream does not list", records.unknown[part]));
         }
     }
+    warnings
 }

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use chantal_catalog::{Lease, PublicationState};
 use chantal_config::Repository;
-use chantal_formats::Format;
+use chantal_formats::{Format, ReadRequest, Role};
 use chantal_model::{ItemKind, Mode, RelPath, Sha256, Step};
 
 use crate::Engine;
 use crate::error::{Doing, EngineError, blocking};
+use crate::files::Files;
 use crate::publish::State;
 use crate::render::render;
 
@@ -23,14 +24,19 @@ pub(crate) struct StateFile {
     pub(crate) size: u64,
 }
 
-/// The published path of the file that a client reads first.
-pub(crate) fn entry_path(format: &dyn Format, files: &[StateFile]) -> Option<RelPath> {
-    files
-        .iter()
-        .filter(|file| file.path.parent().is_some_and(|parent| parent.as_str() == format.entry_dir()))
-        .filter_map(|file| Some((format.entry_rank(file.path.file_name())?, &file.path)))
-        .max_by_key(|(rank, _)| *rank)
-        .map(|(_, path)| path.clone())
+/// The published path of the file that a client reads first: upstream's entry point lies there too.
+pub(crate) fn entry_path(format: &dyn Format) -> Result<RelPath, EngineError> {
+    let request = ReadRequest {
+        mode: Mode::Filtered,
+        allow_sha1: false,
+        max_metadata_bytes: 0,
+    };
+    let wanted = format.wants(&Files::default(), &request).map_err(|source| EngineError::Render {
+        repo: format.name().to_owned(),
+        source,
+    })?;
+    let entry = wanted.into_iter().find(|wanted| wanted.role == Role::Entry);
+    Ok(entry.expect("every format first wants its entry point").path)
 }
 
 /// Whether a staged directory holds every file with its size.

@@ -356,7 +356,7 @@ impl Engine {
                 pool: self.pool.clone(),
                 progress: self.progress.clone(),
                 fetched_bytes: fetched.clone(),
-                limit_bytes: repo.limits.package_bytes(),
+                limit_bytes: repo.limits.package_bytes,
             }),
             catalog: &self.catalog,
             lease,

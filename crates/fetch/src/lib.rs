@@ -1,1 +1,19 @@
 //! Bounded, verified reads from a feed over http, https and file.
+//!
+//! Bytes go into a [`chantal_model::Landing`], which hashes them; what comes is compared with its promise before
+//! [`Client::fetch`] returns. A broken transfer is resumed where the server can prove that it is still the same file,
+//! and begun anew otherwise. `Accept-Encoding: identity` is sent; what a server encodes all the same is hashed as it
+//! comes.
+
+mod answer;
+mod client;
+mod error;
+mod gate;
+mod local;
+mod options;
+mod resolve;
+
+pub use client::{Client, Landed, Outcome, Request, Validators};
+pub use error::{FetchError, Kind};
+pub use options::{Auth, ClientOptions, ProxyOptions, Trust};
+pub use resolve::{ResolveError, resolve};

@@ -1,1 +1,3 @@
 //! For tests only: a faulty upstream server, repository builders, runners of real clients.
+
+pub mod rpm;

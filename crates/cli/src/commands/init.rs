@@ -43,7 +43,11 @@ impl Init {
             made.push(path.display().to_string());
         }
         let loaded = chantal_config::load(&path, &|name| std::env::var(name).ok())?;
-        made.extend(Engine::init(&loaded.config).await?);
+        let prepared = Engine::init(&loaded.config).await.map_err(Failure::from);
+        made.extend(prepared.map_err(|failure| match failure.hint {
+            Some(_) => failure,
+            None => failure.hint(format!("`storage` in {} says where everything goes", path.display())),
+        })?);
         let report = Report {
             config: path.display().to_string(),
             made,

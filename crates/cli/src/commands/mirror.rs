@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chantal_config::{Config, Repository};
 use chantal_engine::{Access, Engine, SyncOptions};
-use chantal_model::Mode;
+use chantal_model::{Mode, RelPath};
 use clap::{Args, ValueEnum};
 
 use super::Wait;
@@ -41,7 +41,7 @@ pub(crate) struct Mirror {
     /// Keeps only the newest version of each package
     #[arg(long)]
     latest: bool,
-    /// URL at which clients see the directory's parent; a client file is written if it is given
+    /// URL of the directory's parent as clients reach it; a client file is written there if it is given
     #[arg(long, value_name = "URL")]
     base_url: Option<url::Url>,
     #[command(flatten)]
@@ -82,9 +82,11 @@ impl Mirror {
     fn config(&self) -> Result<Config, Failure> {
         let feed = feed(&self.url)?;
         let directory = std::path::absolute(&self.dir).map_err(|error| Failure::file("use", &self.dir, &error))?;
-        let mut config = chantal_config::defaults(feed.as_str(), &directory);
+        let mut config = chantal_config::defaults(feed.as_str(), &directory)?;
+        let tree = tree(&directory)?;
         for repo in &mut config.repositories {
             self.choose(repo)?;
+            repo.latest_path = Some(tree.clone());
         }
         Ok(config)
     }
@@ -114,6 +116,14 @@ impl Mirror {
         repo.publish.base_url.clone_from(&self.base_url);
         Ok(())
     }
+}
+
+/// The directory as a path below its parent, which is the published root.
+fn tree(directory: &Path) -> Result<RelPath, Failure> {
+    let refuse = |why: &str| Failure::usage(format!("{} cannot be mirrored into: {why}", directory.display()));
+    let name = directory.file_name().ok_or_else(|| refuse("it has no name"))?;
+    let name = name.to_str().ok_or_else(|| refuse("its name is no UTF-8"))?;
+    RelPath::parse(name).map_err(|error| refuse("its name is not safe in a URL").because(&error))
 }
 
 /// The feed's URL; a directory that is there becomes a file URL.

@@ -94,3 +94,25 @@ fn items(
 fn join<T>(handle: thread::ScopedJoinHandle<'_, T>) -> T {
     handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_needs_something_in_its_middle() {
+        let published = Published {
+            names: ["a-de", "a-", "b--x", "c"].map(Into::into).into(),
+            ..Published::default()
+        };
+        for (start, end, found) in [
+            ("a-", "", true),
+            ("b-", "-x", false),
+            ("b", "x", true),
+            ("", "c", false),
+            ("d", "", false),
+        ] {
+            assert_eq!(published.has_name_like(start, end), found, "{start}%s{end}");
+        }
+    }
+}

@@ -1,8 +1,5 @@
 //! Half of what real repositories list, rendered and read again; skipped, loudly, where their metadata is not there.
-#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 #![expect(clippy::disallowed_methods, reason = "a test reads its fixtures")]
-
-mod memory;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,7 +9,8 @@ use std::path::{Path, PathBuf};
 use chantal_formats::rpm::Rpm;
 use chantal_formats::{Item, RenderSettings};
 use chantal_model::{Algorithm, Compression, ItemKind, Package, Sha256};
-use memory::{Files, Kept, Upstream};
+
+use super::memory::{self, Files, Kept, Upstream};
 
 fn data(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,0 +1,258 @@
+//! One attempt: request, redirects, body.
+
+use std::time::Duration;
+
+use chantal_model::Landing;
+use futures_util::StreamExt;
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Response, StatusCode};
+use url::Url;
+
+use crate::client::{Inner, Landed, Outcome, Request, Validators, finish, take};
+use crate::error::{FetchError, Problem, transport};
+use crate::local::restart;
+use crate::options::Auth;
+
+/// The most redirects that are followed.
+const MAX_REDIRECTS: usize = 5;
+
+/// An attempt that failed.
+pub(crate) struct Failure {
+    pub(crate) error: FetchError,
+    /// The pause that the server asked for.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Self {
+            error,
+            retry_after: None,
+        }
+    }
+}
+
+/// Attempts at one file, and what they know of each other.
+pub(crate) struct Once<'a> {
+    inner: &'a Inner,
+    request: &'a Request,
+    /// A strong validator of what has landed so far.
+    resume: Option<String>,
+    fetched: u64,
+}
+
+impl<'a> Once<'a> {
+    pub(crate) fn new(inner: &'a Inner, request: &'a Request) -> Self {
+        Self {
+            inner,
+            request,
+            resume: None,
+            fetched: 0,
+        }
+    }
+
+    pub(crate) async fn run(
+        &mut self,
+        landing: &mut dyn Landing,
+        on_bytes: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Outcome, Failure> {
+        let mut url = self.request.url.clone();
+        if self.resume.is_none() {
+            restart(&url, landing)?;
+        }
+        for _ in 0..=MAX_REDIRECTS {
+            let gate = self.inner.gates.of(&url);
+            let place = gate.enter().await;
+            let response = self.send(&url, landing.len_bytes()).await?;
+            let status = response.status();
+            match status.as_u16() {
+                301 | 302 | 303 | 307 | 308 => url = self.redirected(&url, &response)?,
+                304 if self.request.validators.is_some() => return Ok(Outcome::Unchanged),
+                404 | 410 => return Ok(Outcome::Absent { status: status.as_u16() }),
+                401 | 403 | 407 => return Err(self.fail(&url, Problem::Credentials(status.as_u16())).into()),
+                200 | 206 => {
+                    let outcome = self.body(url, response, landing, on_bytes).await;
+                    if outcome.is_ok() {
+                        gate.went_well();
+                    }
+                    return outcome.map_err(Failure::from);
+                }
+                code => {
+                    if matches!(code, 429 | 503) {
+                        gate.slow_down(place);
+                    }
+                    if code == 416 {
+                        self.resume = None;
+                        return Err(self.fail(&url, Problem::Broken("the server cannot resume".into())).into());
+                    }
+                    return Err(Failure {
+                        retry_after: retry_after(response.headers()),
+                        error: self.fail(&url, Problem::Status(code)),
+                    });
+                }
+            }
+        }
+        Err(self.fail(&url, Problem::Redirect(format!("more than {MAX_REDIRECTS} redirects"))).into())
+    }
+
+    fn fail(&self, url: &Url, problem: Problem) -> FetchError {
+        FetchError::new(url, problem)
+    }
+
+    async fn send(&self, url: &Url, landed: u64) -> Result<Response, FetchError> {
+        let options = &self.inner.options;
+        let mut plain = url.clone();
+        // Credentials of the URL itself travel as a header, so that they never show up in a log.
+        let own = (plain.username().to_owned(), plain.password().map(str::to_owned));
+        let _ = plain.set_username("");
+        let _ = plain.set_password(None);
+        let mut request = self.inner.client(url)?.get(plain).header(header::ACCEPT_ENCODING, "identity");
+        if self.inner.is_feed_origin(url) {
+            let feed = &options.feed;
+            request = match &options.auth {
+                Auth::Basic { user, password } => request.basic_auth(user, Some(password)),
+                Auth::Headers(headers) => {
+                    headers.iter().fold(request, |request, (name, value)| request.header(name, value))
+                }
+                Auth::None if !own.0.is_empty() => request.basic_auth(&own.0, own.1.as_deref()),
+                Auth::None if !feed.username().is_empty() => request.basic_auth(feed.username(), feed.password()),
+                Auth::None => request,
+            };
+        }
+        if let Some(validator) = self.resume.as_ref().filter(|_| landed > 0) {
+            request = request.header(header::RANGE, format!("bytes={landed}-")).header(header::IF_RANGE, validator);
+        } else if let Some(validators) = &self.request.validators {
+            if let Some(etag) = &validators.etag {
+                request = request.header(header::IF_NONE_MATCH, etag);
+            }
+            if let Some(modified) = &validators.last_modified {
+                request = request.header(header::IF_MODIFIED_SINCE, modified);
+            }
+        }
+        match tokio::time::timeout(options.total_timeout, request.send()).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) if error.is_timeout() => Err(self.fail(
+                url,
+                Problem::Timeout {
+                    what: "no connection",
+                    after: options.connect_timeout,
+                },
+            )),
+            Ok(Err(error)) if error.is_builder() => Err(self.fail(url, Problem::Setup(format!("bad request: {error}")))),
+            Ok(Err(error)) => Err(self.fail(url, transport(&error))),
+            Err(_) => Err(self.fail(
+                url,
+                Problem::Timeout {
+                    what: "no answer",
+                    after: options.total_timeout,
+                },
+            )),
+        }
+    }
+
+    fn redirected(&self, from: &Url, response: &Response) -> Result<Url, FetchError> {
+        let refuse = |reason: String| Err(self.fail(from, Problem::Redirect(reason)));
+        let Some(location) = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()) else {
+            return refuse("it names no place".into());
+        };
+        let Ok(to) = from.join(location) else {
+            return refuse(format!("{location:?} is no URL"));
+        };
+        match (from.scheme(), to.scheme()) {
+            ("https", "http") => refuse("it leads from https to http".into()),
+            (_, "http" | "https") => Ok(to),
+            (_, other) => refuse(format!("scheme {other:?}")),
+        }
+    }
+
+    async fn body(
+        &mut self,
+        url: Url,
+        response: Response,
+        landing: &mut dyn Landing,
+        on_bytes: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Outcome, FetchError> {
+        let headers = response.headers();
+        let validators = validators(headers);
+        let content_type = text(headers, &header::CONTENT_TYPE);
+        if response.status() == StatusCode::PARTIAL_CONTENT {
+            let expected = format!("bytes {}-", landing.len_bytes());
+            let range = text(headers, &header::CONTENT_RANGE).unwrap_or_default();
+            if self.resume.is_none() || !range.starts_with(&expected) {
+                self.resume = None;
+                return Err(self.fail(&url, Problem::Broken(format!("asked for {expected:?}, got {range:?}"))));
+            }
+        } else {
+            restart(&url, landing)?;
+        }
+        self.resume = strong(&validators);
+        let idle = self.inner.options.idle_timeout;
+        let mut stream = response.bytes_stream();
+        loop {
+            match tokio::time::timeout(idle, stream.next()).await {
+                Ok(None) => break,
+                Ok(Some(Ok(bytes))) => {
+                    self.fetched += bytes.len() as u64;
+                    if let Err(error) = take(self.request, landing, &bytes) {
+                        self.resume = None;
+                        return Err(error);
+                    }
+                    on_bytes(bytes.len() as u64);
+                }
+                Ok(Some(Err(error))) => {
+                    let problem = match transport(&error) {
+                        Problem::Broken(_) => Problem::Short {
+                            expected: self.request.promise.as_ref().and_then(|promise| promise.size),
+                            got: landing.len_bytes(),
+                        },
+                        other => other,
+                    };
+                    return Err(self.fail(&url, problem));
+                }
+                Err(_) => {
+                    return Err(self.fail(
+                        &url,
+                        Problem::Timeout {
+                            what: "the transfer stood still: no byte",
+                            after: idle,
+                        },
+                    ));
+                }
+            }
+        }
+        if let Err(error) = finish(self.request, landing) {
+            if landing.len_bytes() == 0 {
+                self.resume = None;
+            }
+            return Err(error);
+        }
+        Ok(Outcome::Landed(Landed {
+            final_url: url,
+            validators,
+            content_type,
+            bytes_fetched: self.fetched,
+            attempts: 1,
+        }))
+    }
+}
+
+fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+fn validators(headers: &HeaderMap) -> Validators {
+    Validators {
+        etag: text(headers, &header::ETAG),
+        last_modified: text(headers, &header::LAST_MODIFIED),
+    }
+}
+
+/// A validator by which a server can tell that a part belongs to the same bytes (RFC 9110, section 13.1.5).
+fn strong(validators: &Validators) -> Option<String> {
+    validators.etag.clone().filter(|etag| !etag.starts_with("W/")).or_else(|| validators.last_modified.clone())
+}
+
+/// The pause that a server asks for, in seconds; dates are not understood and mean the client's own pause.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    text(headers, &header::RETRY_AFTER)?.trim().parse().ok().map(Duration::from_secs)
+}

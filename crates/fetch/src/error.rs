@@ -1,0 +1,169 @@
+//! Why something could not be fetched.
+
+use std::fmt;
+use std::time::Duration;
+
+use chantal_model::Mismatch;
+
+/// Which kind of failure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The server cannot be reached, or does not answer as it should; a later try may help.
+    Unreachable,
+    /// The server refuses the credentials.
+    Credentials,
+    /// The server does not have it.
+    NotFound,
+    /// What came is not what was promised, or came from where it must not.
+    Refused,
+    /// A URL or an answer that makes no sense.
+    Malformed,
+    /// More came than may come.
+    Limit,
+    /// A local file could not be read or written.
+    Local,
+}
+
+/// Why something could not be fetched. URLs are without credentials.
+#[derive(Debug)]
+pub struct FetchError {
+    pub(crate) url: String,
+    pub(crate) attempts: u32,
+    pub(crate) problem: Problem,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    Connect(String),
+    Timeout { what: &'static str, after: Duration },
+    Broken(String),
+    Short { expected: Option<u64>, got: u64 },
+    Status(u16),
+    Credentials(u16),
+    Mismatch(Mismatch),
+    TooLarge { limit: u64 },
+    Redirect(String),
+    Url(String),
+    Local { what: &'static str, source: std::io::Error },
+    Setup(String),
+}
+
+impl FetchError {
+    pub(crate) fn new(url: &url::Url, problem: Problem) -> Self {
+        Self {
+            url: masked(url),
+            attempts: 1,
+            problem,
+        }
+    }
+
+    /// The kind of failure.
+    pub fn kind(&self) -> Kind {
+        match &self.problem {
+            Problem::Connect(_) | Problem::Timeout { .. } | Problem::Broken(_) | Problem::Short { .. } | Problem::Status(_) => {
+                Kind::Unreachable
+            }
+            Problem::Credentials(_) => Kind::Credentials,
+            Problem::Mismatch(_) | Problem::Redirect(_) => Kind::Refused,
+            Problem::TooLarge { .. } => Kind::Limit,
+            Problem::Url(_) => Kind::Malformed,
+            Problem::Local { .. } | Problem::Setup(_) => Kind::Local,
+        }
+    }
+
+    /// Whether another try may succeed.
+    pub fn is_transient(&self) -> bool {
+        match &self.problem {
+            Problem::Connect(_) | Problem::Timeout { .. } | Problem::Broken(_) | Problem::Short { .. } | Problem::Mismatch(_) => true,
+            Problem::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
+            _ => false,
+        }
+    }
+
+    /// How often it was tried.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = &self.url;
+        match &self.problem {
+            Problem::Connect(reason) => write!(f, "{url}: {reason}")?,
+            Problem::Timeout { what, after } => write!(f, "{url}: {what} within {} s", after.as_secs_f64())?,
+            Problem::Broken(reason) => write!(f, "{url}: the transfer broke: {reason}")?,
+            Problem::Short { expected: Some(expected), got } => {
+                write!(f, "{url}: the transfer ended after {got} of {expected} bytes")?;
+            }
+            Problem::Short { expected: None, got } => write!(f, "{url}: the transfer ended after {got} bytes")?,
+            Problem::Status(429) => write!(f, "{url}: the server asks to slow down (HTTP 429)")?,
+            Problem::Status(status) => write!(f, "{url}: the server answers HTTP {status}")?,
+            Problem::Credentials(status) => write!(f, "{url}: credentials refused (HTTP {status})")?,
+            Problem::Mismatch(mismatch) => write!(f, "{url}: {mismatch}")?,
+            Problem::TooLarge { limit } => write!(f, "{url}: more than the {limit} bytes that may come")?,
+            Problem::Redirect(reason) => write!(f, "{url}: redirect refused: {reason}")?,
+            Problem::Url(reason) => write!(f, "{url}: {reason}")?,
+            Problem::Local { what, .. } => write!(f, "{url}: cannot {what}")?,
+            Problem::Setup(reason) => f.write_str(reason)?,
+        }
+        if self.attempts > 1 {
+            write!(f, " (tried {} times)", self.attempts)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for FetchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.problem {
+            Problem::Local { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// A URL without credentials.
+pub(crate) fn masked(url: &url::Url) -> String {
+    let mut url = url.clone();
+    if !url.username().is_empty() || url.password().is_some() {
+        // Both only fail for URLs that cannot have credentials.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+    }
+    url.into()
+}
+
+/// What a failure of the client means, in words.
+pub(crate) fn transport(error: &reqwest::Error) -> Problem {
+    let mut reasons: Vec<String> = Vec::new();
+    let mut source: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if reasons.last() != Some(&text) {
+            reasons.push(text);
+        }
+        source = cause.source();
+    }
+    let whole = reasons.join(": ").to_lowercase();
+    let last = reasons.last().cloned().unwrap_or_else(|| error.to_string());
+    let tls = |reason: &str| Problem::Connect(format!("TLS: {reason}"));
+    if whole.contains("certexpired") || whole.contains("certificate expired") || whole.contains("expired") && whole.contains("cert") {
+        tls("the server's certificate has expired")
+    } else if whole.contains("notvalidforname") || whole.contains("not valid for name") {
+        tls("the server's certificate is for another host")
+    } else if whole.contains("unknownissuer") || whole.contains("unknown issuer") {
+        tls("the server's certificate is signed by an unknown authority (`ssl.ca_bundle` names others)")
+    } else if whole.contains("invalid peer certificate") || whole.contains("handshake") || whole.contains("alert") {
+        tls(&last)
+    } else if whole.contains("dns error") || whole.contains("failed to lookup") {
+        Problem::Connect(format!("the host name cannot be resolved: {last}"))
+    } else if whole.contains("connection refused") {
+        Problem::Connect("connection refused".into())
+    } else if error.is_connect() {
+        Problem::Connect(format!("cannot connect: {last}"))
+    } else {
+        Problem::Broken(last)
+    }
+}
