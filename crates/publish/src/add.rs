@@ -1,15 +1,19 @@
 //! ADD: links files into the live tree. Nothing that is served changes.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chantal_model::RelPath;
 
+use crate::dir::Dir;
 use crate::error::PublishError;
-use crate::files::{Put, beside, put, write_fresh};
-use crate::sync::sync_directories;
+use crate::files::{Origin, Put, is_unfinished, put, write_over};
+use crate::site::{holds, joined};
 use crate::{Site, Source};
+
+/// The deepest path that is published, in segments: every walk over a tree holds one descriptor for each.
+const MAX_DEPTH: usize = 64;
 
 /// What adding did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +29,11 @@ pub struct Added {
 impl Site {
     /// Links files into a tree; when it returns, names and directories are durable.
     ///
-    /// `renew` is called with a source of which the file system allows no more links and must give it a new inode.
+    /// Quickest when paths come in order. `renew` is called with a source of which the file system allows no more links
+    /// and must give it a new inode.
+    ///
+    /// # Errors
+    /// What was linked stays; the next run finds it.
     pub fn add(
         &self,
         tree: &RelPath,
@@ -33,60 +41,68 @@ impl Site {
         renew: &dyn Fn(&Path) -> io::Result<()>,
         on_file: &dyn Fn(),
     ) -> Result<Added, PublishError> {
-        let base = self.directory(tree);
-        let mut touched: BTreeSet<PathBuf> = BTreeSet::new();
-        let mut known: HashSet<PathBuf> = HashSet::new();
         let mut added = Added::default();
-        self.prepare(&base, &mut known, &mut touched)?;
+        let mut directories: HashSet<Option<RelPath>> = HashSet::from([None]);
+        let mut current: (Option<RelPath>, Dir) = (None, self.make(Some(tree))?);
         for (path, source) in files {
-            let target = path.below(&base);
-            let parent = target.parent().unwrap_or(&base).to_owned();
-            self.prepare(&parent, &mut known, &mut touched)?;
+            check(&path)?;
+            let parent = path.parent();
+            if parent != current.0 {
+                current = (parent.clone(), self.make_below(tree, parent.as_ref())?);
+                directories.insert(parent);
+            }
+            let (dir, name) = (&current.1, path.file_name());
             let result = match &source {
-                Source::Link(source) => put(self, source, &target, renew)?,
-                Source::Bytes(bytes) => put_bytes(bytes, &target)?,
+                Source::Link(source) => put(self.link_mode(), Origin::Path(source), dir, name, Some(renew))?,
+                Source::Bytes(bytes) => put_bytes(bytes, dir, name)?,
             };
             match result {
                 Put::Same => added.unchanged += 1,
                 Put::New => added.linked += 1,
                 Put::Replaced => added.replaced += 1,
             }
-            if result != Put::Same && !touched.contains(&parent) {
-                touched.insert(parent);
-            }
             on_file();
         }
-        sync_directories(&touched)?;
+        // Those in which nothing changed too: a run that was killed may have left names that are not durable.
+        let paths = directories.into_iter().map(|directory| match directory {
+            Some(directory) => joined(tree, &directory).map(Some),
+            None => Ok(Some(tree.clone())),
+        });
+        self.sync(paths.collect::<Result<Vec<_>, _>>()?)?;
         Ok(added)
     }
 
-    /// Makes a directory once and remembers what must become durable with it.
-    fn prepare(
-        &self,
-        directory: &Path,
-        known: &mut HashSet<PathBuf>,
-        touched: &mut BTreeSet<PathBuf>,
-    ) -> Result<(), PublishError> {
-        if known.contains(directory) {
-            return Ok(());
+    /// Opens a directory below a tree; makes it where it is missing, and lets clients in.
+    fn make_below(&self, tree: &RelPath, path: Option<&RelPath>) -> Result<Dir, PublishError> {
+        let mut dir = self.make(Some(tree))?;
+        for segment in path.into_iter().flat_map(|path| path.as_str().split('/')) {
+            dir = dir.make_child(segment)?;
+            dir.open_to_all()?;
         }
-        for made in self.make(directory)? {
-            touched.extend(made.parent().map(Path::to_owned));
-            touched.insert(made);
-        }
-        known.insert(directory.to_owned());
-        Ok(())
+        Ok(dir)
     }
 }
 
-fn put_bytes(bytes: &[u8], target: &Path) -> Result<Put, PublishError> {
-    let was_there = target.symlink_metadata().is_ok();
-    if was_there && std::fs::read(target).is_ok_and(|there| there == bytes) {
+/// Refuses paths that would be taken for unfinished work, and those that lie too deep.
+fn check(path: &RelPath) -> Result<(), PublishError> {
+    let reason = if path.as_str().split('/').any(is_unfinished) {
+        "its name is reserved for unfinished work"
+    } else if path.as_str().split('/').count() > MAX_DEPTH {
+        "it lies too deep"
+    } else {
+        return Ok(());
+    };
+    Err(PublishError::BadName {
+        path: path.to_string(),
+        reason,
+    })
+}
+
+fn put_bytes(bytes: &[u8], dir: &Dir, name: &str) -> Result<Put, PublishError> {
+    if holds(dir, name, bytes)? {
         return Ok(Put::Same);
     }
-    let temporary = beside(target);
-    let _ = std::fs::remove_file(&temporary);
-    write_fresh(&Source::Bytes(bytes.to_vec()), &temporary, None)?;
-    std::fs::rename(&temporary, target).map_err(|source| PublishError::io("replace", target, source))?;
+    let was_there = dir.stat(name)?.is_some();
+    write_over(bytes, dir, name, None)?;
     Ok(if was_there { Put::Replaced } else { Put::New })
 }

@@ -1,14 +1,18 @@
 //! Immutable generations beside a tree: a client that was told one base URL makes all its requests in one state.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chantal_model::RelPath;
 
 use crate::Site;
+use crate::dir::Dir;
 use crate::error::PublishError;
-use crate::files::put;
-use crate::site::remove_aside;
-use crate::sync::sync_directory;
+use crate::files::{is_unfinished, stage_name};
+use crate::recover::remove_unfinished;
+use crate::site::joined;
+
+const GENERATIONS: &str = "gen";
+const LIST: &str = "mirrorlist";
 
 impl Site {
     /// Makes `gen/<number>` beside a tree: links to the live entry directory's files, and a symbolic link for each other
@@ -16,52 +20,48 @@ impl Site {
     ///
     /// These are the only symbolic links below a published root, and they are relative.
     pub fn generation(&self, tree: &RelPath, entry_dir: &RelPath, number: i64) -> Result<RelPath, PublishError> {
-        let tree_directory = self.directory(tree);
-        let generations = generations(&tree_directory);
-        let directory = generations.join(number.to_string());
-        let path = match tree.parent() {
-            Some(parent) => format!("{parent}/gen/{number}"),
-            None => format!("gen/{number}"),
-        };
-        let path = RelPath::parse(&path).map_err(|error| PublishError::Incomplete {
-            reason: error.to_string(),
-        })?;
-        if directory.symlink_metadata().is_ok() {
+        let all = beside(tree, GENERATIONS)?;
+        let name = number.to_string();
+        let path = joined(&all, &RelPath::parse(&name).expect("a number is a safe path"))?;
+        let generations = self.make(Some(&all))?;
+        if generations.stat(&name)?.is_some() {
+            // It may not be durable yet if the run that made it was killed.
+            self.sync([Some(all)])?;
             return Ok(path);
         }
-        let stage = generations.join(format!(".stage-{number}"));
-        remove_aside(&stage)?;
-        let entries = entry_dir.below(&stage);
-        self.make(&entries)?;
-        let live = entry_dir.below(&tree_directory);
-        let read = |source| PublishError::io("read", &live, source);
-        for entry in std::fs::read_dir(&live).map_err(read)? {
-            let entry = entry.map_err(read)?;
-            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                put(self, &entry.path(), &entries.join(entry.file_name()), &|_| {
-                    Err(std::io::Error::from_raw_os_error(31))
-                })?;
-            }
+        let (Some(tree_dir), Some(live)) = (self.dir(Some(tree))?, self.dir(Some(&joined(tree, entry_dir)?))?) else {
+            return Err(PublishError::Incomplete {
+                reason: format!("{tree} has no {entry_dir}"),
+            });
+        };
+        let stage_name = stage_name(&name);
+        generations.remove_all(&stage_name)?;
+        let stage = generations.make_child(&stage_name)?;
+        let mut dirs = vec![stage];
+        for segment in entry_dir.as_str().split('/') {
+            let above = dirs.last().expect("it starts with the stage");
+            dirs.push(above.make_child(segment)?);
         }
-        link_others(&tree_directory, entry_dir, &stage)?;
-        sync_directory(&entries)?;
-        sync_directory(&stage)?;
-        std::fs::rename(&stage, &directory).map_err(|source| PublishError::io("rename to", &directory, source))?;
-        sync_directory(&generations)?;
+        let entries = dirs.last().expect("it starts with the stage");
+        self.link_all(&live, entries, &|_| true)?;
+        link_others(&tree_dir, tree.file_name(), entry_dir, &dirs[0])?;
+        dirs.iter().rev().try_for_each(Dir::sync)?;
+        generations.rename(&stage_name, &generations, &name)?;
+        self.sync([Some(all)])?;
         Ok(path)
     }
 
     /// Removes generations for which `keep` is false; gives how many.
     pub fn prune_generations(&self, tree: &RelPath, keep: &dyn Fn(i64) -> bool) -> Result<u64, PublishError> {
-        let directory = generations(&self.directory(tree));
-        let Ok(entries) = std::fs::read_dir(&directory) else {
+        let Some(generations) = self.dir(Some(&beside(tree, GENERATIONS)?))? else {
             return Ok(0);
         };
+        remove_unfinished(&generations)?;
         let mut removed = 0;
-        for entry in entries.flatten() {
-            let number = entry.file_name().to_str().and_then(|name| name.parse::<i64>().ok());
-            if number.is_some_and(|number| !keep(number)) {
-                remove_aside(&entry.path())?;
+        for entry in generations.entries()? {
+            let Some(name) = entry.name.to_str() else { continue };
+            if name.parse::<i64>().is_ok_and(|number| !keep(number)) {
+                generations.discard(name)?;
                 removed += 1;
             }
         }
@@ -70,33 +70,33 @@ impl Site {
 
     /// Removes the list that names the current generation, then all generations.
     pub fn remove_generations(&self, tree: &RelPath) -> Result<(), PublishError> {
-        let directory = generations(&self.directory(tree));
-        let list = directory.with_file_name("mirrorlist");
-        match std::fs::remove_file(&list) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(PublishError::io("remove", &list, error));
-            }
-            _ => {}
+        self.remove_file(&beside(tree, LIST)?)?;
+        match self.dir(tree.parent().as_ref())? {
+            Some(dir) => dir.discard(GENERATIONS),
+            None => Ok(()),
         }
-        remove_aside(&directory)
     }
 }
 
-fn generations(tree: &Path) -> PathBuf {
-    tree.with_file_name("gen")
+/// A path in the directory that holds a tree.
+fn beside(tree: &RelPath, name: &'static str) -> Result<RelPath, PublishError> {
+    let name = RelPath::parse(name).expect("the constants above are safe paths");
+    match tree.parent() {
+        Some(parent) => joined(&parent, &name),
+        None => Ok(name),
+    }
 }
 
-fn link_others(tree: &Path, entry_dir: &RelPath, stage: &Path) -> Result<(), PublishError> {
-    let tree_name = tree.file_name().unwrap_or_default();
-    let read = |source| PublishError::io("read", tree, source);
-    for entry in std::fs::read_dir(tree).map_err(read)? {
-        let name = entry.map_err(read)?.file_name();
-        if name.to_string_lossy().starts_with('.') || name == entry_dir.top() {
+/// Links each top-level entry of the tree, but for the entry directory, into a generation's stage.
+fn link_others(tree: &Dir, tree_name: &str, entry_dir: &RelPath, stage: &Dir) -> Result<(), PublishError> {
+    for entry in tree.entries()? {
+        let Some(name) = entry.name.to_str() else { continue };
+        if name.starts_with('.') || is_unfinished(name) || name == entry_dir.top() {
             continue;
         }
-        let target = Path::new("../..").join(tree_name).join(&name);
-        let link = stage.join(&name);
-        std::os::unix::fs::symlink(&target, &link).map_err(|source| PublishError::io("create", &link, source))?;
+        let target = Path::new("../..").join(tree_name).join(name);
+        rustix::fs::symlinkat(&target, stage.fd(), name)
+            .map_err(|error| PublishError::io("create", &stage.at(name), error))?;
     }
     Ok(())
 }

@@ -6,14 +6,15 @@
 //! This stage knows no pool and no catalog: it gets paths and sources.
 
 mod add;
+mod dir;
 mod error;
 mod files;
 mod generation;
 mod prune;
+mod recover;
 mod site;
 mod stage;
 mod switch;
-mod sync;
 
 pub use add::Added;
 pub use error::PublishError;
@@ -31,6 +32,3 @@ pub enum Source {
     /// Bytes in memory.
     Bytes(Vec<u8>),
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,13 +1,14 @@
 //! PRUNE: removes files that no served state needs any more.
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use chantal_model::RelPath;
+use rustix::fs::FileType;
 
 use crate::Site;
+use crate::dir::Dir;
 use crate::error::PublishError;
-use crate::files::is_temporary;
+use crate::files::is_unfinished;
 
 /// What pruning did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,35 +22,38 @@ pub struct Pruned {
 impl Site {
     /// Removes every file of a tree for which `keep` is false, and directories that are empty then.
     ///
-    /// Names that start with a dot are never touched: they are not part of what is published. Symbolic links are not
-    /// followed. No barrier is needed: a file that comes back after a power cut is harmless.
+    /// Top-level names that start with a dot are not part of what is published and never touched. Symbolic links are
+    /// not followed. No barrier is needed: a file that comes back after a power cut is harmless. The caller holds the
+    /// tree's lock, so what interrupted runs left unfinished goes too, and is not counted.
     pub fn prune(&self, tree: &RelPath, keep: &mut dyn FnMut(&RelPath) -> bool) -> Result<Pruned, PublishError> {
-        let base = self.directory(tree);
         let mut pruned = Pruned::default();
-        if base.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
-            walk(&base, "", &mut |path, file| {
-                if keep(path) {
-                    pruned.kept += 1;
-                    return Ok(());
+        let Some(dir) = self.dir(Some(tree))? else {
+            return Ok(pruned);
+        };
+        walk(&dir, "", &mut |dir, found| {
+            match found {
+                Found::File(path) if keep(&path) => pruned.kept += 1,
+                Found::File(path) => {
+                    dir.remove_file(path.file_name())?;
+                    pruned.removed += 1;
                 }
-                std::fs::remove_file(file).map_err(|source| PublishError::io("remove", file, source))?;
-                pruned.removed += 1;
-                Ok(())
-            })?;
-            if pruned.removed > 0 {
-                remove_empty(&base)?;
+                Found::Unfinished(name) => dir.remove_all(name)?,
+                // Refused by the system unless it is empty, which is the test.
+                Found::Left(name) => drop(dir.remove_empty(name)),
             }
-        }
+            Ok(())
+        })?;
         Ok(pruned)
     }
 
     /// Every file of a tree.
     pub fn files(&self, tree: &RelPath) -> Result<HashSet<RelPath>, PublishError> {
-        let base = self.directory(tree);
         let mut files = HashSet::new();
-        if base.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
-            walk(&base, "", &mut |path, _| {
-                files.insert(path.clone());
+        if let Some(dir) = self.dir(Some(tree))? {
+            walk(&dir, "", &mut |_, found| {
+                if let Found::File(path) = found {
+                    files.insert(path);
+                }
                 Ok(())
             })?;
         }
@@ -57,37 +61,36 @@ impl Site {
     }
 }
 
-type Visit<'a> = dyn FnMut(&RelPath, &Path) -> Result<(), PublishError> + 'a;
+/// What a walk meets.
+enum Found<'a> {
+    /// A file, or a symbolic link, by its path in the tree.
+    File(RelPath),
+    /// A name of unfinished work below the tree's top.
+    Unfinished(&'a str),
+    /// A directory, by name, after all that is in it.
+    Left(&'a str),
+}
 
-fn walk(directory: &Path, prefix: &str, visit: &mut Visit<'_>) -> Result<(), PublishError> {
-    let read = |source| PublishError::io("read", directory, source);
-    for entry in std::fs::read_dir(directory).map_err(read)? {
-        let entry = entry.map_err(read)?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
-        if name.starts_with('.') && (prefix.is_empty() || is_temporary(name)) {
+type Visit<'a> = dyn FnMut(&Dir, Found<'_>) -> Result<(), PublishError> + 'a;
+
+fn walk(dir: &Dir, prefix: &str, visit: &mut Visit<'_>) -> Result<(), PublishError> {
+    for entry in dir.entries()? {
+        let Some(name) = entry.name.to_str() else { continue };
+        if prefix.is_empty() && name.starts_with('.') {
+            continue;
+        }
+        if is_unfinished(name) {
+            visit(dir, Found::Unfinished(name))?;
             continue;
         }
         let path = format!("{prefix}{name}");
-        let kind = entry.file_type().map_err(read)?;
-        if kind.is_dir() {
-            walk(&entry.path(), &format!("{path}/"), visit)?;
+        if entry.kind == FileType::Directory {
+            if let Some(child) = dir.child(name)? {
+                walk(&child, &format!("{path}/"), visit)?;
+                visit(dir, Found::Left(name))?;
+            }
         } else if let Ok(path) = RelPath::parse(&path) {
-            visit(&path, &entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes directories without files; the tree itself stays.
-fn remove_empty(directory: &Path) -> Result<(), PublishError> {
-    let read = |source| PublishError::io("read", directory, source);
-    for entry in std::fs::read_dir(directory).map_err(read)? {
-        let entry = entry.map_err(read)?;
-        if entry.file_type().map_err(read)?.is_dir() && !entry.file_name().to_string_lossy().starts_with('.') {
-            remove_empty(&entry.path())?;
-            // Refused by the system unless it is empty, which is the test.
-            let _ = std::fs::remove_dir(entry.path());
+            visit(dir, Found::File(path))?;
         }
     }
     Ok(())

@@ -1,18 +1,26 @@
 //! A published root and what its file system can do.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::Read;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chantal_model::{Digester, RelPath, Sha256};
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
-use crate::Source;
+use crate::dir::Dir;
 use crate::error::PublishError;
-use crate::files::{beside, write_fresh};
-use crate::sync::sync_directory;
+use crate::files::{later_than, stage_name, write_over};
+
+/// From so many directories on, one `syncfs` is cheaper than an `fsync` of each.
+const MANY: usize = 1000;
+/// The lock file of a tree, in the tree: who may publish may not be allowed to write beside it.
+const LOCK: &str = ".lock";
+const WRITABLE_BY_ALL: u32 = 0o002;
+const STICKY: u32 = 0o1000;
 
 /// How files get from the pool into a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +37,7 @@ pub enum LinkMode {
 /// How the entry directory is switched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SwitchMode {
-    /// Tries the exchange on two directories and falls back to renames where it does not work.
+    /// Tries the exchange on two directories before the first switch, and falls back to renames where it does not work.
     #[default]
     Probe,
     /// One call exchanges both directories.
@@ -56,8 +64,8 @@ pub struct Site {
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
-    link_mode: LinkMode,
-    can_exchange: bool,
+    options: SiteOptions,
+    can_exchange: OnceLock<bool>,
 }
 
 /// Keeps other publishers away from a tree while it lives. The kernel gives it up when the process dies.
@@ -76,19 +84,26 @@ pub struct LiveEntry {
 }
 
 impl Site {
-    /// Opens a published root; makes it where it is missing, and finds out whether directories can be exchanged there.
+    /// Opens a published root and makes it where it is missing. Nothing is written to one that is there.
+    ///
+    /// # Errors
+    /// [`PublishError::Exposed`] if everybody may write to it; with the sticky bit, as `/tmp` has it, that is fine.
     pub fn open(root: &Path, options: SiteOptions) -> Result<Self, PublishError> {
-        make_directories(root, root)?;
-        let can_exchange = match options.switch {
-            SwitchMode::Exchange => true,
-            SwitchMode::Rename => false,
-            SwitchMode::Probe => probe(root)?,
-        };
+        make_root(root)?;
+        let mode = std::fs::metadata(root)
+            .map_err(|error| PublishError::io("look at", root, error))?
+            .mode();
+        if mode & WRITABLE_BY_ALL != 0 && mode & STICKY == 0 {
+            return Err(PublishError::Exposed {
+                path: root.to_owned(),
+                mode: mode & 0o7777,
+            });
+        }
         Ok(Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
-                link_mode: options.link_mode,
-                can_exchange,
+                options,
+                can_exchange: OnceLock::new(),
             }),
         })
     }
@@ -98,22 +113,64 @@ impl Site {
         &self.inner.root
     }
 
-    /// Whether the entry directory is switched in one call.
-    pub fn can_exchange(&self) -> bool {
-        self.inner.can_exchange
-    }
-
     pub(crate) fn link_mode(&self) -> LinkMode {
-        self.inner.link_mode
+        self.inner.options.link_mode
     }
 
-    pub(crate) fn directory(&self, tree: &RelPath) -> PathBuf {
-        tree.below(&self.inner.root)
+    /// Whether directories in `parent` can be exchanged. Found out once for the whole site.
+    pub(crate) fn can_exchange(&self, parent: &Dir) -> Result<bool, PublishError> {
+        match self.inner.options.switch {
+            SwitchMode::Exchange => return Ok(true),
+            SwitchMode::Rename => return Ok(false),
+            SwitchMode::Probe => {}
+        }
+        if let Some(known) = self.inner.can_exchange.get() {
+            return Ok(*known);
+        }
+        let found = probe(parent)?;
+        Ok(*self.inner.can_exchange.get_or_init(|| found))
     }
 
-    /// Makes a directory below the root, mode 0755 whatever the umask; symbolic links on the way are refused.
-    pub(crate) fn make(&self, path: &Path) -> Result<Vec<PathBuf>, PublishError> {
-        make_directories(&self.inner.root, path)
+    /// Opens a directory below the root; `None` if it is not there.
+    pub(crate) fn dir(&self, path: Option<&RelPath>) -> Result<Option<Dir>, PublishError> {
+        let mut dir = Dir::root(&self.inner.root)?;
+        for segment in segments(path) {
+            match dir.child(segment)? {
+                Some(child) => dir = child,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(dir))
+    }
+
+    /// Opens a directory below the root and makes it where it is missing, mode 0755 whatever the umask.
+    pub(crate) fn make(&self, path: Option<&RelPath>) -> Result<Dir, PublishError> {
+        segments(path).try_fold(Dir::root(&self.inner.root)?, |dir, segment| dir.make_child(segment))
+    }
+
+    /// Makes directories durable, children before parents, up to the root: each may hold a name that a killed run made.
+    /// `None` is the root.
+    pub(crate) fn sync(&self, directories: impl IntoIterator<Item = Option<RelPath>>) -> Result<(), PublishError> {
+        let root = Dir::root(&self.inner.root)?;
+        let mut all = BTreeSet::new();
+        for mut directory in directories {
+            while let Some(path) = directory {
+                directory = path.parent();
+                if !all.insert(path) {
+                    break;
+                }
+            }
+        }
+        if all.len() > MANY {
+            return root.sync_file_system();
+        }
+        // In byte order a directory comes before what it holds.
+        for path in all.into_iter().rev() {
+            if let Some(dir) = self.dir(Some(&path))? {
+                dir.sync()?;
+            }
+        }
+        root.sync()
     }
 
     /// Takes the lock of a tree.
@@ -121,33 +178,39 @@ impl Site {
     /// # Errors
     /// [`PublishError::Busy`] at once if another process has it.
     pub fn lock(&self, tree: &RelPath) -> Result<Lock, PublishError> {
-        let directory = self.directory(tree);
-        self.make(&directory)?;
-        let path = directory.join(".lock");
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&path)
-            .map_err(|source| PublishError::io("open", &path, source))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(PublishError::Busy { path: directory }),
-            Err(error) => Err(PublishError::io("lock", &path, error.into())),
+        loop {
+            let dir = self.make(Some(tree))?;
+            let file = dir.lock_file(LOCK)?;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => {
+                    return Err(PublishError::Busy {
+                        path: dir.path().to_owned(),
+                    });
+                }
+                Err(error) => return Err(PublishError::io("lock", &dir.at(LOCK), error)),
+            }
+            // A tree that was removed in between took its lock file along.
+            let mine = file
+                .metadata()
+                .map_err(|error| PublishError::io("look at", &dir.at(LOCK), error))?;
+            let there = self.dir(Some(tree))?.map(|dir| dir.stat(LOCK)).transpose()?.flatten();
+            if there.is_some_and(|there| (there.st_dev, there.st_ino) == (mine.dev(), mine.ino())) {
+                return Ok(Lock { _file: file });
+            }
         }
     }
 
     /// The entry file that lies in a tree.
     pub fn live_entry(&self, tree: &RelPath, entry: &RelPath) -> Result<Option<LiveEntry>, PublishError> {
-        let path = entry.below(&self.directory(tree));
-        let io = |source| PublishError::io("read", &path, source);
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io(error)),
+        let path = joined(tree, entry)?;
+        let Some(dir) = self.dir(path.parent().as_ref())? else {
+            return Ok(None);
         };
+        let Some(mut file) = dir.open_file(path.file_name())? else {
+            return Ok(None);
+        };
+        let io = |error| PublishError::io("read", &dir.at(path.file_name()), error);
         let mut digester = Digester::new([]);
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -162,101 +225,101 @@ impl Site {
         }))
     }
 
-    /// Writes a single file by rename. The same bytes again leave it as it is.
+    /// Writes a single file by rename and makes it durable. The same bytes again leave it as it is.
     pub fn write_file(&self, path: &RelPath, bytes: &[u8]) -> Result<(), PublishError> {
-        let target = path.below(&self.inner.root);
-        if std::fs::read(&target).is_ok_and(|there| there == bytes) {
-            return Ok(());
+        let parent = path.parent();
+        let dir = self.make(parent.as_ref())?;
+        let name = path.file_name();
+        if !holds(&dir, name, bytes)? {
+            // Web servers answer 304 by mtime in whole seconds, so it must rise.
+            let mtime = dir.stat(name)?.map(|there| later_than(there.st_mtime));
+            write_over(bytes, &dir, name, mtime)?;
         }
-        let parent = target.parent().unwrap_or(&self.inner.root).to_owned();
-        self.make(&parent)?;
-        // Web servers answer 304 by mtime in whole seconds, so it must rise.
-        let mtime = std::fs::metadata(&target).ok().map(|meta| later_than(meta.mtime()));
-        let temporary = beside(&target);
-        let _ = std::fs::remove_file(&temporary);
-        write_fresh(&Source::Bytes(bytes.to_vec()), &temporary, mtime)?;
-        std::fs::rename(&temporary, &target).map_err(|source| PublishError::io("replace", &target, source))?;
-        sync_directory(&parent)
+        self.sync([parent])
     }
 
     /// Removes a single file; one that is not there is fine.
     pub fn remove_file(&self, path: &RelPath) -> Result<(), PublishError> {
-        let target = path.below(&self.inner.root);
-        match std::fs::remove_file(&target) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(PublishError::io("remove", &target, error))
-            }
-            _ => Ok(()),
+        match self.dir(path.parent().as_ref())? {
+            Some(dir) => dir.remove_file(path.file_name()),
+            None => Ok(()),
         }
     }
 
-    /// Takes a tree down: out of sight in one rename, then deleted.
+    /// Takes a tree down: out of sight in one rename, then deleted. One that is not there is fine.
     pub fn remove(&self, tree: &RelPath) -> Result<(), PublishError> {
-        remove_aside(&self.directory(tree))
-    }
-}
-
-/// Renames a directory out of sight and deletes it; one that is not there is fine.
-pub(crate) fn remove_aside(directory: &Path) -> Result<(), PublishError> {
-    if directory.symlink_metadata().is_err() {
-        return Ok(());
-    }
-    let name = directory.file_name().unwrap_or_default().to_string_lossy();
-    let aside = directory.with_file_name(format!(".gone-{}-{name}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&aside);
-    std::fs::rename(directory, &aside).map_err(|source| PublishError::io("rename", directory, source))?;
-    if let Some(parent) = directory.parent() {
-        sync_directory(parent)?;
-    }
-    std::fs::remove_dir_all(&aside).map_err(|source| PublishError::io("remove", &aside, source))
-}
-
-/// The mtime of a file that replaces one with `previous`, in seconds since 1970: now, or a second later than that.
-pub(crate) fn later_than(previous: i64) -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    (now as i64).max(previous + 1)
-}
-
-/// Makes a directory and those above it; gives the ones made, outermost first. `root` and what is above it may be
-/// reached through symbolic links, what is below may not.
-fn make_directories(root: &Path, path: &Path) -> Result<Vec<PathBuf>, PublishError> {
-    let mut made = Vec::new();
-    if let Ok(meta) = path.symlink_metadata() {
-        if meta.is_dir() || path == root && path.is_dir() {
-            return Ok(made);
+        match self.dir(tree.parent().as_ref())? {
+            Some(dir) => dir.discard(tree.file_name()),
+            None => Ok(()),
         }
-        return Err(PublishError::InTheWay {
-            path: path.to_owned(),
-            reason: "it is not a directory",
-        });
     }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        made = make_directories(root, parent)?;
+}
+
+fn segments(path: Option<&RelPath>) -> impl Iterator<Item = &str> {
+    path.into_iter().flat_map(|path| path.as_str().split('/'))
+}
+
+/// A path below a tree, from the root.
+pub(crate) fn joined(tree: &RelPath, path: &RelPath) -> Result<RelPath, PublishError> {
+    tree.join(path).map_err(|error| PublishError::BadName {
+        path: error.path,
+        reason: error.reason,
+    })
+}
+
+/// Whether a file in a directory has exactly these bytes.
+pub(crate) fn holds(dir: &Dir, name: &str, bytes: &[u8]) -> Result<bool, PublishError> {
+    let Some(mut file) = dir.open_file(name)? else {
+        return Ok(false);
+    };
+    let io = |error| PublishError::io("read", &dir.at(name), error);
+    if file.metadata().map_err(io)?.len() != bytes.len() as u64 {
+        return Ok(false);
     }
-    let io = |source| PublishError::io("create", path, source);
-    match DirBuilder::new().mode(0o755).create(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(made),
-        result => result.map_err(io)?,
+    let mut there = Vec::new();
+    file.read_to_end(&mut there).map_err(io)?;
+    Ok(there == bytes)
+}
+
+/// Makes the root and what is above it, durably.
+fn make_root(root: &Path) -> Result<(), PublishError> {
+    let missing: Vec<&Path> = root
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
+    for path in missing.into_iter().rev() {
+        match DirBuilder::new().mode(0o755).create(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
+            result => result.map_err(|error| PublishError::io("create", path, error))?,
+        }
+        std::fs::set_permissions(path, Permissions::from_mode(0o755))
+            .map_err(|error| PublishError::io("set the mode of", path, error))?;
+        let above = path
+            .parent()
+            .filter(|above| !above.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        Dir::root(above)?.sync()?;
     }
-    std::fs::set_permissions(path, Permissions::from_mode(0o755)).map_err(io)?;
-    made.push(path.to_owned());
-    Ok(made)
+    Ok(())
 }
 
 /// Exchanges two directories that are not empty and looks whether they changed place: some file systems refuse, some
 /// ignore the flag.
-fn probe(root: &Path) -> Result<bool, PublishError> {
-    let base = root.join(format!(".stage-probe-{}", std::process::id()));
-    let (one, other) = (base.join("one"), base.join("other"));
-    let prepare = || -> std::io::Result<()> {
-        let _ = std::fs::remove_dir_all(&base);
-        std::fs::create_dir_all(one.join("a"))?;
-        std::fs::create_dir_all(other.join("b"))
+fn probe(parent: &Dir) -> Result<bool, PublishError> {
+    let name = stage_name("probe");
+    parent.remove_all(&name)?;
+    let base = parent.make_child(&name)?;
+    base.make_child("one")?.make_child("a")?;
+    base.make_child("other")?.make_child("b")?;
+    let holds = |dir: &str, name: &str| -> Result<bool, PublishError> {
+        Ok(base
+            .child(dir)?
+            .map(|dir| dir.stat(name))
+            .transpose()?
+            .flatten()
+            .is_some())
     };
-    prepare().map_err(|source| PublishError::io("create a directory in", root, source))?;
-    let exchanged = renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).is_ok()
-        && one.join("b").is_dir()
-        && other.join("a").is_dir();
-    std::fs::remove_dir_all(&base).map_err(|source| PublishError::io("remove", &base, source))?;
+    let exchanged = base.exchange("one", "other").is_ok() && holds("one", "b")? && holds("other", "a")?;
+    parent.remove_all(&name)?;
     Ok(exchanged)
 }

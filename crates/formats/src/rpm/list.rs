@@ -130,7 +130,7 @@ fn without_count(tag: &str) -> String {
             .find(mark)
             .map_or(rest.len(), |length| quote + 1 + length + 1);
         let (attribute, after) = rest.split_at(end);
-        let before_name = attribute.find(|c: char| c.is_ascii_whitespace()).unwrap_or(0);
+        let before_name = attribute[..quote].find(|c: char| c.is_ascii_whitespace()).unwrap_or(0);
         let name = attribute[before_name..quote].trim().trim_end_matches('=').trim_end();
         // The first attribute carries the name of the element in front of it.
         kept.push_str(if name == "packages" {
@@ -178,6 +178,7 @@ mod tests {
             ("<metadata>", "<metadata>"),
             ("<metadata packages=\"3\">", "<metadata>"),
             ("<metadata packages='3'/>", "<metadata>"),
+            ("<metadata a='b'c='d e'>", "<metadata a='b'c='d e'>"),
             (
                 "<metadata xmlns=\"c\" xmlns:rpm=\"r\" packages=\"0\">",
                 "<metadata xmlns=\"c\" xmlns:rpm=\"r\">",
