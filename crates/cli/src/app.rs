@@ -13,7 +13,7 @@ use crate::configuration;
 use crate::failure::Failure;
 use crate::output::{Format, Output};
 use crate::progress::{self, Style};
-use crate::talk::{Form, Manner, Talk};
+use crate::talk::{self, Form, Manner, Talk};
 
 /// One invocation.
 pub(crate) struct App {
@@ -47,18 +47,21 @@ impl App {
     }
 
     /// Sends the log to stderr, as the configuration says, with `-v` what happens, with `-vv` how.
-    fn log(&self, configured: Log) {
+    pub(crate) fn log(&self, configured: Log) {
         let level = match (self.globals.quiet, self.globals.verbose) {
             (true, _) => "error",
             (_, 0) => level(configured.level),
             (_, 1) => "info",
             _ => "debug",
         };
+        // Slow statements are told with their whole text, which is of no use here unless somebody looks for them.
+        let calm = if self.globals.verbose < 2 { ",sqlx=error" } else { "" };
         let filter = tracing_subscriber::EnvFilter::try_from_env("CHANTAL_LOG")
-            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{level}{calm}")));
+        let talk = self.talk.clone();
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(std::io::stderr)
+            .with_writer(move || talk::Log(talk.clone()))
             .with_ansi(self.globals.color.on(std::io::stderr().is_terminal()));
         // A second subscriber cannot be there: this is the start of the process.
         let _ = if self.style == Style::Json || configured.format == LogFormat::Json {

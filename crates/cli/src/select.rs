@@ -259,78 +259,60 @@ mod tests {
         Ok(format!("{}|{}", join(&selected.ready), join(&selected.left_out)))
     }
 
+    const FOUR: &str = "- {id: el8, type: rpm, feed: 'http://x/', tags: [old]}\n\
+                        - {id: el9, type: rpm, feed: 'http://x/', tags: [new, test]}\n\
+                        - {id: off, type: rpm, feed: 'http://x/', enabled: false, tags: [old]}\n\
+                        - {id: later, type: rpm, feed: 'http://x/', retention: {policy: keep-all}}\n";
+
+    fn rule(pattern: Option<&str>, tags: &[&str], format: Option<&str>) -> Select {
+        Select {
+            all: pattern.is_none() && tags.is_empty() && format.is_none(),
+            pattern: pattern.map(str::to_owned),
+            tag: tags.iter().map(ToString::to_string).collect(),
+            r#type: format.map(str::to_owned),
+            ..Select::default()
+        }
+    }
+
     #[test]
-    fn rules_skip_what_is_disabled_and_narrow_each_other_down_and_names_do_not() {
-        let config = config(
-            "- {id: el8, type: rpm, feed: 'http://x/', tags: [old]}\n\
-             - {id: el9, type: rpm, feed: 'http://x/', tags: [new, test]}\n\
-             - {id: off, type: rpm, feed: 'http://x/', enabled: false, tags: [old]}\n\
-             - {id: later, type: rpm, feed: 'http://x/', retention: {policy: keep-all}}\n",
-        );
-        let all = || Select {
-            all: true,
-            ..Select::default()
-        };
-        let named = |names: &[&str]| Select {
-            repos: names.iter().map(ToString::to_string).collect(),
-            ..Select::default()
-        };
+    fn rules_skip_what_is_disabled_and_narrow_each_other_down() {
         for (select, expected) in [
-            (all(), Ok("el8 el9|later")),
-            (
-                Select {
-                    pattern: Some("el*".into()),
-                    ..all()
-                },
-                Ok("el8 el9|"),
-            ),
-            (
-                Select {
-                    pattern: Some("el*".into()),
-                    tag: vec!["old".into()],
-                    ..Select::default()
-                },
-                Ok("el8|"),
-            ),
-            (
-                Select {
-                    tag: vec!["old".into(), "new".into()],
-                    ..Select::default()
-                },
-                Ok("el8 el9|"),
-            ),
-            (
-                Select {
-                    r#type: Some("rpm".into()),
-                    ..Select::default()
-                },
-                Ok("el8 el9|later"),
-            ),
-            (
-                Select {
-                    r#type: Some("none".into()),
-                    ..Select::default()
-                },
-                Err(2),
-            ),
-            (named(&["off", "el8", "off"]), Ok("off el8|")),
-            (named(&["later"]), Err(2)),
-            (named(&["nothing"]), Err(2)),
-            (named(&[]), Err(2)),
-            (
-                Select {
-                    all: true,
-                    ..named(&["el8"])
-                },
-                Err(2),
-            ),
+            (rule(None, &[], None), Ok("el8 el9|later")),
+            (rule(Some("el*"), &[], None), Ok("el8 el9|")),
+            (rule(Some("el*"), &["old"], None), Ok("el8|")),
+            (rule(None, &["old", "new"], None), Ok("el8 el9|")),
+            (rule(None, &[], Some("rpm")), Ok("el8 el9|later")),
+            (rule(None, &[], Some("none")), Err(2)),
+            (rule(Some("{"), &[], None), Err(2)),
+        ] {
+            assert_eq!(ids(&select, &config(FOUR)), expected.map(str::to_owned), "{select:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_taken_as_they_are_and_must_be_usable() {
+        let named = |names: &str| Select {
+            repos: words(names),
+            ..Select::default()
+        };
+        for (names, expected) in [
+            ("off el8 off", Ok("off el8|")),
+            ("later", Err(2)),
+            ("el8 nothing", Err(2)),
+            ("", Err(2)),
+            ("../x", Err(2)),
         ] {
             assert_eq!(
-                ids(&select, &config).as_deref(),
-                expected.as_ref().map(|text| *text),
-                "{select:?}"
+                ids(&named(names), &config(FOUR)),
+                expected.map(str::to_owned),
+                "{names}"
             );
         }
+        let both = Select {
+            all: true,
+            ..named("el8")
+        };
+        assert_eq!(ids(&both, &config(FOUR)), Err(2));
     }
 
     #[test]

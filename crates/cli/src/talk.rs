@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::sync::Arc;
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde_json::{Value, json};
@@ -117,6 +118,20 @@ impl Talk {
             line.push('\n');
             let _ = std::io::stderr().lock().write_all(line.as_bytes());
         });
+    }
+}
+
+/// Takes log lines, so that they do not run through bars.
+pub(crate) struct Log(pub(crate) Arc<Talk>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.bars.suspend(|| std::io::stderr().lock().write_all(line))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

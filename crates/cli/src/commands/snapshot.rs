@@ -232,9 +232,9 @@ async fn diff(app: &App, options: &Diff) -> Outcome {
         ],
     )?;
     app.talk.say(&format!(
-        "{id}: {from} ({}) to {to} ({}): {}, {}",
-        report.from_revision,
-        report.to_revision,
+        "{id}: {} to {}: {}, {}",
+        state(&report.from, report.from_revision),
+        state(&report.to, report.to_revision),
         changes(&report.counts),
         counted(report.new_advisories.len() as u64, "new advisory"),
     ));
@@ -244,6 +244,16 @@ async fn diff(app: &App, options: &Diff) -> Outcome {
     } else {
         exit::OK
     })
+}
+
+/// A state with its revision, unless that is its name.
+fn state(name: &str, revision: chantal_model::RevisionNumber) -> String {
+    let revision = revision.to_string();
+    if name == revision {
+        revision
+    } else {
+        format!("{name} ({revision})")
+    }
 }
 
 async fn delete(app: &App, options: &Delete) -> Outcome {

@@ -133,7 +133,8 @@ impl Output {
                 for (title, key, columns) in sections {
                     let rows = list(key);
                     if !rows.is_empty() {
-                        let _ = write!(text, "\n{title}:\n");
+                        let gap = if text.is_empty() { "" } else { "\n" };
+                        let _ = writeln!(text, "{gap}{title}:");
                         text.push_str(&table::rows(&rows, columns, self.color));
                     }
                 }

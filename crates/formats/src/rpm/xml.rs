@@ -175,6 +175,9 @@ impl<R: BufRead> Xml<R> {
     }
 
     fn check_attributes(&self) -> Result<(), FormatError> {
+        if attributes_touch(&self.tag[self.name_bytes..]) {
+            return Err(self.malformed("no white space between attributes"));
+        }
         let tag = self.as_tag();
         for (index, attribute) in tag.attributes().enumerate() {
             if index == MAX_ATTRIBUTES {
@@ -183,6 +186,9 @@ impl<R: BufRead> Xml<R> {
             let attribute = attribute.map_err(|error| self.malformed(error.to_string()))?;
             if attribute.value.len() > MAX_ATTRIBUTE_BYTES {
                 return Err(self.limit("attribute", format!("{} KiB", MAX_ATTRIBUTE_BYTES >> 10)));
+            }
+            if attribute.value.contains('<') {
+                return Err(self.malformed("`<` in an attribute"));
             }
             if attribute.value.contains('&') {
                 let value = attribute
@@ -313,6 +319,27 @@ impl<R: BufRead> Xml<R> {
             },
         }
     }
+}
+
+/// Whether an attribute begins right after the one before.
+///
+/// The parser below takes that; clients' parsers refuse the whole file for it.
+fn attributes_touch(attributes: &str) -> bool {
+    let mut rest = attributes.as_bytes();
+    while let Some(start) = memchr::memchr2(b'"', b'\'', rest) {
+        let (mark, inside) = (rest[start], &rest[start + 1..]);
+        let Some(length) = memchr::memchr(mark, inside) else {
+            return false;
+        };
+        rest = &inside[length + 1..];
+        if rest
+            .first()
+            .is_some_and(|byte| !byte.is_ascii_whitespace() && *byte != b'/')
+        {
+            return true;
+        }
+    }
+    false
 }
 
 /// The character that a reference stands for; `None` for what only a DTD could define.

@@ -149,12 +149,14 @@ impl Kept {
         for (package, records) in &self.packages {
             if choose(package) {
                 let paths = format.paths(package);
-                let path = paths
+                let free = paths
                     .iter()
                     .map(ToString::to_string)
                     .find(|path| !chosen.packages.contains_key(path));
-                let path = path.expect("the last path carries a digest");
-                chosen.packages.insert(path, (package.clone(), records.clone()));
+                // The last path carries a digest: where it is taken, the same bytes are listed twice.
+                if let Some(path) = free {
+                    chosen.packages.insert(path, (package.clone(), records.clone()));
+                }
             }
         }
         for item in &self.items {

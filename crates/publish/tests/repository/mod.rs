@@ -8,6 +8,7 @@
 )]
 
 use std::collections::{BTreeMap, HashSet};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use chantal_model::{RelPath, Sha256};
@@ -157,6 +158,7 @@ impl Publisher<'_> {
         if !path.exists() {
             let temporary = self.pool.join(format!("{}.tmp", Sha256::of(bytes)));
             std::fs::write(&temporary, bytes).unwrap();
+            std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o444)).unwrap();
             std::fs::rename(&temporary, &path).unwrap();
         }
         Source::Link(path)

@@ -33,10 +33,7 @@ fn attribute(text: &str) -> String {
 }
 
 fn element(out: &mut String, indent: &str, name: &str, text: &str) {
-    let _ = match text {
-        "" => writeln!(out, "{indent}<{name}/>"),
-        text => writeln!(out, "{indent}<{name}>{}</{name}>", escape(text)),
-    };
+    let _ = writeln!(out, "{indent}<{name}>{}</{name}>", escape(text));
 }
 
 /// How createrepo_c calls an algorithm.

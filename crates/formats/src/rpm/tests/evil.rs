@@ -85,6 +85,8 @@ fn what_is_not_well_formed_is_refused() {
         "&",
         "<x a=1/>",
         "<x a='1' a='2'/>",
+        "<x a='1'b='2'/>",
+        "<x a='<'/>",
         "<!-- ",
         "<![CDATA[",
         "&#0;",

@@ -1,44 +1,41 @@
-//! `docs/reference/json/*.schema.json`: the contract that JSON output keeps, written down as JSON Schema.
-
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+//! The shapes of values in JSON output, as JSON Schema.
 
 use serde_json::{Map, Value, json};
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({"type": "string"})
 }
 
-fn time() -> Value {
+pub(super) fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
-fn number() -> Value {
+pub(super) fn number() -> Value {
     json!({"type": "integer", "minimum": 0})
 }
 
-fn flag() -> Value {
+pub(super) fn flag() -> Value {
     json!({"type": "boolean"})
 }
 
-fn one_of(words: &[&str]) -> Value {
+pub(super) fn one_of(words: &[&str]) -> Value {
     json!({ "enum": words })
 }
 
-fn list(of: &Value) -> Value {
+pub(super) fn list(of: &Value) -> Value {
     json!({"type": "array", "items": of})
 }
 
-fn counts_by_word() -> Value {
+pub(super) fn counts_by_word() -> Value {
     json!({"type": "object", "additionalProperties": number()})
 }
 
-fn nullable(of: &Value) -> Value {
+pub(super) fn nullable(of: &Value) -> Value {
     json!({"anyOf": [of, {"type": "null"}]})
 }
 
 /// An object that has all of these fields and no others.
-fn object(fields: &[(&str, Value)]) -> Value {
+pub(super) fn object(fields: &[(&str, Value)]) -> Value {
     let properties: Map<String, Value> = fields
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.clone()))
@@ -48,7 +45,7 @@ fn object(fields: &[(&str, Value)]) -> Value {
 }
 
 /// An object that may also lack some of its fields.
-fn object_with(fields: &[(&str, Value)], optional: &[&str]) -> Value {
+pub(super) fn object_with(fields: &[(&str, Value)], optional: &[&str]) -> Value {
     let mut schema = object(fields);
     let required: Vec<&str> = fields
         .iter()
@@ -59,7 +56,7 @@ fn object_with(fields: &[(&str, Value)], optional: &[&str]) -> Value {
     schema
 }
 
-fn place() -> Value {
+pub(super) fn place() -> Value {
     object(&[
         ("file", text()),
         ("line", number()),
@@ -69,7 +66,7 @@ fn place() -> Value {
     ])
 }
 
-fn failure() -> Value {
+pub(super) fn failure() -> Value {
     object_with(
         &[
             ("code", json!({"type": "integer", "minimum": 1, "maximum": 255})),
@@ -82,7 +79,7 @@ fn failure() -> Value {
     )
 }
 
-fn runs(result: &Value) -> Value {
+pub(super) fn runs(result: &Value) -> Value {
     list(&object(&[
         ("repo", text()),
         ("status", one_of(&["succeeded", "partial", "failed", "left-out"])),
@@ -92,11 +89,11 @@ fn runs(result: &Value) -> Value {
     ]))
 }
 
-fn counts() -> Value {
+pub(super) fn counts() -> Value {
     object(&["added", "removed", "upgraded", "downgraded", "rebuilt"].map(|name| (name, number())))
 }
 
-fn change() -> Value {
+pub(super) fn change() -> Value {
     let side = object(&[("version", text()), ("path", text())]);
     object(&[
         (
@@ -110,7 +107,7 @@ fn change() -> Value {
     ])
 }
 
-fn sync_plan() -> Value {
+pub(super) fn sync_plan() -> Value {
     object(&[
         ("repo", text()),
         ("feed", text()),
@@ -129,7 +126,7 @@ fn sync_plan() -> Value {
     ])
 }
 
-fn sync_report() -> Value {
+pub(super) fn sync_report() -> Value {
     let failed = object(&[("package", text()), ("url", text()), ("reason", text())]);
     object(&[
         ("plan", sync_plan()),
@@ -147,7 +144,7 @@ fn sync_report() -> Value {
     ])
 }
 
-fn publish_plan() -> Value {
+pub(super) fn publish_plan() -> Value {
     object(&[
         ("repo", text()),
         ("snapshot", nullable(&text())),
@@ -163,7 +160,7 @@ fn publish_plan() -> Value {
     ])
 }
 
-fn publish_report() -> Value {
+pub(super) fn publish_report() -> Value {
     object(&[
         ("plan", publish_plan()),
         ("linked", number()),
@@ -174,7 +171,7 @@ fn publish_report() -> Value {
     ])
 }
 
-fn publication() -> Value {
+pub(super) fn publication() -> Value {
     object(&[
         ("repo", text()),
         ("kind", one_of(&["latest", "snapshot"])),
@@ -187,7 +184,7 @@ fn publication() -> Value {
     ])
 }
 
-fn repository_fields() -> Vec<(&'static str, Value)> {
+pub(super) fn repository_fields() -> Vec<(&'static str, Value)> {
     vec![
         ("id", text()),
         ("name", text()),
@@ -206,7 +203,7 @@ fn repository_fields() -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn repository_detail() -> Value {
+pub(super) fn repository_detail() -> Value {
     let revision = object(&[
         ("revision", number()),
         ("created", time()),
@@ -225,7 +222,7 @@ fn repository_detail() -> Value {
     object(&fields)
 }
 
-fn history() -> Value {
+pub(super) fn history() -> Value {
     object(&[
         ("repo", text()),
         ("started", time()),
@@ -240,7 +237,7 @@ fn history() -> Value {
     ])
 }
 
-fn snapshot() -> Value {
+pub(super) fn snapshot() -> Value {
     object(&[
         ("repo", text()),
         ("name", text()),
@@ -253,7 +250,7 @@ fn snapshot() -> Value {
     ])
 }
 
-fn diff() -> Value {
+pub(super) fn diff() -> Value {
     let advisory = object(&[
         ("id", text()),
         ("type", text()),
@@ -273,7 +270,7 @@ fn diff() -> Value {
     ])
 }
 
-fn package_fields() -> Vec<(&'static str, Value)> {
+pub(super) fn package_fields() -> Vec<(&'static str, Value)> {
     vec![
         ("name", text()),
         ("version", text()),
@@ -285,13 +282,13 @@ fn package_fields() -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn package_detail() -> Value {
+pub(super) fn package_detail() -> Value {
     let mut fields = package_fields();
     fields.extend([("repositories", list(&text())), ("snapshots", list(&text()))]);
     object(&fields)
 }
 
-fn pool_stats() -> Value {
+pub(super) fn pool_stats() -> Value {
     let numbers = [
         "blobs",
         "bytes",
@@ -307,7 +304,7 @@ fn pool_stats() -> Value {
     object(&fields)
 }
 
-fn pool_problem() -> Value {
+pub(super) fn pool_problem() -> Value {
     object(&[
         ("blob", text()),
         ("kind", text()),
@@ -316,7 +313,7 @@ fn pool_problem() -> Value {
     ])
 }
 
-fn feed_check() -> Value {
+pub(super) fn feed_check() -> Value {
     object(&[
         ("repo", text()),
         ("url", text()),
@@ -327,7 +324,7 @@ fn feed_check() -> Value {
     ])
 }
 
-fn cache_row() -> Value {
+pub(super) fn cache_row() -> Value {
     object(&[
         ("repo", text()),
         ("url", text()),
@@ -339,7 +336,7 @@ fn cache_row() -> Value {
     ])
 }
 
-fn stats() -> Value {
+pub(super) fn stats() -> Value {
     let names = [
         "repositories",
         "snapshots",
@@ -354,7 +351,7 @@ fn stats() -> Value {
     object(&fields)
 }
 
-fn event() -> Value {
+pub(super) fn event() -> Value {
     let step = one_of(&[
         "metadata", "select", "download", "record", "render", "add", "switch", "prune",
     ]);
@@ -367,181 +364,4 @@ fn event() -> Value {
         object(&[kind("warning"), ("text", text())]),
         object(&[("error", failure())]),
     ]})
-}
-
-/// A schema's file name without its endings, the commands that keep to it, and the schema.
-type Entry = (&'static str, &'static str, Value);
-
-fn about_repositories() -> Vec<Entry> {
-    vec![
-        ("repo-list", "`repo list`", list(&object(&repository_fields()))),
-        ("repo-show", "`repo show`", repository_detail()),
-        ("repo-sync", "`repo sync`, `mirror`", runs(&sync_report())),
-        ("repo-sync-plan", "`repo sync --dry-run`", runs(&sync_plan())),
-        ("repo-history", "`repo history`", list(&history())),
-        ("stats-repo", "`stats REPO`", object(&repository_fields())),
-        ("snapshot-list", "`snapshot list`", list(&snapshot())),
-        (
-            "snapshot",
-            "`snapshot show`, `snapshot create`, `snapshot copy`",
-            snapshot(),
-        ),
-        ("snapshot-diff", "`snapshot diff`", diff()),
-        (
-            "publish",
-            "`publish repo`, `publish snapshot`, `publish switch`",
-            runs(&publish_report()),
-        ),
-        ("publish-plan", "the same with `--dry-run`", runs(&publish_plan())),
-        ("publish-list", "`publish list`", list(&publication())),
-        (
-            "packages",
-            "`package list`, `package search`, `snapshot content`",
-            list(&object(&package_fields())),
-        ),
-        ("package-show", "`package show`", list(&package_detail())),
-    ]
-}
-
-fn about_everything_else() -> Vec<Entry> {
-    let status = object(&[
-        ("path", text()),
-        ("version", number()),
-        ("latest", number()),
-        ("up_to_date", flag()),
-        ("size_bytes", number()),
-    ]);
-    let applied = object(&[("version", number()), ("name", text()), ("at", nullable(&time()))]);
-    vec![
-        ("init", "`init`", object(&[("config", text()), ("made", list(&text()))])),
-        (
-            "config-validate",
-            "`config validate`",
-            object(&[("repositories", number()), ("warnings", list(&place()))]),
-        ),
-        ("config-test", "`config test`", runs(&feed_check())),
-        ("stats", "`stats`, `db stats`", stats()),
-        ("pool-stats", "`pool stats`", pool_stats()),
-        (
-            "pool-problems",
-            "`pool verify`, `pool orphaned`, `pool missing`",
-            list(&pool_problem()),
-        ),
-        (
-            "cache-stats",
-            "`cache stats`",
-            object(&["feeds", "files", "bytes"].map(|name| (name, number()))),
-        ),
-        ("cache-list", "`cache list`", list(&cache_row())),
-        ("db-status", "`db status`", status),
-        ("db-current", "`db current`", object(&[("version", number())])),
-        ("db-history", "`db history`", list(&applied)),
-        ("db-verify", "`db verify`", list(&object(&[("problem", text())]))),
-        ("error", "errors, on stderr", object(&[("error", failure())])),
-        ("event", "each line of stderr with `--progress json`", event()),
-    ]
-}
-
-fn files() -> Vec<(String, String)> {
-    let mut index = String::from(
-        "# JSON output\n\n\
-         Generated (`make docs`); tests validate real output against these schemas. Fields are added in minor versions; \
-         none\nis renamed or removed without a major one. `config show` prints the configuration itself, whose schema \
-         is `chantal schema`.\n\nSizes are bytes, times RFC 3339 in UTC, revisions bare numbers.\n\n\
-         | schema | commands |\n| --- | --- |\n",
-    );
-    let mut files = Vec::new();
-    for (name, commands, mut schema) in about_repositories().into_iter().chain(about_everything_else()) {
-        schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
-        schema["title"] = json!(format!("chantal: {}", commands.replace('`', "")));
-        files.push((format!("{name}.schema.json"), format!("{schema:#}\n")));
-        let _ = writeln!(index, "| [{name}]({name}.schema.json) | {commands} |");
-    }
-    files.push(("README.md".into(), index));
-    files
-}
-
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/json")
-}
-
-#[test]
-fn the_schemas_of_json_output_are_generated() {
-    let directory = directory();
-    if std::env::var_os("CHANTAL_WRITE_DOCS").is_some() {
-        std::fs::create_dir_all(&directory).unwrap();
-        for (name, text) in files() {
-            std::fs::write(directory.join(name), text).unwrap();
-        }
-    }
-    for (name, text) in files() {
-        let there = std::fs::read_to_string(directory.join(&name)).unwrap_or_default();
-        assert!(
-            there == text,
-            "docs/reference/json/{name} is stale: `make docs` writes it anew"
-        );
-    }
-}
-
-fn problems(name: &str, value: &Value) -> Vec<String> {
-    let all = about_repositories().into_iter().chain(about_everything_else());
-    let schema = all.into_iter().find(|entry| entry.0 == name).unwrap().2;
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    validator
-        .iter_errors(value)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect()
-}
-
-#[test]
-fn a_failure_keeps_to_its_schema_and_a_missing_or_unknown_field_does_not() {
-    let failure = crate::failure::Failure::usage("x").hint("y");
-    let value = json!({ "error": failure });
-    assert_eq!(problems("error", &value), Vec::<String>::new());
-    let mut unknown = value.clone();
-    unknown["error"]["extra"] = json!(1);
-    assert_ne!(problems("error", &unknown), Vec::<String>::new());
-    let mut lacking = value;
-    lacking["error"].as_object_mut().unwrap().remove("message");
-    assert_ne!(problems("error", &lacking), Vec::<String>::new());
-}
-
-#[test]
-fn a_sync_report_keeps_to_its_schema() {
-    let report = crate::commands::sync::tests::report();
-    let runs = json!([{"repo": "el9", "status": "succeeded", "exit_code": 0, "result": report, "error": null}]);
-    assert_eq!(problems("repo-sync", &runs), Vec::<String>::new());
-    let plans = json!([{"repo": "el9", "status": "succeeded", "exit_code": 0, "result": report.plan, "error": null}]);
-    assert_eq!(problems("repo-sync-plan", &plans), Vec::<String>::new());
-}
-
-/// What a column of a table is called in JSON must be there, or the table and the CSV show nothing.
-#[test]
-fn every_column_is_a_field_of_the_schema() {
-    for (name, columns) in crate::commands::columns() {
-        let schema = about_repositories()
-            .into_iter()
-            .chain(about_everything_else())
-            .find(|entry| entry.0 == name)
-            .unwrap()
-            .2;
-        for column in columns {
-            let found = column.key.split('.').try_fold(&schema, field);
-            assert!(found.is_some(), "{} is no field of {name}", column.key);
-        }
-    }
-}
-
-fn field<'s>(schema: &'s Value, name: &str) -> Option<&'s Value> {
-    let schema = if schema["type"] == "array" {
-        &schema["items"]
-    } else {
-        schema
-    };
-    let schema = if schema["anyOf"].is_array() {
-        &schema["anyOf"][0]
-    } else {
-        schema
-    };
-    schema["properties"].get(name)
 }

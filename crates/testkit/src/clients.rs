@@ -1,0 +1,15 @@
+//! Runners of real clients, each in isolation: no configuration, cache or package database of the machine is used.
+//!
+//! A test asks `available()` through [`crate::needs::need`] first.
+
+mod createrepo;
+mod dnf;
+mod nginx;
+mod rpm;
+mod zypper;
+
+pub use createrepo::Createrepo;
+pub use dnf::Dnf;
+pub use nginx::Nginx;
+pub use rpm::RpmTool;
+pub use zypper::Zypper;
