@@ -38,17 +38,22 @@ def package(entry):
 def packages(paths):
     found = {}
 
-    def new(pkgid, name, arch):
-        if pkgid not in found:
-            found[pkgid] = cr.Package()
-            found[pkgid].pkgId = pkgid
-        return found[pkgid]
+    def take(entry):
+        if entry.pkgId in found:
+            print("warning: two packages have the id", entry.pkgId, file=sys.stderr)
+        found[entry.pkgId] = entry
 
-    cr.xml_parse_primary(paths["primary"], new, None, warn, False)
+    def known(pkgid, name, arch):
+        if pkgid not in found:
+            print("warning: no package has the id", pkgid, file=sys.stderr)
+        return found.get(pkgid)
+
+    # Before 1.0 the parser of primary calls for a new package before it knows the id.
+    cr.xml_parse_primary(paths["primary"], lambda *_: cr.Package(), take, warn, False)
     if "filelists" in paths:
-        cr.xml_parse_filelists(paths["filelists"], new, None, warn)
+        cr.xml_parse_filelists(paths["filelists"], known, None, warn)
     if "other" in paths:
-        cr.xml_parse_other(paths["other"], new, None, warn)
+        cr.xml_parse_other(paths["other"], known, None, warn)
     return [package(found[pkgid]) for pkgid in sorted(found)]
 
 

@@ -73,6 +73,8 @@ pub struct PublicationState {
     pub revision: RevisionNumber,
     /// Names its rendered metadata.
     pub render_key: String,
+    /// Number of the generation that holds its entry directory; 0 if it has none.
+    pub generation: i64,
     /// Digest of the entry file.
     pub entry_sha256: Option<Sha256>,
     /// Whether it is served.
@@ -84,7 +86,7 @@ pub struct PublicationState {
 }
 
 type PublicationRow = (String, i64, String, Option<i64>, Option<String>, i64, i64);
-type StateRow = (i64, String, i64, i64, String, Option<Vec<u8>>, String, i64, Option<i64>);
+type StateRow = (i64, String, i64, i64, String, i64, Option<Vec<u8>>, String, i64, Option<i64>);
 
 fn publication((path, repository, kind, snapshot_id, snapshot, pinned, generation): PublicationRow) -> Publication {
     Publication {
@@ -99,13 +101,14 @@ fn publication((path, repository, kind, snapshot_id, snapshot, pinned, generatio
 }
 
 fn state(row: StateRow) -> Result<PublicationState, CatalogError> {
-    let (id, path, line, revision, render_key, entry, status, served_from, served_until) = row;
+    let (id, path, line, revision, render_key, generation, entry, status, served_from, served_until) = row;
     Ok(PublicationState {
         id,
         path,
         line,
         revision: RevisionNumber(revision),
         render_key,
+        generation,
         entry_sha256: entry.as_deref().map(sha256).transpose()?,
         status: match status.as_str() {
             "staged" => StateStatus::Staged,
@@ -173,6 +176,7 @@ impl Catalog {
         line: i64,
         revision: RevisionNumber,
         render_key: &str,
+        generation: i64,
         entry_sha256: Option<Sha256>,
         at: i64,
     ) -> Result<i64, CatalogError> {
@@ -182,6 +186,7 @@ impl Catalog {
             .bind(line)
             .bind(revision.0)
             .bind(render_key)
+            .bind(generation)
             .bind(entry_sha256.map(|name| name.0.to_vec()))
             .bind(at)
             .fetch_one(&mut *transaction)

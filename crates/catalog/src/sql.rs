@@ -114,10 +114,10 @@ statements! {
     DELETE_PUBLICATION = "DELETE FROM publication WHERE path = $1";
     DELETE_STATES = "DELETE FROM publication_state WHERE path = $1";
     DELETE_STRAYS = "DELETE FROM stray WHERE path = $1";
-    STATES = "SELECT id, path, line_id, revision, render_key, entry_sha256, status, served_from, served_until \
+    STATES = "SELECT id, path, line_id, revision, render_key, generation, entry_sha256, status, served_from, served_until \
         FROM publication_state WHERE path = $1 ORDER BY id";
-    STAGE_STATE = "INSERT INTO publication_state (path, line_id, revision, render_key, entry_sha256, status, served_from) \
-        VALUES ($1, $2, $3, $4, $5, 'staged', $6) RETURNING id";
+    STAGE_STATE = "INSERT INTO publication_state (path, line_id, revision, render_key, generation, entry_sha256, status, served_from) \
+        VALUES ($1, $2, $3, $4, $5, $6, 'staged', $7) RETURNING id";
     RETIRE_OTHERS = "UPDATE publication_state SET status = 'retired', served_until = $3 \
         WHERE path = $1 AND id <> $2 AND served_until IS NULL";
     MAKE_LIVE = "UPDATE publication_state SET status = 'live', served_until = NULL WHERE id = $1";

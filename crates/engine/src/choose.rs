@@ -21,13 +21,13 @@ pub(crate) struct Choice {
 /// A package whose path cannot be kept in mode `mirror`.
 #[derive(Debug, thiserror::Error)]
 #[error("package {label}: location {href:?} cannot be mirrored as it is: {reason}")]
-pub struct UnmirrorablePath {
+pub(crate) struct UnmirrorablePath {
     /// The package.
-    pub label: String,
+    pub(crate) label: String,
     /// Upstream's location.
-    pub href: String,
+    pub(crate) href: String,
     /// What is wrong with it.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// Applies filters, then the rules of items, then finds paths.
@@ -42,7 +42,7 @@ pub(crate) fn choose(
         Mode::Filtered | Mode::Hosted => judge(filters, listing),
     };
     let packages = match mode {
-        Mode::Mirror => upstream_paths(&listing.packages)?,
+        Mode::Mirror => upstream_paths(format, &listing.packages)?,
         Mode::Filtered | Mode::Hosted => free_paths(format, &listing.packages, &verdicts),
     };
     let items = listing
@@ -104,7 +104,7 @@ fn judge(filters: &Filters, listing: &Listing) -> Vec<Verdict> {
 }
 
 /// Upstream's own paths, all of which must be safe and name one file each.
-fn upstream_paths(packages: &[Package]) -> Result<Vec<(u32, RelPath)>, UnmirrorablePath> {
+fn upstream_paths(format: &dyn Format, packages: &[Package]) -> Result<Vec<(u32, RelPath)>, UnmirrorablePath> {
     let mut paths = Vec::with_capacity(packages.len());
     for (index, package) in packages.iter().enumerate() {
         let refuse = |reason: String| UnmirrorablePath {
@@ -112,10 +112,7 @@ fn upstream_paths(packages: &[Package]) -> Result<Vec<(u32, RelPath)>, Unmirrora
             href: package.href.to_string(),
             reason,
         };
-        if let Some(base) = &package.base {
-            return Err(refuse(format!("it has its own base URL {base}")));
-        }
-        let path = RelPath::parse(&package.href).map_err(|error| refuse(error.reason.to_owned()))?;
+        let path = format.upstream_path(package).map_err(refuse)?;
         paths.push((index as u32, path));
     }
     paths.sort_by(|a, b| a.1.cmp(&b.1));

@@ -268,10 +268,10 @@ impl Engine {
             let metadata = self.rendered(repo, format, state, lease).await?;
             let packages = self.package_files(state).await?;
             report.linked = self.add(place, &entry_dir, packages, &metadata).await?;
-            self.switch_to(place, format, &entry_dir, state, &metadata, lease, &mut report).await?;
-            if place.has_generations() {
-                publication.generation += 1;
-            }
+            publication.generation += i64::from(place.has_generations());
+            let generation = publication.generation;
+            self.switch_to(place, format, &entry_dir, state, &metadata, lease, generation).await?;
+            report.plan.served = Some(state.revision);
         }
         self.catalog.save_publication(lease, &publication).await.doing("record the publication")?;
         report.pruned = self.prune(place, &entry_dir, lease).await?;
@@ -357,7 +357,7 @@ impl Engine {
         state: &State,
         metadata: &[StateFile],
         lease: &Lease,
-        report: &mut PublishReport,
+        generation: i64,
     ) -> Result<(), EngineError> {
         self.progress.begin(Step::Switch, 1);
         let now = self.clock.now().as_second();
@@ -391,12 +391,11 @@ impl Engine {
         .await?;
         let id = self
             .catalog
-            .stage_state(lease, &shown, state.line, state.revision, &state.render_key, entry_sha256, now)
+            .stage_state(lease, &shown, state.line, state.revision, &state.render_key, generation, entry_sha256, now)
             .await
             .doing("note the state to be served")?;
         blocking(move || site.switch(stage).map_err(|source| EngineError::Publish { path: shown, source })).await?;
         self.catalog.make_live(lease, &place.key(), id, now).await.doing("record what is served")?;
-        report.plan.served = Some(state.revision);
         self.progress.end(Step::Switch);
         Ok(())
     }
@@ -424,6 +423,7 @@ impl Engine {
         let mut keep: HashSet<RelPath> = HashSet::new();
         let mut retired: HashSet<RelPath> = HashSet::new();
         let mut over = Vec::new();
+        let mut generations = HashSet::new();
         for state in self.catalog.states(&place.key()).await.doing("read publications")? {
             let retired_for = state.served_until.map_or(0, |until| now - until);
             let metadata_over = retired_for > place.metadata_grace_seconds;
@@ -435,6 +435,9 @@ impl Engine {
             }
             let packages = self.package_paths(&state).await?;
             if packages_over { &mut retired } else { &mut keep }.extend(packages);
+            if !packages_over {
+                generations.insert(state.generation);
+            }
             if metadata_over && packages_over {
                 over.push(state.id);
             }
@@ -445,7 +448,7 @@ impl Engine {
         };
         let expired: HashSet<RelPath> =
             strays.keys().filter_map(|path| RelPath::parse(path).ok()).filter(is_expired).collect();
-        let (site, tree, shown) = (place.site.clone(), place.tree.clone(), place.key());
+        let (site, tree, shown, key) = (place.site.clone(), place.tree.clone(), place.key(), place.key());
         self.progress.begin(Step::Prune, 0);
         let (pruned, unknown) = blocking(move || {
             let mut unknown = Vec::new();
@@ -461,6 +464,9 @@ impl Engine {
                     !known
                 })
                 .map_err(|source| EngineError::Publish { path: shown, source })?;
+            // A client keeps the base URL that it was told as long as its metadata.
+            site.prune_generations(&tree, &|number| generations.contains(&number))
+                .map_err(|source| EngineError::Publish { path: key, source })?;
             Ok((pruned, unknown))
         })
         .await?;

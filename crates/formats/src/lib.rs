@@ -56,6 +56,12 @@ pub trait Format: Send + Sync {
     /// since it carries a digest.
     fn paths(&self, package: &Package) -> Vec<RelPath>;
 
+    /// The path at which upstream has a package, below the directory that its feed names.
+    ///
+    /// # Errors
+    /// Why its location is no such path.
+    fn upstream_path(&self, package: &Package) -> Result<RelPath, String>;
+
     /// The directory that holds the entry point (RPM: `repodata`); it is switched as a whole.
     fn entry_dir(&self) -> &'static str;
 

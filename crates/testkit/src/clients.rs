@@ -13,3 +13,6 @@ pub use dnf::Dnf;
 pub use nginx::Nginx;
 pub use rpm::RpmTool;
 pub use zypper::Zypper;
+
+/// Debian's rpm keeps its database in the user's home, below the root of an installation: the same home for all tools.
+const HOME: &str = "/";

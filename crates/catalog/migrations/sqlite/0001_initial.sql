@@ -129,6 +129,7 @@ CREATE TABLE publication_state (
     line_id BIGINT NOT NULL,
     revision BIGINT NOT NULL,
     render_key TEXT NOT NULL,
+    generation BIGINT NOT NULL,
     entry_sha256 BLOB,
     status TEXT NOT NULL,
     served_from BIGINT NOT NULL,

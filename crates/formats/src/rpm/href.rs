@@ -25,6 +25,17 @@ pub(super) fn path(href: &str) -> Result<RelPath, PathError> {
     }
 }
 
+/// The URL reference that a client makes of a package's `<location href>`.
+///
+/// dnf takes a location that is no URL for a plain path and escapes it itself: it asks for `a%252b.rpm` where the
+/// metadata say `a%2b.rpm`. So does this, or a mirror would serve a file under another name than its clients ask for.
+pub(super) fn reference(location: &str) -> String {
+    if has_scheme(location) {
+        return location.to_owned();
+    }
+    location.replace('%', "%25").replace('?', "%3F").replace('#', "%23")
+}
+
 /// Whether a URL parser would see a scheme.
 fn has_scheme(href: &str) -> bool {
     let Some((scheme, _)) = href.split_once(':') else {
@@ -73,6 +84,14 @@ mod tests {
         ] {
             assert_eq!(path(href).unwrap().as_str(), expected);
         }
+    }
+
+    #[test]
+    fn a_location_is_a_plain_path_unless_it_is_a_url() {
+        for location in ["Packages/a%2b.rpm", "100%.rpm", "a?b#c.rpm", "Packages/x-1:2-3.rpm"] {
+            assert_eq!(path(&reference(location)).unwrap().as_str(), location);
+        }
+        assert_eq!(reference("https://h/a%2b.rpm?x"), "https://h/a%2b.rpm?x");
     }
 
     #[test]

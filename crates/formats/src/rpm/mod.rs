@@ -77,6 +77,13 @@ impl crate::Format for Rpm {
         pathname::paths(package)
     }
 
+    fn upstream_path(&self, package: &Package) -> Result<RelPath, String> {
+        match &package.base {
+            Some(base) => Err(format!("it has its own base URL {base}")),
+            None => href::path(&package.href).map_err(|error| error.reason.to_owned()),
+        }
+    }
+
     fn entry_dir(&self) -> &'static str {
         pathname::ENTRY_DIR
     }

@@ -172,7 +172,7 @@ fn package(fields: &Fields, fragment: &[u8], arches: &mut Arches) -> Result<(Pac
             text: text.into(),
         },
         arch: arches.shared(arch),
-        href: href.into(),
+        href: super::href::reference(href).into(),
         base: fields.base.as_deref().map(Into::into),
         part_key: fields.digest.as_deref().unwrap_or_default().into(),
         promise: Promise {

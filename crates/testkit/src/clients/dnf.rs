@@ -2,6 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::HOME;
 use crate::chantal::{Output, finish};
 use crate::needs::program;
 
@@ -66,7 +67,7 @@ impl Dnf {
             command.arg("--nogpgcheck");
         }
         command.args(&self.settings).arg(format!("--installroot={}", root.display()));
-        command.env("LANG", "C.UTF-8").env("HOME", &self.directory);
+        command.env("LANG", "C.UTF-8").env("HOME", HOME);
         if self.proxyless {
             for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
                 command.env_remove(name);

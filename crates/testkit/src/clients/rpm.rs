@@ -2,6 +2,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
+use super::HOME;
 use crate::chantal::{Output, finish};
 use crate::needs::program;
 
@@ -17,7 +18,7 @@ impl RpmTool {
 
     /// Runs it on a database below `root`.
     pub fn run<T: AsRef<OsStr>>(root: &Path, arguments: &[T]) -> Output {
-        finish(Command::new("rpm").arg("--root").arg(root).args(arguments).env("LANG", "C.UTF-8"))
+        finish(Command::new("rpm").arg("--root").arg(root).args(arguments).env("LANG", "C.UTF-8").env("HOME", HOME))
     }
 
     /// Checks digests of packages, signatures left out.
@@ -27,7 +28,8 @@ impl RpmTool {
                 .args(["-K", "--nosignature", "--dbpath"])
                 .arg(root.join("rpmdb"))
                 .args(files)
-                .env("LANG", "C.UTF-8"),
+                .env("LANG", "C.UTF-8")
+                .env("HOME", HOME),
         )
     }
 

@@ -2,6 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::HOME;
 use crate::chantal::{Output, finish};
 use crate::needs::workspace;
 
@@ -37,7 +38,7 @@ impl Zypper {
         // libzypp starts rpmdb2solv and its like by name.
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{}:{path}", self.unpacked.join("usr/bin").display()));
-        command.env("LANG", "C.UTF-8").env("HOME", &self.root);
+        command.env("LANG", "C.UTF-8").env("HOME", HOME);
         for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
             command.env_remove(name);
         }
