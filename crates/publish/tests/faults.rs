@@ -237,6 +237,46 @@ fn everything_is_durable_before_the_switch_the_switch_before_anything_goes() {
 }
 
 #[test]
+fn renames_go_by_rank_after_the_intent_is_durable_and_the_old_files_go_last() {
+    if !has_strace() {
+        return;
+    }
+    let bench = Bench::with_switch(SwitchMode::Rename);
+    bench.publish(&State::new(0), &[]);
+    let log = bench.directory.path().join("log");
+    let trace = [
+        "-y",
+        "-e",
+        "trace=fsync,?renameat,?renameat2,unlinkat",
+        "-o",
+        log.to_str().unwrap(),
+    ];
+    let output = run("rename", bench.directory.path(), &trace);
+    assert_eq!(
+        output.status.code(),
+        Some(DONE),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let calls = calls(&log);
+    let tree = bench.tree().display().to_string();
+    let find = |from: usize, what: &str, which: &str| {
+        let found = calls[from..]
+            .iter()
+            .position(|call| call.contains(what) && call.contains(which));
+        from + found.unwrap_or_else(|| panic!("no {what} {which} after call {from}: {calls:#?}"))
+    };
+    let live = format!("<{tree}/repodata>");
+    let metadata = find(0, "rename", "-primary.xml");
+    let durable = find(metadata, "fsync", &live);
+    let intent = find(durable, "rename", "\".renaming\"");
+    let stage_durable = find(intent, "fsync", &format!("<{tree}/.stage-repodata>"));
+    let signature = find(stage_durable, "rename", &format!("{live}, \"repomd.xml.asc\""));
+    let entry = find(signature, "rename", &format!("{live}, \"repomd.xml\""));
+    find(entry, "fsync", &live);
+}
+
+#[test]
 fn too_many_links_to_a_file_never_fail_a_publication() {
     if !has_strace() {
         return;

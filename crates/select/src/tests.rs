@@ -57,10 +57,8 @@ fn exclude_wins_over_include() {
 #[test]
 fn an_include_list_of_architectures_does_not_let_others_in() {
     let packages = [package("a", 1, "x86_64"), package("a", 1, "i686"), package("a", 1, "src")];
-    let mut filters = Filters {
-        exclude_sources: true,
-        ..Filters::default()
-    };
+    let mut filters = patterns(&[], &[]);
+    filters.exclude_sources = true;
     filters.architectures.include = vec!["x86_64".into(), "src".into()];
     assert_eq!(
         verdicts(&packages, &[], &filters),
@@ -76,10 +74,8 @@ fn the_newest_stays_per_name_and_architecture_and_ties_all_stay() {
         package("a", 2, "i686"),
         package("a", 3, "x86_64"),
     ];
-    let filters = Filters {
-        only_latest: true,
-        ..Filters::default()
-    };
+    let mut filters = patterns(&[], &[]);
+    filters.only_latest = true;
     assert_eq!(
         verdicts(&packages, &[], &filters),
         [Verdict::Superseded, Verdict::Chosen, Verdict::Chosen, Verdict::Chosen]
@@ -124,10 +120,8 @@ fn streams_do_not_supersede_each_other_but_their_own_versions() {
         bundle(&[1], "nodejs:18", 2),
         bundle(&[2], "nodejs:20", 1),
     ];
-    let filters = Filters {
-        only_latest: true,
-        ..Filters::default()
-    };
+    let mut filters = patterns(&[], &[]);
+    filters.only_latest = true;
     assert_eq!(
         verdicts(&packages, &bundles, &filters),
         [Verdict::Superseded, Verdict::Chosen, Verdict::Chosen, Verdict::Chosen]

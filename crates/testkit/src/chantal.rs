@@ -19,6 +19,10 @@ pub struct Output {
     pub stderr: String,
 }
 
+#[allow(
+    clippy::return_self_not_must_use,
+    reason = "a check is complete without what it hands on"
+)]
 impl Output {
     /// Checks the exit code and shows everything if it is another one.
     ///
@@ -27,7 +31,11 @@ impl Output {
     /// If the code is another one.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
-        let Self { code: actual, stdout, stderr } = &self;
+        let Self {
+            code: actual,
+            stdout,
+            stderr,
+        } = &self;
         assert_eq!(*actual, code, "exit code\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
         self
     }
@@ -49,8 +57,15 @@ pub struct Chantal {
 impl Chantal {
     /// Prepares an empty directory; `binary` is `env!("CARGO_BIN_EXE_chantal")`.
     pub fn new(binary: impl Into<PathBuf>) -> Self {
-        let directory = tempfile::Builder::new().prefix("chantal-test-").tempdir().expect("a temporary directory");
-        Self { binary: binary.into(), directory, environment: Vec::new() }
+        let directory = tempfile::Builder::new()
+            .prefix("chantal-test-")
+            .tempdir()
+            .expect("a temporary directory");
+        Self {
+            binary: binary.into(),
+            directory,
+            environment: Vec::new(),
+        }
     }
 
     /// The directory.
@@ -87,15 +102,23 @@ impl Chantal {
             "storage:\n  base_path: {directory}\n  pool_path: {directory}/pool\n  published_path: {directory}/published\n"
         );
         let own = yaml.lines().any(|line| line.starts_with("storage:"));
-        let text = if own { yaml.to_owned() } else { format!("{storage}{yaml}") };
+        let text = if own {
+            yaml.to_owned()
+        } else {
+            format!("{storage}{yaml}")
+        };
         fs::write(self.config_path(), text).expect("the temporary directory takes a file");
         self
     }
 
     /// The configuration of one RPM repository: `lines` are more keys of it, each `key: value`.
     pub fn repository(&self, id: &str, feed: &str, lines: &[&str]) -> &Self {
-        let more: String = lines.iter().map(|line| format!("    {line}\n")).collect();
-        self.config(&format!("repositories:\n  - id: {id}\n    type: rpm\n    feed: {feed}\n{more}"))
+        let more = lines
+            .iter()
+            .fold(String::new(), |more, line| more + "    " + line + "\n");
+        self.config(&format!(
+            "repositories:\n  - id: {id}\n    type: rpm\n    feed: {feed}\n{more}"
+        ))
     }
 
     /// A run to be adjusted: `--config` is given, the environment holds only what is needed.
@@ -121,7 +144,11 @@ impl Chantal {
                 command.env(name, value);
             }
         }
-        command.env("HOME", self.path()).env("LANG", "C.UTF-8").env("TZ", "UTC").env("NO_COLOR", "1");
+        command
+            .env("HOME", self.path())
+            .env("LANG", "C.UTF-8")
+            .env("TZ", "UTC")
+            .env("NO_COLOR", "1");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
     }
 
@@ -155,7 +182,9 @@ impl Chantal {
     pub fn spawn(&self, arguments: &[&str]) -> Child {
         let mut command = self.command(arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().unwrap_or_else(|error| panic!("start {}: {error}", self.binary.display()))
+        command
+            .spawn()
+            .unwrap_or_else(|error| panic!("start {}: {error}", self.binary.display()))
     }
 
     /// Digests of a published directory, see [`crate::tree::digests`].
@@ -177,8 +206,13 @@ impl Chantal {
 pub fn finish(command: &mut Command) -> Output {
     use std::os::unix::process::ExitStatusExt as _;
 
-    let output = command.output().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
-    let code = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("start {command:?}: {error}"));
+    let code = output
+        .status
+        .code()
+        .unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0));
     Output {
         code,
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -14,7 +14,10 @@ use std::process::Command;
 pub fn need(available: bool, what: &str) -> bool {
     if !available {
         let required = std::env::var("CHANTAL_REQUIRE_CLIENTS").is_ok_and(|value| value == "1");
-        assert!(!required, "{what} is not available, and CHANTAL_REQUIRE_CLIENTS=1 demands it");
+        assert!(
+            !required,
+            "{what} is not available, and CHANTAL_REQUIRE_CLIENTS=1 demands it"
+        );
         eprintln!("SKIPPED: {what} is not available");
     }
     available
@@ -24,7 +27,10 @@ pub fn need(available: bool, what: &str) -> bool {
 pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/sbin", "/sbin", "/usr/bin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(more).map(|directory| directory.join(name)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .chain(more)
+        .map(|directory| directory.join(name))
+        .find(|file| file.is_file())
 }
 
 /// Whether every one of these programs is there.
@@ -51,10 +57,17 @@ pub fn real_data(path: &str) -> Option<PathBuf> {
 /// The top of the project.
 pub fn workspace() -> PathBuf {
     let crate_directory = Path::new(env!("CARGO_MANIFEST_DIR"));
-    crate_directory.ancestors().nth(2).expect("the crate is at crates/testkit").to_owned()
+    crate_directory
+        .ancestors()
+        .nth(2)
+        .expect("the crate is at crates/testkit")
+        .to_owned()
 }
 
 /// Whether tests run as root.
 pub fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+    Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout == b"0\n")
 }

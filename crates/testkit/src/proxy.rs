@@ -97,7 +97,9 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Proxied>>, required: Option<&str>) -
         authorization,
     });
     if refused {
-        return writer.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n").ok();
+        return writer
+            .write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            .ok();
     }
     let mut words = line.split_whitespace();
     let (method, target) = (words.next()?, words.next()?);
@@ -109,7 +111,10 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Proxied>>, required: Option<&str>) -
     let rest = target.strip_prefix("http://")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut upstream = TcpStream::connect(host).ok()?;
-    let request = format!("{method} /{path} HTTP/1.1\r\n{}Connection: close\r\n\r\n", head.concat());
+    let request = format!(
+        "{method} /{path} HTTP/1.1\r\n{}Connection: close\r\n\r\n",
+        head.concat()
+    );
     upstream.write_all(request.as_bytes()).ok()?;
     // The upstream server keeps connections open, so its own length tells where the answer ends.
     relay(upstream, &mut writer)

@@ -77,7 +77,8 @@ enum Vendor {
 
 const VENDOR_FORMAT: &str = "    <rpm:files-count xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\">1</rpm:files-count>\n    \
                              <vendor:note xmlns:vendor=\"https://example.invalid/ns\">kept &amp; not understood</vendor:note>\n";
-const VENDOR_PACKAGE: &str = "  <vendor:support xmlns:vendor=\"https://example.invalid/ns\" level=\"L3\" until=\"2030-01-01\"/>\n";
+const VENDOR_PACKAGE: &str =
+    "  <vendor:support xmlns:vendor=\"https://example.invalid/ns\" level=\"L3\" until=\"2030-01-01\"/>\n";
 
 impl Default for Repository {
     fn default() -> Self {
@@ -153,7 +154,11 @@ impl Repository {
     /// Adds a metadata file under a type of one's own (`productid`, or one that nobody knows), not compressed.
     #[must_use]
     pub fn extra(mut self, kind: &str, name: &str, bytes: &[u8]) -> Self {
-        self.extras.push(Extra { kind: kind.into(), name: name.into(), bytes: bytes.to_vec() });
+        self.extras.push(Extra {
+            kind: kind.into(),
+            name: name.into(),
+            bytes: bytes.to_vec(),
+        });
         self
     }
 
@@ -227,7 +232,10 @@ impl Repository {
     ///
     /// If there is none.
     pub fn package(&self, name: &str) -> &Rpm {
-        self.packages.iter().find(|rpm| rpm.name == name).unwrap_or_else(|| panic!("no package {name:?}"))
+        self.packages
+            .iter()
+            .find(|rpm| rpm.name == name)
+            .unwrap_or_else(|| panic!("no package {name:?}"))
     }
 
     /// The href of a package.
@@ -235,7 +243,10 @@ impl Repository {
         let file = rpm.file_name();
         match &self.place {
             Place::Flat => file,
-            Place::Letters => format!("Packages/{}/{file}", rpm.name.chars().next().unwrap_or('_').to_ascii_lowercase()),
+            Place::Letters => format!(
+                "Packages/{}/{file}",
+                rpm.name.chars().next().unwrap_or('_').to_ascii_lowercase()
+            ),
             Place::Prefix(prefix) => format!("{prefix}{file}"),
         }
     }
@@ -265,11 +276,15 @@ impl Repository {
         let common = "xmlns=\"http://linux.duke.edu/metadata/common\" xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\"";
         let documents = [
             ("primary", "metadata", common),
-            ("filelists", "filelists", "xmlns=\"http://linux.duke.edu/metadata/filelists\""),
+            (
+                "filelists",
+                "filelists",
+                "xmlns=\"http://linux.duke.edu/metadata/filelists\"",
+            ),
             ("other", "otherdata", "xmlns=\"http://linux.duke.edu/metadata/other\""),
         ];
         for ((kind, root, namespaces), packages) in documents.into_iter().zip(&parts) {
-            let text = xml::document(root, namespaces, packages);
+            let text = xml::document(root, namespaces, packages.len(), packages);
             repomd.add(&mut tree, kind, &format!("{kind}.xml"), text.as_bytes());
         }
         self.add_documents(&mut repomd, &mut tree);
@@ -333,13 +348,28 @@ impl Repository {
             }
         }
         if !self.advisories.is_empty() {
-            repomd.add(tree, "updateinfo", "updateinfo.xml", documents::updateinfo(&self.advisories).as_bytes());
+            repomd.add(
+                tree,
+                "updateinfo",
+                "updateinfo.xml",
+                documents::updateinfo(&self.advisories).as_bytes(),
+            );
         }
         if !self.modules.is_empty() {
-            repomd.add(tree, "modules", "modules.yaml", documents::modules(&self.modules).as_bytes());
+            repomd.add(
+                tree,
+                "modules",
+                "modules.yaml",
+                documents::modules(&self.modules).as_bytes(),
+            );
         }
         if !self.deltas.is_empty() {
-            repomd.add(tree, "prestodelta", "prestodelta.xml", documents::prestodelta(&self.deltas).as_bytes());
+            repomd.add(
+                tree,
+                "prestodelta",
+                "prestodelta.xml",
+                documents::prestodelta(&self.deltas).as_bytes(),
+            );
             for delta in &self.deltas {
                 tree.put(format!("{}{}", self.root, delta.path), delta.bytes.clone());
             }

@@ -60,12 +60,20 @@ pub struct Dependency {
 impl Dependency {
     /// Any version of `name`.
     pub fn any(name: impl Into<String>) -> Self {
-        Self { name: name.into(), version: None, pre: false }
+        Self {
+            name: name.into(),
+            version: None,
+            pre: false,
+        }
     }
 
     /// A version of `name` in a range.
     pub fn versioned(name: impl Into<String>, compare: Compare, evr: impl Into<String>) -> Self {
-        Self { name: name.into(), version: Some((compare, evr.into())), pre: false }
+        Self {
+            name: name.into(),
+            version: Some((compare, evr.into())),
+            pre: false,
+        }
     }
 
     /// The same, needed before the package's scripts run.
@@ -307,34 +315,57 @@ impl Rpm {
     #[must_use]
     pub fn file(mut self, path: &str, content: &[u8]) -> Self {
         let mode = if path.contains("bin/") { 0o755 } else { 0o644 };
-        self.files.push(PackedFile { path: path.into(), mode, kind: FileKind::Regular(content.to_vec()) });
+        self.files.push(PackedFile {
+            path: path.into(),
+            mode,
+            kind: FileKind::Regular(content.to_vec()),
+        });
         self
     }
 
     /// Adds a directory.
     #[must_use]
     pub fn directory(mut self, path: &str) -> Self {
-        self.files.push(PackedFile { path: path.into(), mode: 0o755, kind: FileKind::Directory });
+        self.files.push(PackedFile {
+            path: path.into(),
+            mode: 0o755,
+            kind: FileKind::Directory,
+        });
         self
     }
 
     /// Adds a ghost file.
     #[must_use]
     pub fn ghost(mut self, path: &str) -> Self {
-        self.files.push(PackedFile { path: path.into(), mode: 0o644, kind: FileKind::Ghost });
+        self.files.push(PackedFile {
+            path: path.into(),
+            mode: 0o644,
+            kind: FileKind::Ghost,
+        });
         self
     }
 
     /// Adds an entry on top of the changelog.
     #[must_use]
     pub fn change(mut self, time: u32, author: &str, text: &str) -> Self {
-        self.changelog.insert(0, Change { time, author: author.into(), text: text.into() });
+        self.changelog.insert(
+            0,
+            Change {
+                time,
+                author: author.into(),
+                text: text.into(),
+            },
+        );
         self
     }
 
     /// `epoch:version-release`, the epoch only where it is not 0.
     pub fn evr(&self) -> String {
-        let epoch = if self.epoch == 0 { String::new() } else { format!("{}:", self.epoch) };
+        let epoch = if self.epoch == 0 {
+            String::new()
+        } else {
+            format!("{}:", self.epoch)
+        };
         format!("{epoch}{}-{}", self.version, self.release)
     }
 
@@ -345,7 +376,10 @@ impl Rpm {
 
     /// `name-epoch:version-release.arch`, always with an epoch, as modules name artifacts.
     pub fn nevra(&self) -> String {
-        format!("{}-{}:{}-{}.{}", self.name, self.epoch, self.version, self.release, self.arch)
+        format!(
+            "{}-{}:{}-{}.{}",
+            self.name, self.epoch, self.version, self.release, self.arch
+        )
     }
 
     /// The usual name of its file.
@@ -359,7 +393,11 @@ impl Rpm {
         if !self.is_source() {
             all.push(Dependency::versioned(&self.name, Compare::Equal, self.evr()));
             if self.arch == "x86_64" {
-                all.push(Dependency::versioned(format!("{}(x86-64)", self.name), Compare::Equal, self.evr()));
+                all.push(Dependency::versioned(
+                    format!("{}(x86-64)", self.name),
+                    Compare::Equal,
+                    self.evr(),
+                ));
             }
         }
         all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -370,7 +408,11 @@ impl Rpm {
     pub fn all_requires(&self) -> Vec<Dependency> {
         let mut all = self.requires.clone();
         let mut rpmlib = |feature: &str, version: &str| {
-            all.push(Dependency::versioned(format!("rpmlib({feature})"), Compare::LessOrEqual, version));
+            all.push(Dependency::versioned(
+                format!("rpmlib({feature})"),
+                Compare::LessOrEqual,
+                version,
+            ));
         };
         rpmlib("CompressedFileNames", "3.0.4-1");
         if !self.is_source() {

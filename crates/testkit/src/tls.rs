@@ -42,8 +42,16 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("keys can be made");
         // Two authorities of one name would be taken for each other.
-        let name: String = key.serialize_pem().chars().filter(char::is_ascii_alphanumeric).skip(60).take(12).collect();
-        params.distinguished_name.push(DnType::CommonName, format!("Test authority {name}"));
+        let name: String = key
+            .serialize_pem()
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .skip(60)
+            .take(12)
+            .collect();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, format!("Test authority {name}"));
         let certificate = params.self_signed(&key).expect("a certificate can be signed");
         Self {
             pem: certificate.pem(),
@@ -54,7 +62,9 @@ impl Authority {
     fn sign(&self, mut params: CertificateParams, name: &str) -> Pair {
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().expect("keys can be made");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate can be signed");
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .expect("a certificate can be signed");
         Pair {
             certificate: certificate.pem(),
             key: key.serialize_pem(),
@@ -85,7 +95,10 @@ impl Authority {
 
     /// A certificate for a client of this name.
     pub fn client(&self, name: &str) -> Pair {
-        self.sign(CertificateParams::new(Vec::new()).expect("no names are valid names"), name)
+        self.sign(
+            CertificateParams::new(Vec::new()).expect("no names are valid names"),
+            name,
+        )
     }
 
     /// How a server with a certificate speaks TLS; `clients` is the authority whose clients it requires.
@@ -98,13 +111,17 @@ impl Authority {
             None => builder.with_no_client_auth(),
             Some(authority) => {
                 let mut roots = RootCertStore::empty();
-                roots.add(certificate(&authority.pem)).expect("an authority's certificate");
+                roots
+                    .add(certificate(&authority.pem))
+                    .expect("an authority's certificate");
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
                 builder.with_client_cert_verifier(verifier.build().expect("roots are not empty"))
             }
         };
         let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("a key in PEM");
-        let config = builder.with_single_cert(vec![certificate(&pair.certificate)], key).expect("certificate and key fit");
+        let config = builder
+            .with_single_cert(vec![certificate(&pair.certificate)], key)
+            .expect("certificate and key fit");
         ServerTls {
             config: Arc::new(config),
         }
@@ -125,7 +142,9 @@ impl ServerTls {
         while connection.is_handshaking() {
             connection.complete_io(&mut stream).ok()?;
         }
-        let subject = connection.peer_certificates().and_then(|chain| common_name(chain.first()?));
+        let subject = connection
+            .peer_certificates()
+            .and_then(|chain| common_name(chain.first()?));
         Some((StreamOwned::new(connection, stream), subject))
     }
 }
@@ -134,7 +153,9 @@ impl ServerTls {
 fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
     // OID 2.5.4.3, then the tag and length of the string.
     let bytes = certificate.as_ref();
-    let at = bytes.windows(5).rposition(|window| window == [0x06, 0x03, 0x55, 0x04, 0x03])?;
+    let at = bytes
+        .windows(5)
+        .rposition(|window| window == [0x06, 0x03, 0x55, 0x04, 0x03])?;
     let length = usize::from(*bytes.get(at + 6)?);
     Some(String::from_utf8_lossy(bytes.get(at + 7..at + 7 + length)?).into_owned())
 }

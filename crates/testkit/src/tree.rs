@@ -9,6 +9,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use chantal_model::Sha256;
 
+use crate::upstream::{Body, Site};
+
 /// The content of one file.
 #[derive(Clone)]
 pub enum Content {
@@ -31,6 +33,15 @@ impl Content {
 impl From<Vec<u8>> for Content {
     fn from(bytes: Vec<u8>) -> Self {
         Self::Bytes(bytes.into())
+    }
+}
+
+impl From<Content> for Body {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Bytes(bytes) => Self::Bytes(bytes),
+            Content::Made(make) => Self::Made(make),
+        }
     }
 }
 
@@ -69,7 +80,10 @@ impl Tree {
     #[must_use]
     pub fn below(self, directory: &str) -> Self {
         let directory = directory.trim_matches('/');
-        let files = self.files.into_iter().map(|(path, content)| (format!("{directory}/{path}"), content));
+        let files = self
+            .files
+            .into_iter()
+            .map(|(path, content)| (format!("{directory}/{path}"), content));
         Self { files: files.collect() }
     }
 
@@ -115,6 +129,17 @@ impl Tree {
         self.files.is_empty()
     }
 
+    /// A site that serves the files.
+    pub fn site(&self) -> Site {
+        let mut site = Site::new();
+        site.put_all(
+            self.files
+                .iter()
+                .map(|(path, content)| (format!("/{path}"), content.clone().into())),
+        );
+        site
+    }
+
     /// Writes all files below a directory; files that are there already and not in the tree stay.
     pub fn write_to(&self, directory: &Path) -> Result<()> {
         for (path, content) in &self.files {
@@ -127,15 +152,16 @@ impl Tree {
     }
 }
 
-/// SHA-256 of every regular file below a directory, by its path in it. Symbolic links are followed by no one: a link
-/// is reported with what it points at.
+/// SHA-256 of every regular file below a directory, by its path in it. A symbolic link is
+/// not followed: where it points at stands for its digest.
 pub fn digests(directory: &Path) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     walk(directory, "", &mut |path, file| {
         let link = fs::symlink_metadata(file)?.is_symlink();
-        let digest = match link {
-            true => format!("link to {}", fs::read_link(file)?.display()),
-            false => Sha256::of(&fs::read(file)?).hex(),
+        let digest = if link {
+            format!("link to {}", fs::read_link(file)?.display())
+        } else {
+            Sha256::of(&fs::read(file)?).hex()
         };
         found.insert(path.to_owned(), digest);
         Ok(())
@@ -145,7 +171,9 @@ pub fn digests(directory: &Path) -> Result<BTreeMap<String, String>> {
 
 /// SHA-256 of every file of a tree, by path, to be compared with [`digests`].
 pub fn tree_digests(tree: &Tree) -> BTreeMap<String, String> {
-    tree.files().map(|(path, content)| (path.to_owned(), Sha256::of(&content.bytes()).hex())).collect()
+    tree.files()
+        .map(|(path, content)| (path.to_owned(), Sha256::of(&content.bytes()).hex()))
+        .collect()
 }
 
 fn walk(directory: &Path, prefix: &str, take: &mut dyn FnMut(&str, &Path) -> Result<()>) -> Result<()> {

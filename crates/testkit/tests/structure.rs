@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 const STAGES: [&str; 7] = ["config", "fetch", "formats", "select", "pool", "catalog", "publish"];
@@ -65,7 +68,10 @@ fn arrows() -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn structure_arrows_point_one_way() {
     let arrows = arrows();
-    assert!(arrows.contains_key("engine") && arrows["engine"].contains("pool"), "metadata was not read: {arrows:?}");
+    assert!(
+        arrows.contains_key("engine") && arrows["engine"].contains("pool"),
+        "metadata was not read: {arrows:?}"
+    );
     assert_eq!(forbidden_arrows(&arrows), Vec::<String>::new());
 }
 
@@ -78,8 +84,20 @@ fn structure_a_forbidden_arrow_is_found() {
 }
 
 /// Words that name a format, its tools or its files.
-const FORMAT_WORDS: [&str; 12] =
-    ["rpm", "apt", "deb", "apk", "helm", "pypi", "dnf", "zypper", "repomd", "repodata", "updateinfo", "modulemd"];
+const FORMAT_WORDS: [&str; 12] = [
+    "rpm",
+    "apt",
+    "deb",
+    "apk",
+    "helm",
+    "pypi",
+    "dnf",
+    "zypper",
+    "repomd",
+    "repodata",
+    "updateinfo",
+    "modulemd",
+];
 
 /// Lines of code that name a format; comments and tests may.
 fn format_names(file: &str, text: &str) -> Vec<String> {

@@ -17,7 +17,12 @@ impl Createrepo {
 
     /// Makes metadata of the packages below a directory.
     pub fn create(directory: &Path, arguments: &[&str]) -> Output {
-        finish(Command::new("createrepo_c").arg("--quiet").args(arguments).arg(directory))
+        finish(
+            Command::new("createrepo_c")
+                .arg("--quiet")
+                .args(arguments)
+                .arg(directory),
+        )
     }
 
     /// What createrepo_c's parser reads from a repository, as `scripts/parse_repodata.py` describes it.

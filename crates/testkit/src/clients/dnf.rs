@@ -21,7 +21,11 @@ impl Dnf {
         let directory = directory.join("dnf");
         fs::create_dir_all(directory.join("log")).expect("a temporary directory takes directories");
         fs::write(directory.join("dnf.conf"), "[main]\n").expect("a temporary directory takes files");
-        Self { directory, settings: Vec::new(), proxyless: true }
+        Self {
+            directory,
+            settings: Vec::new(),
+            proxyless: true,
+        }
     }
 
     /// Whether dnf is there.
@@ -54,22 +58,41 @@ impl Dnf {
     pub fn command(&self, url: &str, root: &Path) -> Command {
         let place = |name: &str| self.directory.join(name).display().to_string();
         let mut command = Command::new("dnf");
-        command.args(["-y", "-q", "--releasever=9", "--forcearch=x86_64", "--setopt=reposdir=/dev/null"]);
+        command.args([
+            "-y",
+            "-q",
+            "--releasever=9",
+            "--forcearch=x86_64",
+            "--setopt=reposdir=/dev/null",
+        ]);
         command.args(["--setopt=varsdir=/dev/null", "--setopt=module_platform_id=platform:el9"]);
-        command.arg(format!("--config={}", place("dnf.conf"))).arg("--noplugins");
+        command
+            .arg(format!("--config={}", place("dnf.conf")))
+            .arg("--noplugins");
         command.arg(format!("--setopt=cachedir={}", place("cache")));
         command.arg(format!("--setopt=persistdir={}", place("state")));
         command.arg(format!("--setopt=logdir={}", place("log")));
-        command.arg(format!("--repofrompath={ID},{url}")).arg(format!("--repo={ID}"));
+        command
+            .arg(format!("--repofrompath={ID},{url}"))
+            .arg(format!("--repo={ID}"));
         // Without it a broken repository is ignored with exit code 0, and a test of it passes.
         command.arg(format!("--setopt={ID}.skip_if_unavailable=0"));
         if !self.settings.iter().any(|setting| setting.contains("gpgcheck")) {
             command.arg("--nogpgcheck");
         }
-        command.args(&self.settings).arg(format!("--installroot={}", root.display()));
+        command
+            .args(&self.settings)
+            .arg(format!("--installroot={}", root.display()));
         command.env("LANG", "C.UTF-8").env("HOME", HOME);
         if self.proxyless {
-            for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+            for name in [
+                "http_proxy",
+                "https_proxy",
+                "all_proxy",
+                "HTTP_PROXY",
+                "HTTPS_PROXY",
+                "ALL_PROXY",
+            ] {
                 command.env_remove(name);
             }
         }
@@ -93,7 +116,10 @@ impl Dnf {
     #[track_caller]
     pub fn repoquery(&self, url: &str, arguments: &[&str]) -> Vec<String> {
         let mut all = vec!["--refresh", "repoquery", "--available"];
-        if !arguments.iter().any(|argument| argument.starts_with("--qf") || argument.starts_with("--requires")) {
+        if !arguments
+            .iter()
+            .any(|argument| argument.starts_with("--qf") || argument.starts_with("--requires"))
+        {
             all.push("--qf=%{name}-%{epoch}:%{version}-%{release}.%{arch}");
         }
         all.extend(arguments);
@@ -110,13 +136,19 @@ impl Dnf {
     /// Downloads packages into a directory; needs dnf-plugins-core.
     pub fn download(&self, url: &str, directory: &Path, packages: &[&str]) -> Output {
         let mut command = self.command(url, &self.directory.join("root"));
-        command.args(["--enableplugin=download", "download", "--destdir"]).arg(directory).args(packages);
+        command
+            .args(["--enableplugin=download", "download", "--destdir"])
+            .arg(directory)
+            .args(packages);
         finish(&mut command)
     }
 
     /// Every advisory about packages whose names are installed below `root`, one line for each package.
     pub fn updateinfo(&self, url: &str, root: &Path) -> Output {
-        finish(self.command(url, root).args(["--refresh", "updateinfo", "--list", "--all"]))
+        finish(
+            self.command(url, root)
+                .args(["--refresh", "updateinfo", "--list", "--all"]),
+        )
     }
 
     /// Every stream of every module.

@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -46,7 +47,11 @@ impl Nginx {
             let config = directory.join("nginx.conf");
             fs::write(&config, configuration(root, &directory, port, server_lines)).expect("it takes a file, too");
             let child = start(&config, &directory);
-            let mut nginx = Self { child, port, directory: directory.clone() };
+            let mut nginx = Self {
+                child,
+                port,
+                directory: directory.clone(),
+            };
             if nginx.wait() {
                 return nginx;
             }
@@ -96,9 +101,17 @@ impl Drop for Nginx {
 fn start(config: &Path, directory: &Path) -> Child {
     let nginx = program("nginx").expect("the test asked whether nginx is available");
     let mut command = Command::new(nginx);
-    command.arg("-e").arg(directory.join("logs/error.log")).arg("-c").arg(config).arg("-p").arg(directory);
+    command
+        .arg("-e")
+        .arg(directory.join("logs/error.log"))
+        .arg("-c")
+        .arg(config)
+        .arg("-p")
+        .arg(directory);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}"))
+    command
+        .spawn()
+        .unwrap_or_else(|error| panic!("start {command:?}: {error}"))
 }
 
 /// A port that nobody listens on.
@@ -110,10 +123,10 @@ fn free_port() -> u16 {
 fn configuration(root: &Path, directory: &Path, port: u16, server_lines: &str) -> String {
     let user = if is_root() { "user nobody nogroup;\n" } else { "" };
     let (root, directory) = (root.display(), directory.display());
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|kind| format!("  {kind}_temp_path {directory}/temporary/{kind};\n"))
-        .collect();
+    let mut temporary = String::new();
+    for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+        let _ = writeln!(temporary, "  {kind}_temp_path {directory}/temporary/{kind};");
+    }
     format!(
         "{user}daemon off;\nworker_processes 1;\npid {directory}/nginx.pid;\nerror_log {directory}/logs/error.log;\n\
          events {{ worker_connections 256; }}\nhttp {{\n{temporary}  log_format test '$status $request_uri';\n  \

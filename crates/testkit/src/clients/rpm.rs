@@ -18,7 +18,14 @@ impl RpmTool {
 
     /// Runs it on a database below `root`.
     pub fn run<T: AsRef<OsStr>>(root: &Path, arguments: &[T]) -> Output {
-        finish(Command::new("rpm").arg("--root").arg(root).args(arguments).env("LANG", "C.UTF-8").env("HOME", HOME))
+        finish(
+            Command::new("rpm")
+                .arg("--root")
+                .arg(root)
+                .args(arguments)
+                .env("LANG", "C.UTF-8")
+                .env("HOME", HOME),
+        )
     }
 
     /// Checks digests of packages, signatures left out.

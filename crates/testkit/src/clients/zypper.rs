@@ -17,7 +17,10 @@ impl Zypper {
     pub fn new(directory: &Path) -> Self {
         let root = directory.join("zypper");
         fs::create_dir_all(&root).expect("a temporary directory takes directories");
-        Self { root, unpacked: unpacked() }
+        Self {
+            root,
+            unpacked: unpacked(),
+        }
     }
 
     /// Whether zypper was unpacked: below `CHANTAL_ZYPPER_ROOT`, else `target/zypper-root`.
@@ -33,7 +36,10 @@ impl Zypper {
     /// A run with every isolating option.
     pub fn command(&self) -> Command {
         let mut command = Command::new(self.unpacked.join("usr/bin/zypper"));
-        command.arg("--root").arg(&self.root).args(["--non-interactive", "--no-gpg-checks"]);
+        command
+            .arg("--root")
+            .arg(&self.root)
+            .args(["--non-interactive", "--no-gpg-checks"]);
         command.env("LD_LIBRARY_PATH", self.unpacked.join("usr/lib/x86_64-linux-gnu"));
         // libzypp starts rpmdb2solv and its like by name.
         let path = std::env::var("PATH").unwrap_or_default();
@@ -48,7 +54,11 @@ impl Zypper {
     /// Adds the repository and reads its metadata.
     pub fn add(&self, url: &str) -> Output {
         let added = finish(self.command().args(["addrepo", "--no-gpgcheck", url, "bench"]));
-        if added.code == 0 { self.run(&["refresh", "--force"]) } else { added }
+        if added.code == 0 {
+            self.run(&["refresh", "--force"])
+        } else {
+            added
+        }
     }
 
     /// Any other run.

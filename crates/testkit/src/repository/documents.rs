@@ -86,7 +86,11 @@ impl Group {
     /// A group whose packages are all mandatory.
     pub fn new(id: &str, packages: &[&str]) -> Self {
         let packages = packages.iter().map(|name| ("mandatory".to_owned(), (*name).to_owned()));
-        Self { id: id.into(), name: format!("Group {id}"), packages: packages.collect() }
+        Self {
+            id: id.into(),
+            name: format!("Group {id}"),
+            packages: packages.collect(),
+        }
     }
 }
 
@@ -144,7 +148,11 @@ pub(super) fn updateinfo(advisories: &[Advisory]) -> String {
             "  <update from=\"security@example.invalid\" status=\"final\" type=\"{}\" version=\"1\">\n    <id>{}</id>\n    \
              <title>{}</title>\n    <issued date=\"{3}\"/>\n    <updated date=\"{3}\"/>\n    <rights>Public domain</rights>\n    \
              <severity>{4}</severity>\n    <summary>{2}</summary>\n    <description>{2}</description>\n    <references>\n",
-            advisory.kind, advisory.id, escape(&advisory.title), advisory.issued, advisory.severity
+            advisory.kind,
+            advisory.id,
+            escape(&advisory.title),
+            advisory.issued,
+            advisory.severity
         );
         for cve in &advisory.cves {
             let _ = writeln!(
@@ -152,7 +160,9 @@ pub(super) fn updateinfo(advisories: &[Advisory]) -> String {
                 "      <reference href=\"https://example.invalid/{cve}\" id=\"{cve}\" type=\"cve\" title=\"{cve}\"/>"
             );
         }
-        out.push_str("    </references>\n    <pkglist>\n      <collection short=\"test\">\n        <name>Test</name>\n");
+        out.push_str(
+            "    </references>\n    <pkglist>\n      <collection short=\"test\">\n        <name>Test</name>\n",
+        );
         advisory.fixes.iter().for_each(|fix| package(&mut out, fix));
         out.push_str("      </collection>\n    </pkglist>\n  </update>\n");
     }
@@ -161,7 +171,14 @@ pub(super) fn updateinfo(advisories: &[Advisory]) -> String {
 }
 
 fn package(out: &mut String, fix: &Fix) {
-    let Fix { name, epoch, version, release, arch, source } = fix;
+    let Fix {
+        name,
+        epoch,
+        version,
+        release,
+        arch,
+        source,
+    } = fix;
     let _ = writeln!(
         out,
         "        <package name=\"{name}\" version=\"{version}\" release=\"{release}\" epoch=\"{epoch}\" arch=\"{arch}\" \
@@ -184,7 +201,9 @@ pub(super) fn comps(groups: &[Group]) -> String {
         }
         out.push_str("    </packagelist>\n  </group>\n");
     }
-    let ids = groups.iter().fold(String::new(), |ids, group| ids + &format!("<groupid>{}</groupid>", group.id));
+    let ids = groups.iter().fold(String::new(), |ids, group| {
+        ids + &format!("<groupid>{}</groupid>", group.id)
+    });
     let _ = writeln!(
         out,
         "  <environment>\n    <id>test-environment</id>\n    <name>Test environment</name>\n    \
@@ -197,7 +216,14 @@ pub(super) fn comps(groups: &[Group]) -> String {
 pub(super) fn modules(modules: &[Module]) -> String {
     let mut out = String::new();
     for module in modules {
-        let Module { name, stream, version, context, arch, .. } = module;
+        let Module {
+            name,
+            stream,
+            version,
+            context,
+            arch,
+            ..
+        } = module;
         let _ = write!(
             out,
             "---\ndocument: modulemd\nversion: 2\ndata:\n  name: {name}\n  stream: \"{stream}\"\n  version: {version}\n  \
@@ -236,7 +262,14 @@ pub struct Delta {
 pub(super) fn prestodelta(deltas: &[Delta]) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<prestodelta>\n");
     for delta in deltas {
-        let Fix { name, epoch, version, release, arch, .. } = &delta.to;
+        let Fix {
+            name,
+            epoch,
+            version,
+            release,
+            arch,
+            ..
+        } = &delta.to;
         let (old_epoch, old_version, old_release) = &delta.from;
         let _ = write!(
             out,

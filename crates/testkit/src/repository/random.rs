@@ -3,7 +3,7 @@
 use super::Repository;
 use crate::rpm::{Compare, Dependency, Rpm};
 
-/// SplitMix64: small, and the same everywhere.
+/// `SplitMix64`: small, and the same everywhere.
 struct Random(u64);
 
 impl Random {
@@ -20,8 +20,9 @@ impl Random {
     }
 }
 
-const SYLLABLES: [&str; 16] =
-    ["ka", "lo", "mi", "ne", "po", "ra", "su", "ti", "vo", "we", "ba", "de", "fi", "go", "hu", "ja"];
+const SYLLABLES: [&str; 16] = [
+    "ka", "lo", "mi", "ne", "po", "ra", "su", "ti", "vo", "we", "ba", "de", "fi", "go", "hu", "ja",
+];
 
 impl Repository {
     /// `count` packages drawn from a seed, installable among themselves, made anew at each request.
@@ -44,8 +45,9 @@ impl Repository {
                     break;
                 }
                 let time = 1_600_000_000 + random.below(100_000_000) as u32;
-                let mut rpm =
-                    Rpm::new(&name, &format!("{}.{minor}", versions), "1.el9", arch).epoch(epoch).built(time);
+                let mut rpm = Rpm::new(&name, &format!("{versions}.{minor}"), "1.el9", arch)
+                    .epoch(epoch)
+                    .built(time);
                 rpm = rpm.file(&format!("/usr/bin/{name}"), &random.next().to_le_bytes());
                 if let Some(needed) = &needed {
                     rpm = rpm.requires(Dependency::any(needed.as_str()));

@@ -55,13 +55,21 @@ impl Repomd {
         };
         let checksum = checksum_name(self.algorithm);
         let out = &mut self.entries;
-        let _ = writeln!(out, "  <data type=\"{kind}\">\n    <checksum type=\"{checksum}\">{hex}</checksum>");
+        let _ = writeln!(
+            out,
+            "  <data type=\"{kind}\">\n    <checksum type=\"{checksum}\">{hex}</checksum>"
+        );
         if let Some(open) = open {
             let hex = digest(open, self.algorithm).hex();
             let _ = writeln!(out, "    <open-checksum type=\"{checksum}\">{hex}</open-checksum>");
         }
         let _ = writeln!(out, "    <location href=\"repodata/{name}\"/>");
-        let _ = writeln!(out, "    <timestamp>{}</timestamp>\n    <size>{}</size>", self.timestamp, bytes.len());
+        let _ = writeln!(
+            out,
+            "    <timestamp>{}</timestamp>\n    <size>{}</size>",
+            self.timestamp,
+            bytes.len()
+        );
         if let Some(open) = open {
             let _ = writeln!(out, "    <open-size>{}</open-size>", open.len());
         }

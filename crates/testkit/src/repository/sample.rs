@@ -20,12 +20,19 @@ fn hello(version: &str, time: u32) -> Rpm {
     Rpm::new("hello-chantal", version, "1.el9", "x86_64")
         .built(time)
         .payload(Payload::Zstd)
-        .file("/usr/bin/hello-chantal", format!("#!/bin/sh\necho hello {version}\n").as_bytes())
+        .file(
+            "/usr/bin/hello-chantal",
+            format!("#!/bin/sh\necho hello {version}\n").as_bytes(),
+        )
         .file("/etc/hello-chantal.conf", b"greeting = hello\n")
         .directory("/usr/share/hello-chantal")
         .ghost("/var/log/hello-chantal.log")
         .requires(Dependency::versioned("libgreet", Compare::GreaterOrEqual, "1:1.2"))
-        .change(time - 100, &format!("Test Maker <maker@example.invalid> - {version}-1"), "- Fix <greeting> & \"quotes\"")
+        .change(
+            time - 100,
+            &format!("Test Maker <maker@example.invalid> - {version}-1"),
+            "- Fix <greeting> & \"quotes\"",
+        )
 }
 
 fn libgreet(version: &str, time: u32) -> Rpm {
@@ -64,9 +71,7 @@ impl Repository {
         let (greeter_2, module_2) = greeter("2");
         let hello_1 = hello("1.0", 1_700_000_100);
         Self::new()
-            .advisory(
-                Advisory::new("TEST-2024:0001", "security", "Important", [&hello_1]).cve("CVE-2024-0001"),
-            )
+            .advisory(Advisory::new("TEST-2024:0001", "security", "Important", [&hello_1]).cve("CVE-2024-0001"))
             .with(hello_1)
             .with(libgreet("1.2", 1_700_000_050))
             .with(Rpm::new("hello-chantal-doc", "1.0", "1.el9", "noarch").license("CC-BY-4.0"))
@@ -97,9 +102,7 @@ impl Repository {
             .without("hello-chantal")
             .without("hello-chantal-doc")
             .without("libgreet")
-            .advisory(
-                Advisory::new("TEST-2024:0002", "security", "Critical", [&hello_2]).cve("CVE-2024-0002"),
-            )
+            .advisory(Advisory::new("TEST-2024:0002", "security", "Critical", [&hello_2]).cve("CVE-2024-0002"))
             .with(hello_2)
             .with(libgreet("1.3", 1_700_100_050))
             .with(Rpm::new("hello-chantal", "1.0", "1.el9", "src"))

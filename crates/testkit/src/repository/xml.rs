@@ -28,8 +28,12 @@ pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn attribute(text: &str) -> String {
-    escape(text).replace('"', "&quot;").replace('\n', "&#10;").replace('\t', "&#9;")
+/// Escapes text for a double-quoted attribute.
+pub(crate) fn attribute(text: &str) -> String {
+    escape(text)
+        .replace('"', "&quot;")
+        .replace('\n', "&#10;")
+        .replace('\t', "&#9;")
 }
 
 fn element(out: &mut String, indent: &str, name: &str, text: &str) {
@@ -48,17 +52,30 @@ pub(crate) fn primary(described: &Described<'_>) -> String {
     element(&mut out, "  ", "name", &rpm.name);
     element(&mut out, "  ", "arch", &rpm.arch);
     let version = (rpm.epoch, attribute(&rpm.version), attribute(&rpm.release));
-    let _ = writeln!(out, "  <version epoch=\"{}\" ver=\"{}\" rel=\"{}\"/>", version.0, version.1, version.2);
+    let _ = writeln!(
+        out,
+        "  <version epoch=\"{}\" ver=\"{}\" rel=\"{}\"/>",
+        version.0, version.1, version.2
+    );
     let checksum = (checksum_name(described.algorithm), &described.digest);
-    let _ = writeln!(out, "  <checksum type=\"{}\" pkgid=\"YES\">{}</checksum>", checksum.0, checksum.1);
+    let _ = writeln!(
+        out,
+        "  <checksum type=\"{}\" pkgid=\"YES\">{}</checksum>",
+        checksum.0, checksum.1
+    );
     element(&mut out, "  ", "summary", &rpm.summary);
     element(&mut out, "  ", "description", &rpm.description);
     element(&mut out, "  ", "packager", &rpm.packager);
     element(&mut out, "  ", "url", &rpm.url);
     let _ = writeln!(out, "  <time file=\"{0}\" build=\"{0}\"/>", rpm.build_time);
     let (size, installed, archive) = (described.size, described.installed, described.archive);
-    let _ = writeln!(out, "  <size package=\"{size}\" installed=\"{installed}\" archive=\"{archive}\"/>");
-    let base = described.base.map_or_else(String::new, |base| format!(" xml:base=\"{}\"", attribute(base)));
+    let _ = writeln!(
+        out,
+        "  <size package=\"{size}\" installed=\"{installed}\" archive=\"{archive}\"/>"
+    );
+    let base = described
+        .base
+        .map_or_else(String::new, |base| format!(" xml:base=\"{}\"", attribute(base)));
     let _ = writeln!(out, "  <location{base} href=\"{}\"/>", attribute(&described.href));
     format_element(&mut out, described);
     out.push_str(described.vendor_package);
@@ -71,13 +88,25 @@ fn format_element(out: &mut String, described: &Described<'_>) {
     out.push_str("  <format>\n");
     element(out, "    ", "rpm:license", &rpm.license);
     element(out, "    ", "rpm:vendor", &rpm.vendor);
-    element(out, "    ", "rpm:group", if rpm.group.is_empty() { "Unspecified" } else { &rpm.group });
+    element(
+        out,
+        "    ",
+        "rpm:group",
+        if rpm.group.is_empty() {
+            "Unspecified"
+        } else {
+            &rpm.group
+        },
+    );
     element(out, "    ", "rpm:buildhost", &rpm.buildhost);
     element(out, "    ", "rpm:sourcerpm", &rpm.source);
     let (start, end) = described.header;
     let _ = writeln!(out, "    <rpm:header-range start=\"{start}\" end=\"{end}\"/>");
-    let requires: Vec<_> =
-        rpm.all_requires().into_iter().filter(|dependency| !dependency.name.starts_with("rpmlib(")).collect();
+    let requires: Vec<_> = rpm
+        .all_requires()
+        .into_iter()
+        .filter(|dependency| !dependency.name.starts_with("rpmlib("))
+        .collect();
     entries(out, "provides", &rpm.all_provides());
     entries(out, "requires", &requires);
     entries(out, "conflicts", &rpm.conflicts);
@@ -155,19 +184,23 @@ pub(crate) fn other(described: &Described<'_>) -> String {
     let mut out = part_head(described);
     for change in described.rpm.changelog.iter().take(10).rev() {
         let (author, date) = (attribute(&change.author), change.time);
-        let _ = writeln!(out, "  <changelog author=\"{author}\" date=\"{date}\">{}</changelog>", escape(&change.text));
+        let _ = writeln!(
+            out,
+            "  <changelog author=\"{author}\" date=\"{date}\">{}</changelog>",
+            escape(&change.text)
+        );
     }
     out.push_str("</package>\n");
     out
 }
 
-/// A whole document of packages.
-pub(crate) fn document(root: &str, namespaces: &str, packages: &[String]) -> String {
-    let mut out = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} {namespaces} packages=\"{}\">\n",
-        packages.len()
-    );
-    packages.iter().for_each(|package| out.push_str(package));
+/// A whole document of packages, from pieces of text that describe them.
+pub(crate) fn document<T: AsRef<str>>(root: &str, namespaces: &str, packages: usize, pieces: &[T]) -> String {
+    let mut out =
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} {namespaces} packages=\"{packages}\">\n");
+    for piece in pieces {
+        out.push_str(piece.as_ref());
+    }
     let _ = write!(out, "</{root}>");
     out
 }

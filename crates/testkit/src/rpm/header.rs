@@ -80,7 +80,10 @@ pub(super) fn header(mut tags: Vec<(u32, Value)>, region: u32) -> Vec<u8> {
     let mut store = Vec::new();
     for (tag, value) in &tags {
         pad(&mut store, value.align());
-        push_entry(&mut index, [*tag, value.kind(), store.len() as u32, value.count() as u32]);
+        push_entry(
+            &mut index,
+            [*tag, value.kind(), store.len() as u32, value.count() as u32],
+        );
         value.store(&mut store);
     }
     let mut first = Vec::new();
@@ -97,5 +100,7 @@ pub(super) fn header(mut tags: Vec<(u32, Value)>, region: u32) -> Vec<u8> {
 }
 
 fn push_entry(into: &mut Vec<u8>, words: [u32; 4]) {
-    words.iter().for_each(|word| into.extend(word.to_be_bytes()));
+    for word in words {
+        into.extend(word.to_be_bytes());
+    }
 }

@@ -10,7 +10,12 @@ const DIRECTORY: u16 = 0o040_000;
 
 /// File type and permission bits.
 pub(super) fn mode(file: &PackedFile) -> u16 {
-    file.mode | if file.kind == FileKind::Directory { DIRECTORY } else { REGULAR }
+    file.mode
+        | if file.kind == FileKind::Directory {
+            DIRECTORY
+        } else {
+            REGULAR
+        }
 }
 
 /// The bytes of a file; none for what is no regular file.
@@ -28,7 +33,14 @@ pub(super) fn archive(rpm: &Rpm) -> Vec<u8> {
     for (index, file) in rpm.sorted_files().into_iter().enumerate() {
         if file.kind != FileKind::Ghost {
             let name = format!("{prefix}{}", file.path);
-            entry(&mut bytes, &name, index as u32 + 1, mode(file), rpm.build_time, content(file));
+            entry(
+                &mut bytes,
+                &name,
+                index as u32 + 1,
+                mode(file),
+                rpm.build_time,
+                content(file),
+            );
         }
     }
     entry(&mut bytes, "TRAILER!!!", 0, 0, 0, &[]);
@@ -37,7 +49,21 @@ pub(super) fn archive(rpm: &Rpm) -> Vec<u8> {
 
 fn entry(bytes: &mut Vec<u8>, name: &str, inode: u32, mode: u16, time: u32, content: &[u8]) {
     let name_len = name.len() as u32 + 1;
-    let fields = [inode, u32::from(mode), 0, 0, 1, time, content.len() as u32, 0, 0, 0, 0, name_len, 0];
+    let fields = [
+        inode,
+        u32::from(mode),
+        0,
+        0,
+        1,
+        time,
+        content.len() as u32,
+        0,
+        0,
+        0,
+        0,
+        name_len,
+        0,
+    ];
     bytes.extend(b"070701");
     for field in fields {
         bytes.extend(format!("{field:08x}").as_bytes());

@@ -92,7 +92,9 @@ fn signature(main: &[u8], payload: &[u8], archive_bytes: u32) -> Vec<u8> {
 
 fn digests(chunks: &[&[u8]], algorithms: [Algorithm; 1]) -> (Sha256, Vec<Digest>) {
     let mut digester = Digester::new(algorithms);
-    chunks.iter().for_each(|chunk| digester.update(chunk));
+    for chunk in chunks {
+        digester.update(chunk);
+    }
     digester.finish()
 }
 
@@ -131,7 +133,12 @@ fn texts(rpm: &Rpm, installed: u32, payload: &[u8]) -> Vec<(u32, Value)> {
         (1020, &rpm.url),
         (1044, &rpm.source),
     ];
-    tags.extend(optional.into_iter().filter(|(_, value)| !value.is_empty()).map(|(tag, value)| (tag, text(value))));
+    tags.extend(
+        optional
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(tag, value)| (tag, text(value))),
+    );
     if !rpm.group.is_empty() {
         tags.push((1016, Value::Translated(rpm.group.clone())));
     }
@@ -144,7 +151,10 @@ fn texts(rpm: &Rpm, installed: u32, payload: &[u8]) -> Vec<(u32, Value)> {
     if rpm.is_source() {
         tags.push((1106, Value::Int32(vec![1])));
     }
-    tags.push((1080, Value::Int32(rpm.changelog.iter().map(|change| change.time).collect())));
+    tags.push((
+        1080,
+        Value::Int32(rpm.changelog.iter().map(|change| change.time).collect()),
+    ));
     tags.push((1081, Value::texts(rpm.changelog.iter().map(|change| &change.author))));
     tags.push((1082, Value::texts(rpm.changelog.iter().map(|change| &change.text))));
     tags
@@ -164,10 +174,15 @@ fn dependencies(rpm: &Rpm) -> Vec<(u32, Value)> {
     ];
     let mut tags = Vec::new();
     for ([name, flags, version], dependencies) in kinds {
-        let versions = dependencies.iter().map(|one| one.version.as_ref().map_or("", |(_, evr)| evr.as_str()));
+        let versions = dependencies
+            .iter()
+            .map(|one| one.version.as_ref().map_or("", |(_, evr)| evr.as_str()));
         tags.push((version, Value::texts(versions)));
         tags.push((name, Value::texts(dependencies.iter().map(|one| &one.name))));
-        tags.push((flags, Value::Int32(dependencies.iter().map(Dependency::sense).collect())));
+        tags.push((
+            flags,
+            Value::Int32(dependencies.iter().map(Dependency::sense).collect()),
+        ));
     }
     tags
 }

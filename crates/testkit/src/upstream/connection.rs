@@ -26,11 +26,15 @@ pub(super) fn serve(stream: TcpStream, shared: &Shared) {
             while exchange(&mut reader, &mut writer, shared, None).is_some() {}
         }
         Some(tls) => {
-            let Some((mut stream, subject)) = tls.accept(stream) else { return };
+            let Some((mut stream, subject)) = tls.accept(stream) else {
+                return;
+            };
             loop {
                 // A TLS stream cannot be split: one request at a time goes through a buffer of its own.
                 let mut reader = BufReader::with_capacity(1, ReadOnly(&mut stream));
-                let Some(request) = Request::read(&mut reader) else { return };
+                let Some(request) = Request::read(&mut reader) else {
+                    return;
+                };
                 if answer(&request, &mut stream, shared, subject.clone()).is_none() {
                     return;
                 }
@@ -73,11 +77,19 @@ impl Request {
     }
 
     fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
-fn exchange(reader: &mut impl BufRead, writer: &mut impl Write, shared: &Shared, subject: Option<String>) -> Option<()> {
+fn exchange(
+    reader: &mut impl BufRead,
+    writer: &mut impl Write,
+    shared: &Shared,
+    subject: Option<String>,
+) -> Option<()> {
     let request = Request::read(reader)?;
     answer(&request, writer, shared, subject)
 }
@@ -105,13 +117,26 @@ fn answer(request: &Request, writer: &mut impl Write, shared: &Shared, subject: 
         let mut site = shared.site.lock().unwrap_or_else(PoisonError::into_inner);
         let fault = site.take_fault(&request.path);
         let allowed = site.is_allowed(request.header("authorization"));
-        (fault, site.find(&request.path), allowed, site.no_validators, site.delay_millis)
+        (
+            fault,
+            site.find(&request.path),
+            allowed,
+            site.no_validators,
+            site.delay_millis,
+        )
     };
     if delay > 0 {
         std::thread::sleep(Duration::from_millis(delay));
     }
     let kept = if allowed {
-        reply(request, writer, fault, body.and_then(|body| body.bytes()), no_validators, &mut hit)
+        reply(
+            request,
+            writer,
+            fault,
+            body.and_then(|body| body.bytes()),
+            no_validators,
+            &mut hit,
+        )
     } else {
         hit.status = 401;
         send(writer, 401, &[("WWW-Authenticate", "Basic realm=\"upstream\"")], b"")
@@ -134,7 +159,10 @@ fn reply(
         Some(Fault::DelayMillis(millis)) => std::thread::sleep(Duration::from_millis(*millis)),
         Some(Fault::Status(status, headers)) => {
             hit.status = *status;
-            let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let headers: Vec<(&str, &str)> = headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
             return send(writer, *status, &headers, b"fault");
         }
         Some(Fault::RedirectTo(to)) => {
@@ -143,12 +171,24 @@ fn reply(
         }
         Some(Fault::HtmlPage) => {
             hit.status = 200;
-            return send(writer, 200, &[("Content-Type", "text/html")], b"<!DOCTYPE html><html><body>Log in</body></html>");
+            return send(
+                writer,
+                200,
+                &[("Content-Type", "text/html")],
+                b"<!DOCTYPE html><html><body>Log in</body></html>",
+            );
         }
         Some(Fault::EndlessChunked) => {
             hit.status = 200;
-            writer.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").ok()?;
-            while writer.write_all(b"400\r\n").and_then(|()| writer.write_all(&[b'x'; 1024])).and_then(|()| writer.write_all(b"\r\n")).is_ok() {
+            writer
+                .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                .ok()?;
+            while writer
+                .write_all(b"400\r\n")
+                .and_then(|()| writer.write_all(&[b'x'; 1024]))
+                .and_then(|()| writer.write_all(b"\r\n"))
+                .is_ok()
+            {
                 hit.bytes_sent += 1024;
             }
             return None;
@@ -159,7 +199,13 @@ fn reply(
         hit.status = 404;
         return send(writer, 404, &[], b"not found");
     };
-    let etag = format!("\"{:.16x}\"", sha2::Sha256::digest(&body).iter().take(8).fold(0_u64, |n, b| n << 8 | u64::from(*b)));
+    let etag = format!(
+        "\"{:.16x}\"",
+        sha2::Sha256::digest(&body)
+            .iter()
+            .take(8)
+            .fold(0_u64, |n, b| n << 8 | u64::from(*b))
+    );
     if !no_validators && request.header("if-none-match") == Some(&etag) {
         hit.status = 304;
         return send(writer, 304, &[("ETag", &etag)], b"");
@@ -172,7 +218,11 @@ fn reply(
     let total = body.len();
     let from = range_start(request, &fault, &etag, total);
     hit.status = if from.is_some() { 206 } else { 200 };
-    let shown = if matches!(fault, Some(Fault::WrongContentRange)) { 0 } else { from.unwrap_or(0) };
+    let shown = if matches!(fault, Some(Fault::WrongContentRange)) {
+        0
+    } else {
+        from.unwrap_or(0)
+    };
     let body = &body[from.unwrap_or(0)..];
     let mut head = format!("HTTP/1.1 {} OK\r\nAccept-Ranges: bytes\r\n", hit.status);
     if !no_validators {
@@ -184,7 +234,11 @@ fn reply(
     if matches!(fault, Some(Fault::ContentEncodingGzip)) {
         head += "Content-Encoding: gzip\r\n";
     }
-    let extra = if let Some(Fault::WrongLength(extra)) = fault { extra } else { 0 };
+    let extra = if let Some(Fault::WrongLength(extra)) = fault {
+        extra
+    } else {
+        0
+    };
     head += &format!("Content-Length: {}\r\n\r\n", body.len() + extra);
     writer.write_all(head.as_bytes()).ok()?;
     if request.method == "HEAD" {
@@ -212,7 +266,12 @@ fn range_start(request: &Request, fault: &Option<Fault>, etag: &str, total: usiz
     if matches!(fault, Some(Fault::IgnoreRange)) || request.header("if-range").is_some_and(|value| value != etag) {
         return None;
     }
-    let from = request.header("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()?;
+    let from = request
+        .header("range")?
+        .strip_prefix("bytes=")?
+        .strip_suffix('-')?
+        .parse()
+        .ok()?;
     (from < total).then_some(from)
 }
 

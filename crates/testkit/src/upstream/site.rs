@@ -88,7 +88,9 @@ impl Site {
     }
 
     pub(crate) fn is_allowed(&self, authorization: Option<&str>) -> bool {
-        self.credentials.as_deref().is_none_or(|required| authorization == Some(required))
+        self.credentials
+            .as_deref()
+            .is_none_or(|required| authorization == Some(required))
     }
 
     pub(crate) fn take_fault(&mut self, path: &str) -> Option<Fault> {

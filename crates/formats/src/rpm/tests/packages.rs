@@ -206,9 +206,9 @@ fn generated_trees_have_a_safe_path_for_every_package() {
     assert_eq!(
         paths("os/Foo%2B.rpm"),
         [
-            "os/Foo+.rpm",
-            "Packages/f/Foo+.rpm",
-            "Packages/f/1111111111111111/Foo+.rpm"
+            "os/Foo%2B.rpm",
+            "Packages/f/Foo%2B.rpm",
+            "Packages/f/1111111111111111/Foo%2B.rpm"
         ]
     );
     for href in [
