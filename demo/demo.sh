@@ -112,7 +112,7 @@ on_published() { # on_published TREE ROOT ARGUMENTS...: dnf with that published 
     printf '[main]\n' >"$work/dnf/dnf.conf"
     # Without skip_if_unavailable=0 dnf ignores a broken repository and ends well.
     env -u http_proxy -u HTTP_PROXY -u https_proxy -u HTTPS_PROXY -u all_proxy -u ALL_PROXY HOME=/ LC_ALL=C.UTF-8 \
-        $as_root dnf -y -q --config="$work/dnf/dnf.conf" --noplugins --setopt=reposdir=/dev/null \
+        $as_root dnf -y -q --config="$work/dnf/dnf.conf" --setopt=plugins=0 --setopt=reposdir=/dev/null \
         --setopt=varsdir=/dev/null --setopt=cachedir="$work/dnf/cache" --setopt=persistdir="$work/dnf/state" \
         --setopt=logdir="$work/dnf/log" --setopt=module_platform_id=platform:el9 --releasever=9 --forcearch=x86_64 \
         --repofrompath="demo,$url/$tree" --repo=demo --setopt=demo.skip_if_unavailable=0 --refresh \
@@ -143,7 +143,8 @@ real_feed() {
     tell 'Asking dnf what it finds' 'The first ten packages:'
     serve "$work/published" published
     gpgcheck=0
-    on_published feed/latest/ "$work/root" repoquery --available >"$work/found" || fail 'dnf cannot read it'
+    # Otherwise dnf hides packages of module streams that are not the default.
+    on_published feed/latest/ "$work/root" --setopt=demo.module_hotfixes=1 repoquery --available >"$work/found" || fail 'dnf cannot read it'
     sort "$work/found" | sed -n 's/^/    /; 1,10p'
     printf '    … %s packages in all\n' "$(wc -l <"$work/found")"
     [ -s "$work/found" ] || fail 'dnf finds no package'

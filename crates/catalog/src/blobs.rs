@@ -71,7 +71,10 @@ impl Catalog {
                 query = query.bind(digest.bytes());
             }
             for (algorithm, bytes, name, size) in query.fetch_all(&self.reader).await? {
-                let digest = algorithm.parse::<Algorithm>().ok().and_then(|algorithm| Digest::from_bytes(algorithm, &bytes));
+                let digest = algorithm
+                    .parse::<Algorithm>()
+                    .ok()
+                    .and_then(|algorithm| Digest::from_bytes(algorithm, &bytes));
                 if let Some(digest) = digest {
                     found.insert(digest, (sha256(&name)?, size as u64));
                 }

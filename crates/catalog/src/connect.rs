@@ -42,7 +42,12 @@ impl Catalog {
             if access != Access::Create {
                 return Err(CatalogError::Absent { path: path.to_owned() });
             }
-            let made = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+            let made = std::fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(path);
             made.map_err(|source| CatalogError::Open {
                 path: path.to_owned(),
                 source,
@@ -59,7 +64,11 @@ impl Catalog {
             .pragma("cache_size", "-32768")
             .pragma("mmap_size", "268435456");
         let pool = |connections| {
-            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY).idle_timeout(None).max_lifetime(None)
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(BUSY)
+                .idle_timeout(None)
+                .max_lifetime(None)
         };
         let catalog = Self {
             writer: pool(1).connect_with(options.clone()).await?,
@@ -69,9 +78,19 @@ impl Catalog {
         let found = schema::version(&catalog.writer).await?;
         match found {
             None if access == Access::Create => schema::upgrade(&catalog).await?,
-            None => return Err(CatalogError::Schema { found: 0, needed: schema::LATEST }),
+            None => {
+                return Err(CatalogError::Schema {
+                    found: 0,
+                    needed: schema::LATEST,
+                });
+            }
             Some(found) if found == schema::LATEST || found < schema::LATEST && access == Access::Read => {}
-            Some(found) => return Err(CatalogError::Schema { found, needed: schema::LATEST }),
+            Some(found) => {
+                return Err(CatalogError::Schema {
+                    found,
+                    needed: schema::LATEST,
+                });
+            }
         }
         Ok(catalog)
     }

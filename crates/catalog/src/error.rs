@@ -78,7 +78,10 @@ impl CatalogError {
         else {
             return None;
         };
-        error.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff)
+        error
+            .code()
+            .and_then(|code| code.parse::<i32>().ok())
+            .map(|code| code & 0xff)
     }
 
     /// The stable exit code: 2 schema or missing, 6 full, 7 busy, 8 damaged or read-only, else 1.

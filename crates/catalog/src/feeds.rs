@@ -32,12 +32,25 @@ pub struct FeedState {
     pub upstream_timestamp: Option<i64>,
 }
 
-type Row = (String, Option<String>, Option<String>, Vec<u8>, String, i64, i64, i64, Option<i64>);
+type Row = (
+    String,
+    Option<String>,
+    Option<String>,
+    Vec<u8>,
+    String,
+    i64,
+    i64,
+    i64,
+    Option<i64>,
+);
 
 impl Catalog {
     /// The state of a feed; `None` before the first success and after [`Catalog::clear_feed_state`].
     pub async fn feed_state(&self, repository: i64) -> Result<Option<FeedState>, CatalogError> {
-        let row: Option<Row> = sqlx::query_as(sql::FEED_STATE).bind(repository).fetch_optional(&self.reader).await?;
+        let row: Option<Row> = sqlx::query_as(sql::FEED_STATE)
+            .bind(repository)
+            .fetch_optional(&self.reader)
+            .await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(FeedState {
             entry_url: row.0,
@@ -63,7 +76,10 @@ impl Catalog {
     /// Forgets a feed's state, so that the next sync reads all of it; `false` if there was none.
     pub async fn clear_feed_state(&self, lease: &Lease, repository: i64) -> Result<bool, CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
-        let done = sqlx::query(sql::CLEAR_FEED_STATE).bind(repository).execute(&mut *transaction).await?;
+        let done = sqlx::query(sql::CLEAR_FEED_STATE)
+            .bind(repository)
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
         Ok(done.rows_affected() > 0)
     }

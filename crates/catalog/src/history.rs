@@ -101,7 +101,11 @@ impl Catalog {
 
     /// Runs of one repository or of all, newest first.
     pub async fn history(&self, repository: Option<i64>, limit: i64) -> Result<Vec<HistoryRow>, CatalogError> {
-        let rows = sqlx::query(sql::HISTORY).bind(repository.unwrap_or(0)).bind(limit).fetch_all(&self.reader).await?;
+        let rows = sqlx::query(sql::HISTORY)
+            .bind(repository.unwrap_or(0))
+            .bind(limit)
+            .fetch_all(&self.reader)
+            .await?;
         let mut history = Vec::with_capacity(rows.len());
         for row in rows {
             let process = Process {

@@ -55,10 +55,18 @@ impl Catalog {
 
     async fn try_acquire(&self, name: &str) -> Result<i64, CatalogError> {
         let mut transaction = self.begin().await?;
-        let held: Option<Row> = sqlx::query_as(sql::LEASE).bind(name).fetch_optional(&mut *transaction).await?;
+        let held: Option<Row> = sqlx::query_as(sql::LEASE)
+            .bind(name)
+            .fetch_optional(&mut *transaction)
+            .await?;
         let mut fence = 1;
         if let Some((host, boot_id, pid, start, held_fence, since, expires_at)) = held {
-            let holder = Process { host, boot_id, pid, start };
+            let holder = Process {
+                host,
+                boot_id,
+                pid,
+                start,
+            };
             if expires_at > now() && !holder.is_gone() {
                 return Err(CatalogError::Busy {
                     name: name.to_owned(),
@@ -81,7 +89,11 @@ impl Catalog {
             .execute(&mut *transaction)
             .await?;
         // What an earlier holder relied on is nobody's concern any more.
-        sqlx::query(sql::DROP_OLD_INTENTS).bind(name).bind(fence).execute(&mut *transaction).await?;
+        sqlx::query(sql::DROP_OLD_INTENTS)
+            .bind(name)
+            .bind(fence)
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
         Ok(fence)
     }
@@ -117,8 +129,16 @@ impl Lease {
     /// Gives it back.
     pub async fn release(self) -> Result<(), CatalogError> {
         self.heartbeat.abort();
-        sqlx::query(sql::DROP_LEASE).bind(&self.name).bind(self.fence).execute(&self.catalog.writer).await?;
-        sqlx::query(sql::DROP_INTENTS).bind(&self.name).bind(self.fence).execute(&self.catalog.writer).await?;
+        sqlx::query(sql::DROP_LEASE)
+            .bind(&self.name)
+            .bind(self.fence)
+            .execute(&self.catalog.writer)
+            .await?;
+        sqlx::query(sql::DROP_INTENTS)
+            .bind(&self.name)
+            .bind(self.fence)
+            .execute(&self.catalog.writer)
+            .await?;
         Ok(())
     }
 }

@@ -155,11 +155,18 @@ impl Catalog {
         let mut ids = Vec::with_capacity(packages.len());
         for chunk in packages.chunks(PACKAGE_ROWS) {
             let known = self.package_ids(chunk).await?;
-            let new: Vec<&NewPackage> = chunk.iter().filter(|package| !known.contains_key(&key(package))).collect();
+            let new: Vec<&NewPackage> = chunk
+                .iter()
+                .filter(|package| !known.contains_key(&key(package)))
+                .collect();
             if !new.is_empty() {
                 self.insert_packages(lease, &new).await?;
             }
-            let all = if new.is_empty() { known } else { self.package_ids(chunk).await? };
+            let all = if new.is_empty() {
+                known
+            } else {
+                self.package_ids(chunk).await?
+            };
             for package in chunk {
                 let id = all.get(&key(package));
                 ids.push(*id.ok_or_else(|| CatalogError::corrupt("a package that was just written is gone"))?);
@@ -228,7 +235,11 @@ impl Catalog {
 
     /// What every member of a revision is compared by.
     pub async fn current_keys(&self, line: i64, revision: RevisionNumber) -> Result<Vec<MemberKey>, CatalogError> {
-        let rows = sqlx::query(sql::CURRENT_KEYS).bind(line).bind(revision.0).fetch_all(&self.reader).await?;
+        let rows = sqlx::query(sql::CURRENT_KEYS)
+            .bind(line)
+            .bind(revision.0)
+            .fetch_all(&self.reader)
+            .await?;
         rows.iter()
             .map(|row| {
                 let kind: &str = row.try_get(1)?;

@@ -20,7 +20,10 @@ impl Process {
             let pid = i64::from(std::process::id());
             Self {
                 host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-                boot_id: std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned(),
+                boot_id: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+                    .unwrap_or_default()
+                    .trim()
+                    .to_owned(),
                 pid,
                 start: start_of(pid).unwrap_or(0),
             }
@@ -60,8 +63,27 @@ mod tests {
     fn a_living_process_is_not_gone_and_a_reused_number_is() {
         let own = Process::own().clone();
         assert!(!own.is_gone());
-        assert!(Process { start: own.start + 1, ..own.clone() }.is_gone());
-        assert!(Process { boot_id: "other".into(), ..own.clone() }.is_gone());
-        assert!(!Process { host: "elsewhere".into(), start: 1, ..own }.is_gone());
+        assert!(
+            Process {
+                start: own.start + 1,
+                ..own.clone()
+            }
+            .is_gone()
+        );
+        assert!(
+            Process {
+                boot_id: "other".into(),
+                ..own.clone()
+            }
+            .is_gone()
+        );
+        assert!(
+            !Process {
+                host: "elsewhere".into(),
+                start: 1,
+                ..own
+            }
+            .is_gone()
+        );
     }
 }

@@ -86,13 +86,28 @@ pub struct PublicationState {
 }
 
 type PublicationRow = (String, i64, String, Option<i64>, Option<String>, i64, i64);
-type StateRow = (i64, String, i64, i64, String, i64, Option<Vec<u8>>, String, i64, Option<i64>);
+type StateRow = (
+    i64,
+    String,
+    i64,
+    i64,
+    String,
+    i64,
+    Option<Vec<u8>>,
+    String,
+    i64,
+    Option<i64>,
+);
 
 fn publication((path, repository, kind, snapshot_id, snapshot, pinned, generation): PublicationRow) -> Publication {
     Publication {
         path,
         repository,
-        kind: if kind == "snapshot" { PublicationKind::Snapshot } else { PublicationKind::Latest },
+        kind: if kind == "snapshot" {
+            PublicationKind::Snapshot
+        } else {
+            PublicationKind::Latest
+        },
         snapshot_id,
         snapshot,
         pinned: pinned != 0,
@@ -130,8 +145,10 @@ impl Catalog {
 
     /// One published tree.
     pub async fn publication(&self, path: &str) -> Result<Option<Publication>, CatalogError> {
-        let row: Option<PublicationRow> =
-            sqlx::query_as(sql::PUBLICATION).bind(path).fetch_optional(&self.reader).await?;
+        let row: Option<PublicationRow> = sqlx::query_as(sql::PUBLICATION)
+            .bind(path)
+            .fetch_optional(&self.reader)
+            .await?;
         Ok(row.map(publication))
     }
 
@@ -198,7 +215,12 @@ impl Catalog {
     /// Notes that a staged state is served, and every other one of the tree is not any more.
     pub async fn make_live(&self, lease: &Lease, path: &str, id: i64, at: i64) -> Result<(), CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
-        sqlx::query(sql::RETIRE_OTHERS).bind(path).bind(id).bind(at).execute(&mut *transaction).await?;
+        sqlx::query(sql::RETIRE_OTHERS)
+            .bind(path)
+            .bind(id)
+            .bind(at)
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query(sql::MAKE_LIVE).bind(id).execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(())
@@ -225,7 +247,10 @@ impl Catalog {
             return Ok(());
         }
         let mut transaction = self.begin_as(lease).await?;
-        sqlx::query(sql::DELETE_STRAYS).bind(path).execute(&mut *transaction).await?;
+        sqlx::query(sql::DELETE_STRAYS)
+            .bind(path)
+            .execute(&mut *transaction)
+            .await?;
         for chunk in files.chunks(TRANSACTION_ROWS) {
             let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_STRAYS, chunk.len())));
             for file in chunk {
@@ -239,9 +264,10 @@ impl Catalog {
 
     /// Files that rendering gave under a key: path, blob, size in bytes. Empty: not rendered yet.
     pub async fn rendered(&self, key: &str) -> Result<Vec<(String, Sha256, u64)>, CatalogError> {
-        let rows: Vec<(String, Vec<u8>, i64)> =
-            sqlx::query_as(sql::RENDERED).bind(key).fetch_all(&self.reader).await?;
-        rows.into_iter().map(|(path, name, size)| Ok((path, sha256(&name)?, size as u64))).collect()
+        let rows: Vec<(String, Vec<u8>, i64)> = sqlx::query_as(sql::RENDERED).bind(key).fetch_all(&self.reader).await?;
+        rows.into_iter()
+            .map(|(path, name, size)| Ok((path, sha256(&name)?, size as u64)))
+            .collect()
     }
 
     /// Records what rendering gave; the blobs must be known.
@@ -252,7 +278,10 @@ impl Catalog {
         files: &[(String, Sha256)],
     ) -> Result<(), CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
-        sqlx::query(sql::CLEAR_RENDERED).bind(key).execute(&mut *transaction).await?;
+        sqlx::query(sql::CLEAR_RENDERED)
+            .bind(key)
+            .execute(&mut *transaction)
+            .await?;
         for (path, name) in files {
             sqlx::query(sql::SAVE_RENDERED)
                 .bind(key)

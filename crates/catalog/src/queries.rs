@@ -76,14 +76,21 @@ impl Catalog {
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
             let id: i64 = row.try_get(8)?;
-            let repositories: Vec<(String,)> =
-                sqlx::query_as(sql::PACKAGE_REPOSITORIES).bind(id).fetch_all(&self.reader).await?;
-            let snapshots: Vec<(String, String)> =
-                sqlx::query_as(sql::PACKAGE_SNAPSHOTS).bind(id).fetch_all(&self.reader).await?;
+            let repositories: Vec<(String,)> = sqlx::query_as(sql::PACKAGE_REPOSITORIES)
+                .bind(id)
+                .fetch_all(&self.reader)
+                .await?;
+            let snapshots: Vec<(String, String)> = sqlx::query_as(sql::PACKAGE_SNAPSHOTS)
+                .bind(id)
+                .fetch_all(&self.reader)
+                .await?;
             found.push(FoundPackage {
                 package: package_row(row)?,
                 repositories: repositories.into_iter().map(|(name,)| name).collect(),
-                snapshots: snapshots.into_iter().map(|(repo, name)| format!("{repo}/{name}")).collect(),
+                snapshots: snapshots
+                    .into_iter()
+                    .map(|(repo, name)| format!("{repo}/{name}"))
+                    .collect(),
             });
         }
         Ok(found)
@@ -106,13 +113,18 @@ impl Catalog {
 
     /// Number and bytes of the metadata files of a line's newest revision.
     pub async fn source_files(&self, line: i64) -> Result<(i64, i64), CatalogError> {
-        Ok(sqlx::query_as(sql::SOURCE_FILES).bind(line).fetch_one(&self.reader).await?)
+        Ok(sqlx::query_as(sql::SOURCE_FILES)
+            .bind(line)
+            .fetch_one(&self.reader)
+            .await?)
     }
 
     /// Every blob with its size in bytes.
     pub async fn all_blobs(&self) -> Result<Vec<(Sha256, u64)>, CatalogError> {
         let rows: Vec<(Vec<u8>, i64)> = sqlx::query_as(sql::ALL_BLOBS).fetch_all(&self.reader).await?;
-        rows.into_iter().map(|(name, size)| Ok((sha256(&name)?, size as u64))).collect()
+        rows.into_iter()
+            .map(|(name, size)| Ok((sha256(&name)?, size as u64)))
+            .collect()
     }
 
     /// Checks the file, all references and all records; gives what is wrong.
@@ -125,7 +137,10 @@ impl Catalog {
             problems.push(format!("a row of {table} names a row of {parent} that is not there"));
         }
         for (text, what) in [
-            (sql::DANGLING_MEMBERS, "members without a package or with an empty interval"),
+            (
+                sql::DANGLING_MEMBERS,
+                "members without a package or with an empty interval",
+            ),
             (sql::RECORD_SLOTS, "records outside their pack"),
         ] {
             let (count,): (i64,) = sqlx::query_as(text).fetch_one(&self.reader).await?;
@@ -135,8 +150,10 @@ impl Catalog {
         }
         let mut after = 0;
         loop {
-            let packs: Vec<(i64, Vec<u8>, i64)> =
-                sqlx::query_as(sql::RECORD_PACKS).bind(after).fetch_all(&self.reader).await?;
+            let packs: Vec<(i64, Vec<u8>, i64)> = sqlx::query_as(sql::RECORD_PACKS)
+                .bind(after)
+                .fetch_all(&self.reader)
+                .await?;
             let Some((last, _, _)) = packs.last() else { break };
             after = *last;
             for (id, body, count) in &packs {

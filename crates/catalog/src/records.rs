@@ -61,13 +61,22 @@ impl Catalog {
                 known.extend(self.record_ids(&digests).await?);
             }
             for (digest, _) in chunk {
-                ids.push(*known.get(digest).ok_or_else(|| CatalogError::corrupt("a record that was just written is gone"))?);
+                ids.push(
+                    *known
+                        .get(digest)
+                        .ok_or_else(|| CatalogError::corrupt("a record that was just written is gone"))?,
+                );
             }
         }
         Ok(ids)
     }
 
-    async fn write_packs(&self, lease: &Lease, part: usize, records: &[&(Sha256, Vec<u8>)]) -> Result<(), CatalogError> {
+    async fn write_packs(
+        &self,
+        lease: &Lease,
+        part: usize,
+        records: &[&(Sha256, Vec<u8>)],
+    ) -> Result<(), CatalogError> {
         let mut bodies = Vec::with_capacity(records.len().div_ceil(PACK));
         for pack in records.chunks(PACK) {
             bodies.push((pack_up(pack)?, pack.len() as i64));
@@ -81,7 +90,11 @@ impl Catalog {
                 .bind(count)
                 .fetch_one(&mut *transaction)
                 .await?;
-            rows.extend(pack.iter().enumerate().map(|(slot, (digest, _))| (digest, id, slot as i64)));
+            rows.extend(
+                pack.iter()
+                    .enumerate()
+                    .map(|(slot, (digest, _))| (digest, id, slot as i64)),
+            );
         }
         for chunk in rows.chunks(TRANSACTION_ROWS) {
             let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_RECORDS, chunk.len())));
@@ -119,11 +132,19 @@ pub(crate) struct Unpacked {
 impl Unpacked {
     pub(crate) fn read(body: &[u8]) -> Result<Self, CatalogError> {
         let broken = |what: &str| CatalogError::corrupt(format!("a pack of records: {what}"));
-        let size = zstd::zstd_safe::get_frame_content_size(body).ok().flatten().ok_or_else(|| broken("no frame"))?;
-        let size = usize::try_from(size).ok().filter(|size| *size <= MAX_PACK_BYTES).ok_or_else(|| broken("too large"))?;
+        let size = zstd::zstd_safe::get_frame_content_size(body)
+            .ok()
+            .flatten()
+            .ok_or_else(|| broken("no frame"))?;
+        let size = usize::try_from(size)
+            .ok()
+            .filter(|size| *size <= MAX_PACK_BYTES)
+            .ok_or_else(|| broken("too large"))?;
         let plain = zstd::bulk::decompress(body, size).map_err(|error| broken(&error.to_string()))?;
         let number = |at: usize| {
-            plain.get(at..at + 4).map(|bytes| u32::from_le_bytes(bytes.try_into().expect("four bytes")) as usize)
+            plain
+                .get(at..at + 4)
+                .map(|bytes| u32::from_le_bytes(bytes.try_into().expect("four bytes")) as usize)
         };
         let count = number(0).ok_or_else(|| broken("no count"))?;
         let mut bounds = Vec::with_capacity(count.min(PACK) + 1);

@@ -28,7 +28,9 @@ fn read((id, line, name, format, created_at): Row) -> Result<Repository, Catalog
     Ok(Repository {
         id,
         line,
-        name: name.parse().map_err(|_| CatalogError::corrupt(format!("repository {id} is named {name:?}")))?,
+        name: name
+            .parse()
+            .map_err(|_| CatalogError::corrupt(format!("repository {id} is named {name:?}")))?,
         format,
         created_at,
     })
@@ -43,7 +45,10 @@ impl Catalog {
 
     /// One repository.
     pub async fn repository(&self, id: &RepoId) -> Result<Option<Repository>, CatalogError> {
-        let row: Option<Row> = sqlx::query_as(sql::REPOSITORY).bind(id.as_str()).fetch_optional(&self.reader).await?;
+        let row: Option<Row> = sqlx::query_as(sql::REPOSITORY)
+            .bind(id.as_str())
+            .fetch_optional(&self.reader)
+            .await?;
         row.map(read).transpose()
     }
 
@@ -53,8 +58,10 @@ impl Catalog {
             return Ok(found);
         }
         let mut transaction = self.begin().await?;
-        let there: Option<Row> =
-            sqlx::query_as(sql::REPOSITORY).bind(id.as_str()).fetch_optional(&mut *transaction).await?;
+        let there: Option<Row> = sqlx::query_as(sql::REPOSITORY)
+            .bind(id.as_str())
+            .fetch_optional(&mut *transaction)
+            .await?;
         if let Some(row) = there {
             return read(row);
         }
@@ -65,7 +72,10 @@ impl Catalog {
             .bind(created_at)
             .fetch_one(&mut *transaction)
             .await?;
-        let (line,): (i64,) = sqlx::query_as(sql::ADD_LINE).bind(repository).fetch_one(&mut *transaction).await?;
+        let (line,): (i64,) = sqlx::query_as(sql::ADD_LINE)
+            .bind(repository)
+            .fetch_one(&mut *transaction)
+            .await?;
         transaction.commit().await?;
         Ok(Repository {
             id: repository,

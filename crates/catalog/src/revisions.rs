@@ -76,7 +76,9 @@ fn revision(row: &SqliteRow) -> Result<Revision, CatalogError> {
     Ok(Revision {
         line: row.try_get(0)?,
         number: RevisionNumber(row.try_get(1)?),
-        mode: mode.parse().map_err(|_| CatalogError::corrupt(format!("a revision in mode {mode:?}")))?,
+        mode: mode
+            .parse()
+            .map_err(|_| CatalogError::corrupt(format!("a revision in mode {mode:?}")))?,
         settings: row.try_get(3)?,
         fingerprint: sha256(row.try_get(4)?)?,
         created_at: row.try_get(5)?,
@@ -90,13 +92,20 @@ fn revision(row: &SqliteRow) -> Result<Revision, CatalogError> {
 impl Catalog {
     /// The newest revision of a line.
     pub async fn current(&self, line: i64) -> Result<Option<Revision>, CatalogError> {
-        let row = sqlx::query(sql::CURRENT_REVISION).bind(line).fetch_optional(&self.reader).await?;
+        let row = sqlx::query(sql::CURRENT_REVISION)
+            .bind(line)
+            .fetch_optional(&self.reader)
+            .await?;
         row.as_ref().map(revision).transpose()
     }
 
     /// One revision.
     pub async fn revision(&self, line: i64, number: RevisionNumber) -> Result<Option<Revision>, CatalogError> {
-        let row = sqlx::query(sql::REVISION).bind(line).bind(number.0).fetch_optional(&self.reader).await?;
+        let row = sqlx::query(sql::REVISION)
+            .bind(line)
+            .bind(number.0)
+            .fetch_optional(&self.reader)
+            .await?;
         row.as_ref().map(revision).transpose()
     }
 
@@ -109,7 +118,10 @@ impl Catalog {
     /// Records a revision in one transaction; gives its number.
     pub async fn commit_revision(&self, lease: &Lease, new: NewRevision) -> Result<RevisionNumber, CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
-        let current = sqlx::query(sql::CURRENT_REVISION).bind(new.line).fetch_optional(&mut *transaction).await?;
+        let current = sqlx::query(sql::CURRENT_REVISION)
+            .bind(new.line)
+            .fetch_optional(&mut *transaction)
+            .await?;
         let number = match &current {
             Some(row) => revision(row)?.number.0 + 1,
             None => 1,
@@ -128,7 +140,11 @@ impl Catalog {
             .execute(&mut *transaction)
             .await?;
         for id in &new.close {
-            sqlx::query(sql::CLOSE_MEMBER).bind(number).bind(id).execute(&mut *transaction).await?;
+            sqlx::query(sql::CLOSE_MEMBER)
+                .bind(number)
+                .bind(id)
+                .execute(&mut *transaction)
+                .await?;
         }
         for chunk in new.open.chunks(MEMBER_ROWS) {
             let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_MEMBERS, chunk.len())));

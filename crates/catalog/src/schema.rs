@@ -1,7 +1,7 @@
 //! Migrations: an empty database is made, an older one is upgraded on request, a newer one is refused.
 
 use sqlx::sqlite::SqlitePool;
-use sqlx::{Row, SqlSafeStr, AssertSqlSafe};
+use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
 
 use crate::connect::Catalog;
 use crate::error::CatalogError;
@@ -48,13 +48,19 @@ pub struct SchemaStatus {
 pub(crate) async fn version(pool: &SqlitePool) -> Result<Option<i64>, CatalogError> {
     let tables: i64 = sqlx::query(sql::SQLITE_HAS_SCHEMA).fetch_one(pool).await?.try_get(0)?;
     if tables == 0 {
-        let any: i64 = sqlx::query(sql::SQLITE_HAS_ANYTHING).fetch_one(pool).await?.try_get(0)?;
+        let any: i64 = sqlx::query(sql::SQLITE_HAS_ANYTHING)
+            .fetch_one(pool)
+            .await?
+            .try_get(0)?;
         if any > 0 {
             return Err(CatalogError::corrupt("it is a database of another program"));
         }
         return Ok(None);
     }
-    Ok(sqlx::query(sql::SCHEMA_VERSION).fetch_one(pool).await?.try_get::<Option<i64>, _>(0)?)
+    Ok(sqlx::query(sql::SCHEMA_VERSION)
+        .fetch_one(pool)
+        .await?
+        .try_get::<Option<i64>, _>(0)?)
 }
 
 /// Applies what is missing, each migration in a transaction of its own.
@@ -62,8 +68,12 @@ pub(crate) async fn upgrade(catalog: &Catalog) -> Result<(), CatalogError> {
     let mut found = version(&catalog.writer).await?.unwrap_or(0);
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
         let mut transaction = catalog.begin().await?;
-        sqlx::raw_sql(sql::CREATE_SCHEMA_VERSION).execute(&mut *transaction).await?;
-        sqlx::raw_sql(AssertSqlSafe(migration.sqlite).into_sql_str()).execute(&mut *transaction).await?;
+        sqlx::raw_sql(sql::CREATE_SCHEMA_VERSION)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::raw_sql(AssertSqlSafe(migration.sqlite).into_sql_str())
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query(sql::ADD_SCHEMA_VERSION)
             .bind(migration.version)
             .bind(migration.name)
@@ -96,7 +106,10 @@ impl Catalog {
             migrations: MIGRATIONS
                 .iter()
                 .map(|migration| {
-                    let at = applied.iter().find(|(version, _, _)| *version == migration.version).map(|one| one.2);
+                    let at = applied
+                        .iter()
+                        .find(|(version, _, _)| *version == migration.version)
+                        .map(|one| one.2);
                     (migration.version, migration.name.to_owned(), at)
                 })
                 .collect(),
@@ -107,6 +120,10 @@ impl Catalog {
     pub async fn upgrade(&self) -> Result<Vec<i64>, CatalogError> {
         let before = version(&self.writer).await?.unwrap_or(0);
         upgrade(self).await?;
-        Ok(MIGRATIONS.iter().map(|migration| migration.version).filter(|version| *version > before).collect())
+        Ok(MIGRATIONS
+            .iter()
+            .map(|migration| migration.version)
+            .filter(|version| *version > before)
+            .collect())
     }
 }

@@ -32,7 +32,9 @@ fn snapshot((id, repository, name, description, created_at, line, revision): Row
     Ok(Snapshot {
         id,
         repository,
-        name: name.parse().map_err(|_| CatalogError::corrupt(format!("snapshot {id} is named {name:?}")))?,
+        name: name
+            .parse()
+            .map_err(|_| CatalogError::corrupt(format!("snapshot {id} is named {name:?}")))?,
         description,
         created_at,
         line,
@@ -43,14 +45,20 @@ fn snapshot((id, repository, name, description, created_at, line, revision): Row
 impl Catalog {
     /// Every snapshot of a repository, by name.
     pub async fn snapshots(&self, repository: i64) -> Result<Vec<Snapshot>, CatalogError> {
-        let rows: Vec<Row> = sqlx::query_as(sql::SNAPSHOTS).bind(repository).fetch_all(&self.reader).await?;
+        let rows: Vec<Row> = sqlx::query_as(sql::SNAPSHOTS)
+            .bind(repository)
+            .fetch_all(&self.reader)
+            .await?;
         rows.into_iter().map(snapshot).collect()
     }
 
     /// One snapshot.
     pub async fn snapshot(&self, repository: i64, name: &SnapshotName) -> Result<Option<Snapshot>, CatalogError> {
-        let row: Option<Row> =
-            sqlx::query_as(sql::SNAPSHOT).bind(repository).bind(name.as_str()).fetch_optional(&self.reader).await?;
+        let row: Option<Row> = sqlx::query_as(sql::SNAPSHOT)
+            .bind(repository)
+            .bind(name.as_str())
+            .fetch_optional(&self.reader)
+            .await?;
         row.map(snapshot).transpose()
     }
 
@@ -72,7 +80,13 @@ impl Catalog {
             .bind(at)
             .fetch_one(&mut *transaction)
             .await?;
-        sqlx::query(sql::ADD_PIN).bind(id).bind(0_i64).bind(line).bind(revision.0).execute(&mut *transaction).await?;
+        sqlx::query(sql::ADD_PIN)
+            .bind(id)
+            .bind(0_i64)
+            .bind(line)
+            .bind(revision.0)
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -80,8 +94,14 @@ impl Catalog {
     /// Removes a snapshot; its revision stays. The database refuses while it is published.
     pub async fn delete_snapshot(&self, id: i64) -> Result<(), CatalogError> {
         let mut transaction = self.begin().await?;
-        sqlx::query(sql::DELETE_PINS).bind(id).execute(&mut *transaction).await?;
-        sqlx::query(sql::DELETE_SNAPSHOT).bind(id).execute(&mut *transaction).await?;
+        sqlx::query(sql::DELETE_PINS)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query(sql::DELETE_SNAPSHOT)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -97,7 +117,12 @@ impl Catalog {
         let (older, newer) = (from.min(to), from.max(to));
         let mut sides = Vec::with_capacity(2);
         for text in [sql::DIFF_REMOVED, sql::DIFF_ADDED] {
-            let rows = sqlx::query(text).bind(line).bind(older.0).bind(newer.0).fetch_all(&self.reader).await?;
+            let rows = sqlx::query(text)
+                .bind(line)
+                .bind(older.0)
+                .bind(newer.0)
+                .fetch_all(&self.reader)
+                .await?;
             sides.push(rows.iter().map(package_row).collect::<Result<Vec<_>, _>>()?);
         }
         let added = sides.pop().unwrap_or_default();

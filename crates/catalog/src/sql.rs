@@ -9,8 +9,7 @@ pub(crate) const SQLITE_FOREIGN_KEYS: &str = "PRAGMA foreign_key_check";
 pub(crate) const SQLITE_VACUUM: &str = "VACUUM";
 
 /// The table of migrations, for both engines.
-pub const CREATE_SCHEMA_VERSION: &str =
-    "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)";
+pub const CREATE_SCHEMA_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)";
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
@@ -164,10 +163,16 @@ statements! {
 
 /// The head and tail of statements over many rows or values; see [`values`] and [`list`].
 pub(crate) mod many {
-    pub(crate) const ADD_INTENTS: (&str, usize, &str) =
-        ("INSERT INTO intent (lease_name, fence, sha256) VALUES ", 3, " ON CONFLICT (lease_name, fence, sha256) DO NOTHING");
-    pub(crate) const ADD_BLOBS: (&str, usize, &str) =
-        ("INSERT INTO blob (sha256, size) VALUES ", 2, " ON CONFLICT (sha256) DO NOTHING");
+    pub(crate) const ADD_INTENTS: (&str, usize, &str) = (
+        "INSERT INTO intent (lease_name, fence, sha256) VALUES ",
+        3,
+        " ON CONFLICT (lease_name, fence, sha256) DO NOTHING",
+    );
+    pub(crate) const ADD_BLOBS: (&str, usize, &str) = (
+        "INSERT INTO blob (sha256, size) VALUES ",
+        2,
+        " ON CONFLICT (sha256) DO NOTHING",
+    );
     pub(crate) const ADD_DIGESTS: (&str, usize, &str) = (
         "INSERT INTO blob_digest (algorithm, digest, blob_id) VALUES ",
         3,
@@ -181,30 +186,46 @@ pub(crate) mod many {
     );
     pub(crate) const ADD_PACKS: (&str, usize, &str) =
         ("INSERT INTO pack (part, body, count) VALUES ", 3, " RETURNING id");
-    pub(crate) const ADD_RECORDS: (&str, usize, &str) =
-        ("INSERT INTO record (digest, pack_id, slot) VALUES ", 3, " ON CONFLICT (digest) DO NOTHING");
+    pub(crate) const ADD_RECORDS: (&str, usize, &str) = (
+        "INSERT INTO record (digest, pack_id, slot) VALUES ",
+        3,
+        " ON CONFLICT (digest) DO NOTHING",
+    );
     pub(crate) const ADD_MEMBERS: (&str, usize, &str) = (
         "INSERT INTO member (line_id, kind, path, package_id, blob_id, record_0, record_1, record_2, attributes, added_in, \
          removed_in) VALUES ",
         11,
         "",
     );
-    pub(crate) const ADD_STRAYS: (&str, usize, &str) =
-        ("INSERT INTO stray (path, file, seen_at) VALUES ", 3, " ON CONFLICT (path, file) DO NOTHING");
+    pub(crate) const ADD_STRAYS: (&str, usize, &str) = (
+        "INSERT INTO stray (path, file, seen_at) VALUES ",
+        3,
+        " ON CONFLICT (path, file) DO NOTHING",
+    );
 
     pub(crate) const BLOBS: (&str, &str) = ("SELECT sha256, id, size FROM blob WHERE sha256 IN (", ")");
     pub(crate) const BLOBS_BY_DIGEST: (&str, &str) = (
         "SELECT d.algorithm, d.digest, b.sha256, b.size FROM blob_digest d JOIN blob b ON b.id = d.blob_id WHERE d.digest IN (",
         ")",
     );
-    pub(crate) const PACKAGE_IDS: (&str, &str) =
-        ("SELECT id, blob_id, description, format FROM package WHERE blob_id IN (", ")");
+    pub(crate) const PACKAGE_IDS: (&str, &str) = (
+        "SELECT id, blob_id, description, format FROM package WHERE blob_id IN (",
+        ")",
+    );
     pub(crate) const RECORD_IDS: (&str, &str) = ("SELECT digest, id FROM record WHERE digest IN (", ")");
     pub(crate) const RECORD_PLACES: (&str, &str) = ("SELECT id, pack_id, slot FROM record WHERE id IN (", ")");
     pub(crate) const PACKS: (&str, &str) = ("SELECT id, body FROM pack WHERE id IN (", ")");
 
-    pub(crate) const INSERTS: [(&str, usize, &str); 8] =
-        [ADD_INTENTS, ADD_BLOBS, ADD_DIGESTS, ADD_PACKAGES, ADD_PACKS, ADD_RECORDS, ADD_MEMBERS, ADD_STRAYS];
+    pub(crate) const INSERTS: [(&str, usize, &str); 8] = [
+        ADD_INTENTS,
+        ADD_BLOBS,
+        ADD_DIGESTS,
+        ADD_PACKAGES,
+        ADD_PACKS,
+        ADD_RECORDS,
+        ADD_MEMBERS,
+        ADD_STRAYS,
+    ];
     pub(crate) const LISTS: [(&str, &str); 6] = [BLOBS, BLOBS_BY_DIGEST, PACKAGE_IDS, RECORD_IDS, RECORD_PLACES, PACKS];
 }
 

@@ -67,7 +67,9 @@ impl Bench {
         };
         std::fs::create_dir(&bench.saved).unwrap();
         copy(bench.chantal.path(), &bench.saved);
-        bench.upstream.change(|site| site.set_directory(&bench.feeds.path().join("v2")));
+        bench
+            .upstream
+            .change(|site| site.set_directory(&bench.feeds.path().join("v2")));
         for verb in VERBS {
             bench.chantal.run(verb).ok();
         }
@@ -79,7 +81,12 @@ impl Bench {
     fn restore(&self) {
         for entry in std::fs::read_dir(self.chantal.path()).unwrap().flatten() {
             let path = entry.path();
-            if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) }.unwrap();
+            if path.is_dir() {
+                std::fs::remove_dir_all(&path)
+            } else {
+                std::fs::remove_file(&path)
+            }
+            .unwrap();
         }
         copy(&self.saved, self.chantal.path());
     }
@@ -88,9 +95,14 @@ impl Bench {
     fn check_nothing_is_lost(&self, context: &str) {
         let database = self.chantal.path().join("chantal.db");
         let pool = self.chantal.pool();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let (blobs, problems) = runtime.block_on(async {
-            let catalog = chantal_catalog::Catalog::open(&database, chantal_catalog::Access::Read).await.unwrap();
+            let catalog = chantal_catalog::Catalog::open(&database, chantal_catalog::Access::Read)
+                .await
+                .unwrap();
             let found = (catalog.all_blobs().await.unwrap(), catalog.verify().await.unwrap());
             catalog.close().await;
             found
@@ -98,7 +110,8 @@ impl Bench {
         assert_eq!(problems, Vec::<String>::new(), "{context}");
         for (sha256, size) in blobs {
             let hex = sha256.hex();
-            let bytes = std::fs::read(pool.join(&hex[..2]).join(&hex)).unwrap_or_else(|e| panic!("{context}: {hex}: {e}"));
+            let bytes =
+                std::fs::read(pool.join(&hex[..2]).join(&hex)).unwrap_or_else(|e| panic!("{context}: {hex}: {e}"));
             assert_eq!((bytes.len() as u64, Sha256::of(&bytes)), (size, sha256), "{context}");
         }
         self.served(context);
@@ -133,7 +146,10 @@ fn leftovers(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if [".stage-", ".gone-", ".new-"].iter().any(|prefix| name.starts_with(prefix)) {
+        if [".stage-", ".gone-", ".new-"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+        {
             found.push(entry.path());
         } else if entry.file_type().unwrap().is_dir() {
             found.extend(leftovers(&entry.path()));
@@ -153,7 +169,12 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap().flatten() {
         let name = entry.file_name();
         let linked = name == "pool" || name == "published";
-        let status = Command::new("cp").arg(if linked { "-al" } else { "-a" }).arg(entry.path()).arg(to).status().unwrap();
+        let status = Command::new("cp")
+            .arg(if linked { "-al" } else { "-a" })
+            .arg(entry.path())
+            .arg(to)
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 }
@@ -216,7 +237,9 @@ impl Watched {
 
 fn step_of(line: &str, event: &str) -> Option<String> {
     let value: serde_json::Value = serde_json::from_str(line).ok()?;
-    (value["event"] == event).then(|| value["step"].as_str().map(str::to_owned)).flatten()
+    (value["event"] == event)
+        .then(|| value["step"].as_str().map(str::to_owned))
+        .flatten()
 }
 
 /// The length of each verb and of each step, from one run that nobody disturbs.
@@ -248,7 +271,10 @@ struct Draw(u64);
 
 impl Draw {
     fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
@@ -291,7 +317,10 @@ fn spin(length: Duration) {
 
 #[test]
 fn a_killed_run_loses_nothing_and_the_next_one_finishes() {
-    let points: usize = std::env::var("CHANTAL_KILL_POINTS").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
+    let points: usize = std::env::var("CHANTAL_KILL_POINTS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(100);
     let bench = Bench::new();
     let (verbs, steps) = measure(&bench);
     let whole: Duration = verbs.iter().sum();
@@ -299,10 +328,19 @@ fn a_killed_run_loses_nothing_and_the_next_one_finishes() {
     let mut histogram: BTreeMap<String, usize> = BTreeMap::new();
     let mut killed = 0;
     let mut tries = 0;
-    while killed < points || WANTED.iter().any(|(step, n)| histogram.get(*step).copied().unwrap_or(0) < *n) {
+    while killed < points
+        || WANTED
+            .iter()
+            .any(|(step, n)| histogram.get(*step).copied().unwrap_or(0) < *n)
+    {
         tries += 1;
-        assert!(tries < points * 6 + 400, "phases are not hit: {histogram:?}, steps {steps:?}");
-        let wanted = WANTED.iter().find(|(step, n)| histogram.get(*step).copied().unwrap_or(0) < *n);
+        assert!(
+            tries < points * 6 + 400,
+            "phases are not hit: {histogram:?}, steps {steps:?}"
+        );
+        let wanted = WANTED
+            .iter()
+            .find(|(step, n)| histogram.get(*step).copied().unwrap_or(0) < *n);
         // Every third round is drawn over the whole run, the others make sure that each phase gets its share.
         let target = wanted.filter(|_| tries % 3 != 0).map(|(step, _)| {
             let length = steps.get(*step).copied().unwrap_or(Duration::from_millis(1));
@@ -313,7 +351,9 @@ fn a_killed_run_loses_nothing_and_the_next_one_finishes() {
         let context = format!("round {tries}, killed in {phase:?}, aimed at {target:?}, delay {delay:?}");
         bench.check_nothing_is_lost(&context);
         bench.check_next_run_finishes(&context);
-        *histogram.entry(phase.clone().unwrap_or_else(|| "after the end".into())).or_default() += 1;
+        *histogram
+            .entry(phase.clone().unwrap_or_else(|| "after the end".into()))
+            .or_default() += 1;
         killed += usize::from(phase.is_some());
     }
     println!("{killed} kills in {tries} rounds over {whole:?}, by phase: {histogram:?}");

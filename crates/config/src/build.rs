@@ -14,8 +14,8 @@ use crate::effective::{
 use crate::node::{Node, Place};
 use crate::raw;
 use crate::secret::Secret;
-use crate::units;
 use crate::unbuilt::Unbuilt;
+use crate::units;
 
 /// Builds effective values and gathers what is wrong.
 pub(crate) struct Builder<'a> {
@@ -94,12 +94,18 @@ impl Builder<'_> {
     fn database(&mut self, database: Option<&raw::Database>, base_path: &Path) -> Database {
         let default = base_path.join("chantal.db");
         let Some(url) = database.and_then(|database| database.url.as_deref()) else {
-            return Database { path: default, is_built: true };
+            return Database {
+                path: default,
+                is_built: true,
+            };
         };
         let at = ["database", "url"];
         let Some((scheme, rest)) = url.split_once("://") else {
             self.wrong(&at, "database.url is no URL", Some("`sqlite:///path/to/chantal.db`"));
-            return Database { path: default, is_built: true };
+            return Database {
+                path: default,
+                is_built: true,
+            };
         };
         match scheme.split('+').next().unwrap_or_default() {
             // Three slashes: relative to this file; four: absolute.
@@ -109,14 +115,31 @@ impl Builder<'_> {
                     is_built: true,
                 },
                 _ => {
-                    self.wrong(&at, "database.url names no file", Some("`sqlite:////var/lib/chantal/chantal.db`"));
-                    Database { path: default, is_built: true }
+                    self.wrong(
+                        &at,
+                        "database.url names no file",
+                        Some("`sqlite:////var/lib/chantal/chantal.db`"),
+                    );
+                    Database {
+                        path: default,
+                        is_built: true,
+                    }
                 }
             },
-            "postgresql" | "postgres" => Database { path: default, is_built: false },
+            "postgresql" | "postgres" => Database {
+                path: default,
+                is_built: false,
+            },
             other => {
-                self.wrong(&at, format!("database.url: {other:?} is not supported"), Some("sqlite or postgresql"));
-                Database { path: default, is_built: true }
+                self.wrong(
+                    &at,
+                    format!("database.url: {other:?} is not supported"),
+                    Some("sqlite or postgresql"),
+                );
+                Database {
+                    path: default,
+                    is_built: true,
+                }
             }
         }
     }
@@ -181,7 +204,11 @@ impl Builder<'_> {
 
     /// File and line for people.
     fn shown(&self, place: Place) -> String {
-        let file = self.files.get(place.file).map(|(path, _)| path.display().to_string()).unwrap_or_default();
+        let file = self
+            .files
+            .get(place.file)
+            .map(|(path, _)| path.display().to_string())
+            .unwrap_or_default();
         format!("{file}:{}", place.line)
     }
 
@@ -200,8 +227,18 @@ impl Builder<'_> {
         if raw.settings.mode == Some(raw::Mode::Hosted) {
             unbuilt.push(one("mode: hosted", "uploading", at("mode")));
         }
-        if raw.settings.allow_weak.iter().flatten().any(|weakness| *weakness != raw::Weakness::Sha1) {
-            unbuilt.push(one("allow_weak", "accepting other weaknesses than sha1", at("allow_weak")));
+        if raw
+            .settings
+            .allow_weak
+            .iter()
+            .flatten()
+            .any(|weakness| *weakness != raw::Weakness::Sha1)
+        {
+            unbuilt.push(one(
+                "allow_weak",
+                "accepting other weaknesses than sha1",
+                at("allow_weak"),
+            ));
         }
         let sets = crate::unbuilt::repository(node);
         unbuilt.extend(sets.into_iter().map(|set| one(&set.key, set.feature, set.place)));
@@ -266,13 +303,21 @@ impl Builder<'_> {
             }
             ([first, second, ..], _) => {
                 let path = [at[0], at[1], *second];
-                self.wrong(&path, format!("{first} and {second} exclude each other; give one"), None);
+                self.wrong(
+                    &path,
+                    format!("{first} and {second} exclude each other; give one"),
+                    None,
+                );
             }
             _ => {}
         }
         if mode == Mode::Mirror && settings.filters.is_some() {
             let hint = "in mode mirror the metadata are upstream's own; use `mode: filtered`";
-            self.wrong(&[at[0], at[1], "filters"], "mode mirror takes everything and has no filters", Some(hint));
+            self.wrong(
+                &[at[0], at[1], "filters"],
+                "mode mirror takes everything and has no filters",
+                Some(hint),
+            );
         }
         for foreign in raw.format.foreign_filters() {
             let path = [at[0], at[1], "filters", *foreign];
@@ -298,7 +343,11 @@ impl Builder<'_> {
         match Url::parse(text) {
             Ok(url) if schemes.contains(&url.scheme()) && (url.scheme() == "file" || url.has_host()) => Some(url),
             Ok(url) => {
-                let message = format!("scheme {:?} is not supported here: expected {}", url.scheme(), schemes.join(" or "));
+                let message = format!(
+                    "scheme {:?} is not supported here: expected {}",
+                    url.scheme(),
+                    schemes.join(" or ")
+                );
                 self.wrong(path, message, None);
                 None
             }
@@ -324,9 +373,18 @@ impl Builder<'_> {
                 if let Err(error) = regex::Regex::new(pattern) {
                     let number = index.to_string();
                     let reason = error.to_string();
-                    let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                    let reason = reason
+                        .lines()
+                        .last()
+                        .unwrap_or_default()
+                        .trim_start_matches("error: ")
+                        .to_owned();
                     let path = [at[0], at[1], "filters", "patterns", name, number.as_str()];
-                    self.wrong(&path, format!("{pattern:?} is not a regular expression: {reason}"), None);
+                    self.wrong(
+                        &path,
+                        format!("{pattern:?} is not a regular expression: {reason}"),
+                        None,
+                    );
                 }
             }
         }
@@ -363,7 +421,11 @@ impl Builder<'_> {
     fn tree_path(&mut self, at: &[&str; 2], key: &str, text: Option<&str>) -> Option<RelPath> {
         match RelPath::parse(text?.trim_end_matches('/')) {
             Ok(path) if path.as_str().split('/').any(|segment| segment.starts_with('.')) => {
-                self.wrong(&[at[0], at[1], key], format!("{key} {path:?} has a segment that starts with a dot"), None);
+                self.wrong(
+                    &[at[0], at[1], key],
+                    format!("{key} {path:?} has a segment that starts with a dot"),
+                    None,
+                );
                 None
             }
             Ok(path) => Some(path),
@@ -379,7 +441,11 @@ impl Builder<'_> {
         let auth = auth?;
         let path = [at[0], at[1], "auth"];
         let Some(kind) = auth.r#type else {
-            self.wrong(&path, "auth needs \"type\"", Some("client_cert, basic, bearer or custom"));
+            self.wrong(
+                &path,
+                "auth needs \"type\"",
+                Some("client_cert, basic, bearer or custom"),
+            );
             return None;
         };
         let secret = |text: &String| Secret::new(text, self.base);
@@ -392,14 +458,19 @@ impl Builder<'_> {
                 }),
                 _ => Err(missing("username and password")),
             },
-            raw::AuthKind::Bearer => {
-                auth.token.as_ref().map(|token| Auth::Bearer { token: secret(token) }).ok_or_else(|| missing("token"))
-            }
+            raw::AuthKind::Bearer => auth
+                .token
+                .as_ref()
+                .map(|token| Auth::Bearer { token: secret(token) })
+                .ok_or_else(|| missing("token")),
             raw::AuthKind::Custom => auth
                 .headers
                 .as_ref()
                 .map(|headers| Auth::Custom {
-                    headers: headers.iter().map(|(name, value)| (name.clone(), secret(value))).collect(),
+                    headers: headers
+                        .iter()
+                        .map(|(name, value)| (name.clone(), secret(value)))
+                        .collect(),
                 })
                 .ok_or_else(|| missing("headers")),
             raw::AuthKind::ClientCert => match (&auth.cert_file, &auth.key_file, &auth.cert_dir) {
@@ -423,8 +494,10 @@ impl Builder<'_> {
             let text = text.filter(|text| !text.is_empty())?;
             self.url(path, text, &["http", "https", "socks5", "socks5h"])
         };
-        let (http_proxy, https_proxy) =
-            (url("http_proxy", proxy.http_proxy.as_ref()), url("https_proxy", proxy.https_proxy.as_ref()));
+        let (http_proxy, https_proxy) = (
+            url("http_proxy", proxy.http_proxy.as_ref()),
+            url("https_proxy", proxy.https_proxy.as_ref()),
+        );
         Proxy {
             http_proxy,
             https_proxy,
@@ -479,7 +552,11 @@ impl Builder<'_> {
                 self.wrong(&path("verify_checksum"), message, Some("remove the key"));
             }
             if block.backend == Some(raw::Backend::Aria2c) {
-                self.wrong(&path("backend"), "backend aria2c is not offered", Some("remove the key"));
+                self.wrong(
+                    &path("backend"),
+                    "backend aria2c is not offered",
+                    Some("remove the key"),
+                );
             }
         }
         let times = (own.timeout.as_ref(), global.timeout.as_ref());
@@ -487,8 +564,20 @@ impl Builder<'_> {
         Download {
             parallel: own.parallel.or(global.parallel).unwrap_or(16) as usize,
             per_host: own.per_host.or(global.per_host).unwrap_or(8) as usize,
-            timeout: self.quantity(at, ("download", "timeout"), times, units::duration, Duration::from_secs(300)),
-            idle_timeout: self.quantity(at, ("download", "idle_timeout"), idles, units::duration, Duration::from_secs(30)),
+            timeout: self.quantity(
+                at,
+                ("download", "timeout"),
+                times,
+                units::duration,
+                Duration::from_secs(300),
+            ),
+            idle_timeout: self.quantity(
+                at,
+                ("download", "idle_timeout"),
+                idles,
+                units::duration,
+                Duration::from_secs(30),
+            ),
             retry_attempts: own.retry_attempts.or(global.retry_attempts).unwrap_or(3),
         }
     }
@@ -532,7 +621,10 @@ impl Builder<'_> {
                 };
                 self.findings.push(Finding {
                     place,
-                    message: format!("repository {:?} was defined before, in line {line}", repository.id.as_str()),
+                    message: format!(
+                        "repository {:?} was defined before, in line {line}",
+                        repository.id.as_str()
+                    ),
                     hint: None,
                 });
             } else {
@@ -556,7 +648,8 @@ impl Builder<'_> {
         let mut trees: Vec<(String, &RepoId)> = Vec::new();
         for repository in repositories {
             let own = |path: &Option<RelPath>, tail: &str| {
-                path.as_ref().map_or_else(|| format!("{}/{tail}", repository.id), ToString::to_string)
+                path.as_ref()
+                    .map_or_else(|| format!("{}/{tail}", repository.id), ToString::to_string)
             };
             trees.push((own(&repository.latest_path, "latest"), &repository.id));
             trees.push((own(&repository.snapshots_path, "snapshots"), &repository.id));
@@ -566,18 +659,30 @@ impl Builder<'_> {
             for (other, other_id) in &trees[..index] {
                 let inside = |a: &str, b: &str| a == b || a.starts_with(&format!("{b}/"));
                 if (id != other_id || one != other) && (inside(one, other) || inside(other, one)) {
-                    collisions.push((format!("the trees {one:?} of {id} and {other:?} of {other_id} lie in each other"), *id));
+                    collisions.push((
+                        format!("the trees {one:?} of {id} and {other:?} of {other_id} lie in each other"),
+                        *id,
+                    ));
                 }
             }
         }
         for (message, id) in collisions {
             let place = self.place_of(id, 0);
-            self.findings.push(Finding { place, message, hint: None });
+            self.findings.push(Finding {
+                place,
+                message,
+                hint: None,
+            });
         }
     }
 
     fn views(&mut self, file: &raw::File) {
-        let known: Vec<String> = file.repositories.iter().flatten().map(|repository| repository.id.clone()).collect();
+        let known: Vec<String> = file
+            .repositories
+            .iter()
+            .flatten()
+            .map(|repository| repository.id.clone())
+            .collect();
         for (index, view) in file.views.iter().flatten().enumerate() {
             let number = index.to_string();
             for (position, repo) in view.repos.iter().enumerate() {
@@ -586,7 +691,11 @@ impl Builder<'_> {
                     let near: Vec<&str> = known.iter().map(String::as_str).collect();
                     let hint = crate::check::similar(repo, &near).map(|near| format!("did you mean `{near}`?"));
                     let path = ["views", number.as_str(), "repos", position.as_str()];
-                    self.wrong(&path, format!("view {:?} names repository {repo:?}, which is not there", view.name), hint.as_deref());
+                    self.wrong(
+                        &path,
+                        format!("view {:?} names repository {repo:?}, which is not there", view.name),
+                        hint.as_deref(),
+                    );
                 }
             }
         }

@@ -45,18 +45,21 @@ impl<'a> Checker<'a> {
         if !has_type(schema, node) {
             findings.push(Finding {
                 place: node.place,
-                message: format!("{} must be {}, not {}", named(path), types(schema).join(" or "), node.kind()),
+                message: format!(
+                    "{} must be {}, not {}",
+                    named(path),
+                    types(schema).join(" or "),
+                    node.kind()
+                ),
                 hint: None,
             });
             return;
         }
         match &node.value {
             Value::Map(_) => self.map(schema, node, path, findings),
-            Value::List(items) => {
-                if !schema["items"].is_null() {
-                    for item in items {
-                        self.node(&schema["items"], item, path, findings);
-                    }
+            Value::List(items) if !schema["items"].is_null() => {
+                for item in items {
+                    self.node(&schema["items"], item, path, findings);
                 }
             }
             Value::Int(number) => range(schema, *number as f64, node, path, findings),
@@ -89,7 +92,12 @@ impl<'a> Checker<'a> {
             None if !all_words.is_empty() => literal(&all_words, node, path, findings),
             None => findings.push(Finding {
                 place: node.place,
-                message: format!("{} must be {}, not {}", named(path), all_types.join(" or "), node.kind()),
+                message: format!(
+                    "{} must be {}, not {}",
+                    named(path),
+                    all_types.join(" or "),
+                    node.kind()
+                ),
                 hint: None,
             }),
         }
@@ -99,13 +107,20 @@ impl<'a> Checker<'a> {
         let Value::Map(entries) = &node.value else { return };
         let properties = schema["properties"].as_object();
         for (key, value) in entries {
-            let inner = if path.is_empty() { key.name.clone() } else { format!("{path}.{}", key.name) };
+            let inner = if path.is_empty() {
+                key.name.clone()
+            } else {
+                format!("{path}.{}", key.name)
+            };
             if let Some(property) = properties.and_then(|properties| properties.get(&key.name)) {
                 self.node(property, value, &inner, findings);
             } else if schema["additionalProperties"].is_object() {
                 self.node(&schema["additionalProperties"], value, &inner, findings);
             } else if schema["additionalProperties"] == Json::Bool(false) {
-                let known: Vec<&str> = properties.into_iter().flat_map(|p| p.keys().map(String::as_str)).collect();
+                let known: Vec<&str> = properties
+                    .into_iter()
+                    .flat_map(|p| p.keys().map(String::as_str))
+                    .collect();
                 findings.push(Finding {
                     place: key.place,
                     message: match path {
@@ -116,7 +131,12 @@ impl<'a> Checker<'a> {
                 });
             }
         }
-        for required in schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+        for required in schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str)
+        {
             if node.get(required).is_none() {
                 findings.push(Finding {
                     place: node.place,

@@ -82,7 +82,10 @@ pub fn load_text(path: &Path, text: String, env: &dyn Fn(&str) -> Option<String>
     let shown = |findings: Vec<Finding>| -> Vec<Diagnostic> {
         let mut findings = findings;
         findings.sort_by_key(|finding| finding.place);
-        findings.into_iter().map(|finding| diagnose(finding, &tree.files)).collect()
+        findings
+            .into_iter()
+            .map(|finding| diagnose(finding, &tree.files))
+            .collect()
     };
     match config {
         Some(config) if findings.is_empty() => Ok(Loaded {
@@ -132,22 +135,34 @@ fn unbuilt_values(repository: &node::Node) -> Vec<Finding> {
         let hint = mode.as_ref().is_some_and(|(mode, _)| mode == "mirror").then_some(
             "in mode mirror only policy mirror can be synced, since the metadata are upstream's own: `mode: filtered`",
         );
-        found.push(one(place, format!("retention.policy {policy} is accepted but not acted on yet"), hint));
+        found.push(one(
+            place,
+            format!("retention.policy {policy} is accepted but not acted on yet"),
+            hint,
+        ));
     }
     if let Some((_, place)) = mode.filter(|(mode, _)| mode == "hosted") {
         found.push(one(place, "mode hosted is accepted but not acted on yet".into(), None));
     }
     if let Some((name, place)) = word(&["type"]) {
-        let built = serde_json::from_value::<formats::FormatName>(name.clone().into()).is_ok_and(formats::FormatName::is_built);
+        let built =
+            serde_json::from_value::<formats::FormatName>(name.clone().into()).is_ok_and(formats::FormatName::is_built);
         if !built {
-            found.push(one(place, format!("type {name} is accepted but not acted on yet"), None));
+            found.push(one(
+                place,
+                format!("type {name} is accepted but not acted on yet"),
+                None,
+            ));
         }
     }
     found
 }
 
 fn diagnose(finding: Finding, files: &[(PathBuf, String)]) -> Diagnostic {
-    let (file, text) = files.get(finding.place.file).map(|(path, text)| (path.clone(), text.as_str())).unwrap_or_default();
+    let (file, text) = files
+        .get(finding.place.file)
+        .map(|(path, text)| (path.clone(), text.as_str()))
+        .unwrap_or_default();
     let line = finding.place.line.max(1);
     Diagnostic {
         file,
@@ -165,7 +180,9 @@ fn masked(line: &str) -> String {
     match line.split_once(':') {
         Some((key, value))
             if SECRET.iter().any(|word| key.contains(word))
-                && !["env:", "file:"].iter().any(|reference| value.trim_start_matches([' ', '"', '\'']).starts_with(reference)) =>
+                && !["env:", "file:"]
+                    .iter()
+                    .any(|reference| value.trim_start_matches([' ', '"', '\'']).starts_with(reference)) =>
         {
             format!("{key}: ***")
         }

@@ -56,7 +56,10 @@ impl Node {
 
     pub(crate) fn entry(&self, name: &str) -> Option<(&Key, &Node)> {
         match &self.value {
-            Value::Map(entries) => entries.iter().find(|(key, _)| key.name == name).map(|(key, node)| (key, node)),
+            Value::Map(entries) => entries
+                .iter()
+                .find(|(key, _)| key.name == name)
+                .map(|(key, node)| (key, node)),
             _ => None,
         }
     }
@@ -93,9 +96,12 @@ impl Node {
             Value::Float(value) => Json::from(*value),
             Value::Text(text) => Json::String(text.clone()),
             Value::List(items) => Json::Array(items.iter().map(Node::to_json).collect()),
-            Value::Map(entries) => {
-                Json::Object(entries.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect())
-            }
+            Value::Map(entries) => Json::Object(
+                entries
+                    .iter()
+                    .map(|(key, node)| (key.name.clone(), node.to_json()))
+                    .collect(),
+            ),
         }
     }
 
@@ -132,7 +138,11 @@ pub(crate) fn parse(text: &str, file: usize) -> Result<Node, Broken> {
         },
         Some(node) => node,
         None => Node {
-            place: Place { file, line: 1, column: 1 },
+            place: Place {
+                file,
+                line: 1,
+                column: 1,
+            },
             value: Value::Map(Vec::new()),
         },
     })
@@ -268,7 +278,11 @@ fn scalar(text: &str, style: ScalarStyle) -> Value {
             let looks_numeric = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
             if let Ok(number) = text.parse::<i64>() {
                 Value::Int(number)
-            } else if let Some(number) = text.parse::<f64>().ok().filter(|number| looks_numeric && number.is_finite()) {
+            } else if let Some(number) = text
+                .parse::<f64>()
+                .ok()
+                .filter(|number| looks_numeric && number.is_finite())
+            {
                 Value::Float(number)
             } else {
                 Value::Text(text.to_owned())

@@ -184,7 +184,10 @@ pub(crate) enum Words {
 impl Words {
     pub(crate) fn list(&self) -> Vec<String> {
         let split = |text: &String| -> Vec<String> {
-            text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
+            text.split(',')
+                .map(|word| word.trim().to_owned())
+                .filter(|word| !word.is_empty())
+                .collect()
         };
         match self {
             Self::Text(text) => split(text),

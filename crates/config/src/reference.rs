@@ -16,7 +16,11 @@ pub fn reference_markdown() -> String {
     );
     for (key, kind, meaning) in leaves(&schema) {
         let mark = if is_unbuilt(&key) { " †" } else { "" };
-        let _ = writeln!(text, "| `{key}`{mark} | {kind} | {} |", meaning.replace('\n', " ").replace('|', "\\|"));
+        let _ = writeln!(
+            text,
+            "| `{key}`{mark} | {kind} | {} |",
+            meaning.replace('\n', " ").replace('|', "\\|")
+        );
     }
     text
 }
@@ -35,20 +39,30 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     };
     match schema["anyOf"].as_array() {
         // An optional value: the other choice is null.
-        Some(choices) if choices.iter().any(|choice| choice["type"] == "null") => {
-            choices.iter().find(|choice| choice["type"] != "null").map_or(schema, |choice| resolve(root, choice))
-        }
+        Some(choices) if choices.iter().any(|choice| choice["type"] == "null") => choices
+            .iter()
+            .find(|choice| choice["type"] != "null")
+            .map_or(schema, |choice| resolve(root, choice)),
         _ => schema,
     }
 }
 
 fn walk(root: &Value, schema: &Value, path: &str, found: &mut Vec<(String, String, String)>, depth: usize) {
     let schema = resolve(root, schema);
-    let Some(properties) = schema["properties"].as_object() else { return };
+    let Some(properties) = schema["properties"].as_object() else {
+        return;
+    };
     for (name, property) in properties {
-        let key = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let key = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
         let inner = resolve(root, property);
-        let meaning = [property, inner].iter().find_map(|schema| schema["description"].as_str()).unwrap_or_default();
+        let meaning = [property, inner]
+            .iter()
+            .find_map(|schema| schema["description"].as_str())
+            .unwrap_or_default();
         let items = &inner["items"];
         if inner["properties"].is_object() && depth < 8 {
             walk(root, inner, &key, found, depth + 1);
@@ -63,14 +77,26 @@ fn walk(root: &Value, schema: &Value, path: &str, found: &mut Vec<(String, Strin
 fn kind(root: &Value, schema: &Value) -> String {
     let schema = resolve(root, schema);
     if let Some(words) = words(schema) {
-        return words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        return words
+            .iter()
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
     }
     if let Some(choices) = schema["anyOf"].as_array() {
-        return choices.iter().map(|choice| kind(root, choice)).collect::<Vec<_>>().join(" or ");
+        return choices
+            .iter()
+            .map(|choice| kind(root, choice))
+            .collect::<Vec<_>>()
+            .join(" or ");
     }
     let types: Vec<&str> = match &schema["type"] {
         Value::String(word) => vec![word],
-        Value::Array(words) => words.iter().filter_map(Value::as_str).filter(|word| *word != "null").collect(),
+        Value::Array(words) => words
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|word| *word != "null")
+            .collect(),
         _ => vec!["any"],
     };
     let word = types.join(" or ").replace("string", "text");
@@ -83,14 +109,24 @@ fn kind(root: &Value, schema: &Value) -> String {
 
 fn words(schema: &Value) -> Option<Vec<String>> {
     if let Some(words) = schema["enum"].as_array() {
-        return Some(words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect());
+        return Some(
+            words
+                .iter()
+                .filter_map(|word| word.as_str().map(str::to_owned))
+                .collect(),
+        );
     }
     let choices = schema["oneOf"].as_array()?;
     let mut words = Vec::new();
     for choice in choices {
         match choice["const"].as_str() {
             Some(word) => words.push(word.to_owned()),
-            None => words.extend(choice["enum"].as_array()?.iter().filter_map(|word| word.as_str().map(str::to_owned))),
+            None => words.extend(
+                choice["enum"]
+                    .as_array()?
+                    .iter()
+                    .filter_map(|word| word.as_str().map(str::to_owned)),
+            ),
         }
     }
     Some(words)
@@ -98,9 +134,14 @@ fn words(schema: &Value) -> Option<Vec<String>> {
 
 /// Whether a key, as [`leaves`] writes it, is in the table of those that are not acted on.
 pub(crate) fn is_unbuilt(key: &str) -> bool {
-    let below = |key: &str, entry: &str| key == entry || key.starts_with(&format!("{entry}.")) || key.starts_with(&format!("{entry}[]"));
+    let below = |key: &str, entry: &str| {
+        key == entry || key.starts_with(&format!("{entry}.")) || key.starts_with(&format!("{entry}[]"))
+    };
     unbuilt::TOP.iter().any(|(entry, _, _)| below(key, entry))
         || key.strip_prefix("repositories[].").is_some_and(|key| {
-            unbuilt::REPOSITORY.iter().chain(crate::formats::UNBUILT).any(|(entry, _)| below(key, entry))
+            unbuilt::REPOSITORY
+                .iter()
+                .chain(crate::formats::UNBUILT)
+                .any(|(entry, _)| below(key, entry))
         })
 }

@@ -92,8 +92,10 @@ fn auth(auth: &Auth) -> Value {
         }
         Auth::Bearer { token } => json!({ "type": "bearer", "token": token.shown() }),
         Auth::Custom { headers } => {
-            let headers: serde_json::Map<String, Value> =
-                headers.iter().map(|(name, value)| (name.clone(), value.shown().into())).collect();
+            let headers: serde_json::Map<String, Value> = headers
+                .iter()
+                .map(|(name, value)| (name.clone(), value.shown().into()))
+                .collect();
             json!({ "type": "custom", "headers": headers })
         }
         Auth::ClientCert { cert_file, key_file } => {

@@ -31,8 +31,13 @@ pub(crate) fn read(path: &Path, text: String, env: &dyn Fn(&str) -> Option<Strin
         if let Some((_, node)) = entries.iter_mut().find(|(key, _)| key.name == "defaults") {
             rename_in_repository(node, &mut tree.findings);
         }
-        if let Some((_, Node { value: Value::List(repositories), .. })) =
-            entries.iter_mut().find(|(key, _)| key.name == "repositories")
+        if let Some((
+            _,
+            Node {
+                value: Value::List(repositories),
+                ..
+            },
+        )) = entries.iter_mut().find(|(key, _)| key.name == "repositories")
         {
             for repository in repositories {
                 rename_in_repository(repository, &mut tree.findings);
@@ -66,13 +71,19 @@ impl Tree {
 
     fn include(&mut self, main: &Path, env: &dyn Fn(&str) -> Option<String>) {
         let Some(node) = self.root.get("include") else { return };
-        let (place, Value::Text(pattern)) = (node.place, &node.value) else { return };
+        let (place, Value::Text(pattern)) = (node.place, &node.value) else {
+            return;
+        };
         let pattern = pattern.clone();
         let base = main.parent().unwrap_or(Path::new("."));
         let paths = match matching(base, &pattern) {
             Ok(paths) if paths.is_empty() => {
                 let absolute = base.join(&pattern);
-                return self.find(place, format!("include {pattern:?} matches no file ({})", absolute.display()), None);
+                return self.find(
+                    place,
+                    format!("include {pattern:?} matches no file ({})", absolute.display()),
+                    None,
+                );
             }
             Ok(paths) => paths,
             Err(message) => return self.find(place, message, None),
@@ -96,7 +107,10 @@ impl Tree {
         };
         for (key, value) in entries {
             if key.name != "repositories" && key.name != "views" {
-                let message = format!("included files may only have repositories and views, not {:?}", key.name);
+                let message = format!(
+                    "included files may only have repositories and views, not {:?}",
+                    key.name
+                );
                 self.find(key.place, message, Some("put it into the main file"));
                 continue;
             }
@@ -107,7 +121,13 @@ impl Tree {
             };
             let Some(root) = self.root.entries_mut() else { continue };
             match root.iter_mut().find(|(there, _)| there.name == key.name) {
-                Some((_, Node { value: Value::List(list), .. })) => list.extend(items),
+                Some((
+                    _,
+                    Node {
+                        value: Value::List(list),
+                        ..
+                    },
+                )) => list.extend(items),
                 _ => root.push((
                     key,
                     Node {
@@ -158,7 +178,9 @@ fn interpolate(node: &mut Node, env: &dyn Fn(&str) -> Option<String>, findings: 
             }),
         },
         Value::List(items) => items.iter_mut().for_each(|item| interpolate(item, env, findings)),
-        Value::Map(entries) => entries.iter_mut().for_each(|(_, item)| interpolate(item, env, findings)),
+        Value::Map(entries) => entries
+            .iter_mut()
+            .for_each(|(_, item)| interpolate(item, env, findings)),
         _ => {}
     }
 }
@@ -175,7 +197,9 @@ fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, St
         }
         expanded.push_str(&rest[..at]);
         let tail = &rest[at + 2..];
-        let end = tail.find('}').ok_or_else(|| format!("{text:?} has \"${{\" without \"}}\""))?;
+        let end = tail
+            .find('}')
+            .ok_or_else(|| format!("{text:?} has \"${{\" without \"}}\""))?;
         let name = &tail[..end];
         expanded.push_str(&env(name).ok_or_else(|| format!("environment variable {name:?} is not set"))?);
         rest = &tail[end + 1..];
@@ -201,7 +225,9 @@ fn rename_in_repository(node: &mut Node, findings: &mut Vec<Finding>) {
 fn rename(node: &mut Node, alias: &str, name: &str, findings: &mut Vec<Finding>) {
     let both = node.get(name).is_some();
     let Some(entries) = node.entries_mut() else { return };
-    let Some((key, _)) = entries.iter_mut().find(|(key, _)| key.name == alias) else { return };
+    let Some((key, _)) = entries.iter_mut().find(|(key, _)| key.name == alias) else {
+        return;
+    };
     if both {
         findings.push(Finding {
             place: key.place,
@@ -225,7 +251,9 @@ const LEGACY: [(&str, &[&str], &str); 4] = [
 fn lift_legacy_filters(filters: &mut Node, findings: &mut Vec<Finding>) {
     for (legacy, blocks, name) in LEGACY {
         let Some(entries) = filters.entries_mut() else { return };
-        let Some(at) = entries.iter().position(|(key, _)| key.name == legacy) else { continue };
+        let Some(at) = entries.iter().position(|(key, _)| key.name == legacy) else {
+            continue;
+        };
         let (key, value) = entries.remove(at);
         let mut block = &mut *filters;
         for step in blocks {
@@ -234,7 +262,10 @@ fn lift_legacy_filters(filters: &mut Node, findings: &mut Vec<Finding>) {
         if block.get(name).is_some() {
             findings.push(Finding {
                 place: key.place,
-                message: format!("{legacy:?} and \"{}.{name}\" are the same key; give one", blocks.join(".")),
+                message: format!(
+                    "{legacy:?} and \"{}.{name}\" are the same key; give one",
+                    blocks.join(".")
+                ),
                 hint: None,
             });
         } else if let Some(entries) = block.entries_mut() {
@@ -268,5 +299,9 @@ fn child<'a>(node: &'a mut Node, name: &str, place: Place) -> &'a mut Node {
         }
     }
     let entries = node.entries_mut().expect("it is a mapping now");
-    &mut entries.iter_mut().find(|(key, _)| key.name == name).expect("it was just made").1
+    &mut entries
+        .iter_mut()
+        .find(|(key, _)| key.name == name)
+        .expect("it was just made")
+        .1
 }

@@ -16,11 +16,19 @@ pub(crate) enum Concerns {
 
 /// Top-level keys.
 pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
-    ("cache", "the cache of the reference system; the pool keeps metadata", Concerns::Nobody),
+    (
+        "cache",
+        "the cache of the reference system; the pool keeps metadata",
+        Concerns::Nobody,
+    ),
     ("database.pool_size", "PostgreSQL", Concerns::Nobody),
     ("database.max_overflow", "PostgreSQL", Concerns::Nobody),
     ("database.echo", "logging of statements", Concerns::Nobody),
-    ("storage.cache_path", "the cache of the reference system; the pool keeps metadata", Concerns::Nobody),
+    (
+        "storage.cache_path",
+        "the cache of the reference system; the pool keeps metadata",
+        Concerns::Nobody,
+    ),
     ("download.min_speed", "the least speed", Concerns::Everybody),
     ("download.bandwidth", "the bandwidth limit", Concerns::Everybody),
     ("limits.ratio", "the cap on compression ratios", Concerns::Everybody),
@@ -47,7 +55,10 @@ pub(crate) const REPOSITORY: &[(&str, &str)] = &[
     ("schedule", "the scheduler"),
     ("filters.metadata.size_bytes", "filters by size"),
     ("filters.metadata.build_time", "filters by build time"),
-    ("filters.post_processing.only_latest_n_versions", "filters by number of versions"),
+    (
+        "filters.post_processing.only_latest_n_versions",
+        "filters by number of versions",
+    ),
     ("filters.with_dependencies", "dependency closure"),
     ("filters.dependency_repositories", "dependency closure"),
     ("filters.weak_dependencies", "dependency closure"),
@@ -57,7 +68,10 @@ pub(crate) const REPOSITORY: &[(&str, &str)] = &[
     ("limits.ratio", "the cap on compression ratios"),
     ("limits.files_per_package", "the cap on files"),
     ("publish.require_closure", "the dependency check"),
-    ("cache_enabled", "the cache of the reference system; the pool keeps metadata"),
+    (
+        "cache_enabled",
+        "the cache of the reference system; the pool keeps metadata",
+    ),
     ("gpg", "signing"),
     ("verify", "signature checks"),
     ("max_removed_percent", "the wipe guard"),
@@ -144,7 +158,9 @@ fn is_nothing(node: &Node) -> bool {
         Value::Null | Value::Bool(false) => true,
         Value::List(items) => items.is_empty(),
         Value::Map(entries) => {
-            let switched_off = node.get("enabled").is_some_and(|enabled| matches!(enabled.value, Value::Bool(false)));
+            let switched_off = node
+                .get("enabled")
+                .is_some_and(|enabled| matches!(enabled.value, Value::Bool(false)));
             switched_off || entries.iter().all(|(_, value)| is_nothing(value))
         }
         Value::Text(text) => text.is_empty() || text == "off",

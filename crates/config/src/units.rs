@@ -15,7 +15,10 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         "w" => 604_800,
         _ => return Err(wrong_duration(text)),
     };
-    number.checked_mul(factor).map(Duration::from_secs).ok_or_else(|| wrong_duration(text))
+    number
+        .checked_mul(factor)
+        .map(Duration::from_secs)
+        .ok_or_else(|| wrong_duration(text))
 }
 
 fn wrong_duration(text: &str) -> String {
@@ -44,24 +47,39 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 
 /// Checks a cron expression of five fields, or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
 pub(crate) fn cron(text: &str) -> Result<(), String> {
-    if matches!(text, "@hourly" | "@daily" | "@midnight" | "@weekly" | "@monthly" | "@yearly" | "@annually") {
+    if matches!(
+        text,
+        "@hourly" | "@daily" | "@midnight" | "@weekly" | "@monthly" | "@yearly" | "@annually"
+    ) {
         return Ok(());
     }
     let fields: Vec<&str> = text.split_whitespace().collect();
-    let limits = [("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7)];
+    let limits = [
+        ("minute", 0, 59),
+        ("hour", 0, 23),
+        ("day", 1, 31),
+        ("month", 1, 12),
+        ("weekday", 0, 7),
+    ];
     if fields.len() != limits.len() {
-        return Err(format!("{text:?} is not a cron expression: expected five fields, got {}", fields.len()));
+        return Err(format!(
+            "{text:?} is not a cron expression: expected five fields, got {}",
+            fields.len()
+        ));
     }
     for (field, (name, low, high)) in fields.iter().zip(limits) {
         for part in field.split(',') {
-            cron_part(part, low, high).map_err(|()| format!("{text:?} is not a cron expression: bad {name} {part:?}"))?;
+            cron_part(part, low, high)
+                .map_err(|()| format!("{text:?} is not a cron expression: bad {name} {part:?}"))?;
         }
     }
     Ok(())
 }
 
 fn cron_part(part: &str, low: u32, high: u32) -> Result<(), ()> {
-    let names = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let names = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ];
     let days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
     let number = |text: &str| -> Result<u32, ()> {
         let word = text.to_ascii_lowercase();
@@ -70,7 +88,10 @@ fn cron_part(part: &str, low: u32, high: u32) -> Result<(), ()> {
             7 => days.iter().position(|day| *day == word).map(|at| at as u32),
             _ => None,
         };
-        named.or_else(|| text.parse().ok()).filter(|n| (low..=high).contains(n)).ok_or(())
+        named
+            .or_else(|| text.parse().ok())
+            .filter(|n| (low..=high).contains(n))
+            .ok_or(())
     };
     let (range, step) = match part.split_once('/') {
         Some((range, step)) => (range, step.parse::<u32>().ok().filter(|step| *step > 0)),
@@ -107,7 +128,16 @@ mod tests {
         for text in ["0 2 * * *", "*/15 0-6,22 1 jan-mar mon", "@daily"] {
             assert_eq!(cron(text), Ok(()), "{text}");
         }
-        for text in ["", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "*/0 * * * *", "5-1 * * * *", "@often"] {
+        for text in [
+            "",
+            "* * * *",
+            "60 * * * *",
+            "* 24 * * *",
+            "* * 0 * *",
+            "*/0 * * * *",
+            "5-1 * * * *",
+            "@often",
+        ] {
             assert!(cron(text).is_err(), "{text}");
         }
     }

@@ -92,7 +92,10 @@ fn judge(filters: &Filters, listing: &Listing) -> Vec<Verdict> {
         .iter()
         .filter(|item| item.rule == Rule::Whole)
         .map(|item| {
-            let (series, rank) = item.series.as_ref().map_or((&*item.key, 0), |(series, rank)| (series, *rank));
+            let (series, rank) = item
+                .series
+                .as_ref()
+                .map_or((&*item.key, 0), |(series, rank)| (series, *rank));
             Bundle {
                 members: item.members.clone(),
                 series,
@@ -137,8 +140,10 @@ fn free_paths(format: &dyn Format, packages: &[Package], verdicts: &[Verdict]) -
         if !verdicts[index].is_chosen() {
             continue;
         }
-        let same = |other: &u32| packages[*other as usize].promise == package.promise
-            && packages[*other as usize].description == package.description;
+        let same = |other: &u32| {
+            packages[*other as usize].promise == package.promise
+                && packages[*other as usize].description == package.description
+        };
         for path in format.paths(package) {
             if taken.get(&path).is_some_and(same) {
                 break;

@@ -65,7 +65,10 @@ impl Reader<'_> {
             ),
             Some(Configured::Bearer { token }) => {
                 let token = self.reveal("auth.token", token)?;
-                (Auth::Headers(vec![("Authorization".into(), format!("Bearer {token}"))]), None)
+                (
+                    Auth::Headers(vec![("Authorization".into(), format!("Bearer {token}"))]),
+                    None,
+                )
             }
             Some(Configured::Custom { headers }) => {
                 let mut revealed = Vec::with_capacity(headers.len());
@@ -74,9 +77,7 @@ impl Reader<'_> {
                 }
                 (Auth::Headers(revealed), None)
             }
-            Some(Configured::ClientCert { cert_file, key_file }) => {
-                (Auth::None, Some(self.pair(cert_file, key_file)?))
-            }
+            Some(Configured::ClientCert { cert_file, key_file }) => (Auth::None, Some(self.pair(cert_file, key_file)?)),
         })
     }
 

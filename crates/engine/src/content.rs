@@ -37,14 +37,21 @@ pub(crate) fn fingerprint(mode: Mode, settings: &str, entries: &mut [Entry]) -> 
 }
 
 fn line(entry: &Entry) -> String {
-    let (sha256, size) = entry.blob.map_or((String::from("-"), 0), |(sha256, size)| (sha256.hex(), size));
+    let (sha256, size) = entry
+        .blob
+        .map_or((String::from("-"), 0), |(sha256, size)| (sha256.hex(), size));
     let mut line = format!("{}\t{}\t{sha256}\t{size}", entry.kind, entry.path);
     for record in &entry.records {
         line.push('\t');
         line.push_str(&record.map_or_else(|| String::from("-"), |digest| digest.hex()));
     }
     line.push('\t');
-    line.push_str(&entry.attributes.as_deref().map_or_else(String::new, |a| Sha256::of(a.as_bytes()).hex()));
+    line.push_str(
+        &entry
+            .attributes
+            .as_deref()
+            .map_or_else(String::new, |a| Sha256::of(a.as_bytes()).hex()),
+    );
     line.push('\n');
     line
 }

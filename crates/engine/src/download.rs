@@ -165,10 +165,12 @@ impl Downloader<'_> {
                 digests: settled.digests.clone(),
             })
             .collect();
-        self.catalog.add_blobs(self.lease, &blobs).await.doing("record fetched packages")?;
+        self.catalog
+            .add_blobs(self.lease, &blobs)
+            .await
+            .doing("record fetched packages")?;
         Ok(())
     }
-
 }
 
 impl Source {
@@ -185,7 +187,10 @@ impl Source {
             self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);
             self.progress.advance(Step::Download, bytes);
         };
-        let outcome = self.client.fetch(&request, &mut landing as &mut dyn Landing, &on_bytes).await;
+        let outcome = self
+            .client
+            .fetch(&request, &mut landing as &mut dyn Landing, &on_bytes)
+            .await;
         match outcome {
             Ok(Outcome::Landed(_)) => Ok(Ok(landing.seal().doing("take a package")?)),
             Ok(Outcome::Absent { status }) => Ok(Err(failure(
@@ -206,10 +211,7 @@ impl Source {
 }
 
 /// A full disk stops the sync; anything that upstream did is this package's failure.
-fn local_or_failure(
-    one: &Missing,
-    error: FetchError,
-) -> Result<Result<Sealed, Failure>, EngineError> {
+fn local_or_failure(one: &Missing, error: FetchError) -> Result<Result<Sealed, Failure>, EngineError> {
     if error.kind() == chantal_fetch::Kind::Local {
         return Err(EngineError::Fetch {
             repo: String::new(),

@@ -236,12 +236,12 @@ impl EngineError {
             Self::Packages { .. } => Some(
                 "what was fetched is kept for the next try; `on_package_error` decides whether a sync goes on without \
                  them"
-                .into(),
+                    .into(),
             ),
             Self::Space { .. } => Some("free some space; nothing was fetched".into()),
-            Self::Pinned { repo, .. } => {
-                Some(format!("`chantal publish switch {repo} --latest` takes the pin away and publishes the newest revision"))
-            }
+            Self::Pinned { repo, .. } => Some(format!(
+                "`chantal publish switch {repo} --latest` takes the pin away and publishes the newest revision"
+            )),
             Self::MissingBlob { .. } => Some("`chantal pool verify` lists what is damaged".into()),
             Self::Catalog { source, .. } => source.hint(),
             Self::Publish { source, .. } => source.hint(),

@@ -90,7 +90,9 @@ impl Feed<'_> {
             };
             match self.rest(entry).await {
                 Ok(Some(upstream)) => return Ok(Reading::Read(Box::new(upstream))),
-                Ok(None) => self.progress.say("upstream changed while it was read; reading it again"),
+                Ok(None) => self
+                    .progress
+                    .say("upstream changed while it was read; reading it again"),
                 Err(error) => return Err(error),
             }
         }
@@ -110,7 +112,10 @@ impl Feed<'_> {
     }
 
     fn entry_wanted(&self) -> Result<Wanted, EngineError> {
-        let first = self.format.wants(&Files::default(), &self.request()).map_err(|e| self.metadata(e))?;
+        let first = self
+            .format
+            .wants(&Files::default(), &self.request())
+            .map_err(|e| self.metadata(e))?;
         Ok(first
             .into_iter()
             .find(|wanted| wanted.role == Role::Entry)
@@ -151,11 +156,13 @@ impl Feed<'_> {
 
     fn entry_from_pool(&self, known: &FeedState) -> Result<(Had, Validators), EngineError> {
         let path = self.pool.path(&known.entry_sha256);
-        let size = std::fs::metadata(&path).map(|meta| meta.len()).map_err(|source| EngineError::Io {
-            what: "read",
-            path: path.clone(),
-            source,
-        })?;
+        let size = std::fs::metadata(&path)
+            .map(|meta| meta.len())
+            .map_err(|source| EngineError::Io {
+                what: "read",
+                path: path.clone(),
+                source,
+            })?;
         let had = Had {
             wanted: self.entry_wanted()?,
             sha256: known.entry_sha256,
@@ -177,7 +184,10 @@ impl Feed<'_> {
         files.put(entry);
         let mut signed = false;
         for _ in 0..MAX_ROUNDS {
-            let wanted = self.format.wants(&files, &self.request()).map_err(|e| self.metadata(e))?;
+            let wanted = self
+                .format
+                .wants(&files, &self.request())
+                .map_err(|e| self.metadata(e))?;
             if wanted.is_empty() {
                 break;
             }
@@ -241,7 +251,9 @@ impl Feed<'_> {
                         repo: self.repo.id.to_string(),
                         url: masked(&self.url(&wanted)?),
                         status,
-                        hint: Some("upstream's own metadata names this file; it may be in the middle of an update".into()),
+                        hint: Some(
+                            "upstream's own metadata names this file; it may be in the middle of an update".into(),
+                        ),
                     });
                 }
                 Answer::Unchanged => unreachable!("only the entry point is asked for conditionally"),
@@ -267,7 +279,11 @@ impl Feed<'_> {
         let Some(promise) = &wanted.promise else {
             return Ok(None);
         };
-        let known = self.catalog.blobs_by_digest(&promise.digests).await.doing("look up digests")?;
+        let known = self
+            .catalog
+            .blobs_by_digest(&promise.digests)
+            .await
+            .doing("look up digests")?;
         for digest in &promise.digests {
             let found = match (digest.sha256(), promise.size, known.get(digest)) {
                 (Some(sha256), Some(size), _) => Some((sha256, size)),

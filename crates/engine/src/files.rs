@@ -32,10 +32,6 @@ impl Files {
         self.by_id.insert(id.to_owned(), None);
     }
 
-    pub(crate) fn get_had(&self, id: &str) -> Option<&Had> {
-        self.by_id.get(id).and_then(Option::as_ref)
-    }
-
     /// Every file that is there, in the order of ids.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Had> {
         self.by_id.values().flatten()

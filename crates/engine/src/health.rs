@@ -14,8 +14,11 @@ impl Engine {
         let named = self.named_blobs().await?;
         let pool = self.pool.clone();
         let (on_disk, foreign) = blocking(move || pool.list().doing("be listed")).await?;
-        let orphaned: Vec<u64> =
-            on_disk.iter().filter(|(sha256, _)| !named.contains_key(sha256)).map(|(_, size)| *size).collect();
+        let orphaned: Vec<u64> = on_disk
+            .iter()
+            .filter(|(sha256, _)| !named.contains_key(sha256))
+            .map(|(_, size)| *size)
+            .collect();
         let (free_bytes, free_inodes) = self.pool.free_space().doing("find its free space")?;
         Ok(PoolStats {
             path: self.config.storage.pool_path.display().to_string(),
@@ -74,8 +77,11 @@ impl Engine {
     pub async fn pool_missing(&self) -> Result<Vec<PoolProblem>, EngineError> {
         let named = self.named_blobs().await?;
         let pool = self.pool.clone();
-        let on_disk: HashMap<Sha256, u64> =
-            blocking(move || pool.list().doing("be listed")).await?.0.into_iter().collect();
+        let on_disk: HashMap<Sha256, u64> = blocking(move || pool.list().doing("be listed"))
+            .await?
+            .0
+            .into_iter()
+            .collect();
         let mut problems = Vec::new();
         for (sha256, size) in named {
             let (kind, bytes) = match on_disk.get(&sha256) {
@@ -95,12 +101,22 @@ impl Engine {
     }
 
     async fn named_blobs(&self) -> Result<HashMap<Sha256, u64>, EngineError> {
-        Ok(self.catalog.all_blobs().await.doing("list its blobs")?.into_iter().collect())
+        Ok(self
+            .catalog
+            .all_blobs()
+            .await
+            .doing("list its blobs")?
+            .into_iter()
+            .collect())
     }
 
     /// Repositories and snapshots that name a blob.
     async fn users(&self, sha256: &Sha256) -> Result<Vec<String>, EngineError> {
-        let found = self.catalog.find_package(&sha256.hex()).await.doing("search packages")?;
+        let found = self
+            .catalog
+            .find_package(&sha256.hex())
+            .await
+            .doing("search packages")?;
         let mut users: Vec<String> = found
             .into_iter()
             .flat_map(|found| found.repositories.into_iter().chain(found.snapshots))

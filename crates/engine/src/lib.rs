@@ -89,7 +89,9 @@ impl Engine {
         check_file_systems(config, &pool)?;
         let database = config.database.path();
         let existed = database.exists();
-        let catalog = Catalog::open(database, chantal_catalog::Access::Create).await.doing("be created")?;
+        let catalog = Catalog::open(database, chantal_catalog::Access::Create)
+            .await
+            .doing("be created")?;
         catalog.close().await;
         if !existed {
             made.push(database.display().to_string());
@@ -132,12 +134,16 @@ impl Engine {
 
     /// A repository of the configuration.
     pub(crate) fn configured(&self, id: &RepoId) -> Result<&Repository, EngineError> {
-        self.config.repositories.iter().find(|repo| repo.id == *id).ok_or_else(|| {
-            EngineError::request(
-                format!("no repository {id} in the configuration"),
-                Some("`chantal repo list` shows all"),
-            )
-        })
+        self.config
+            .repositories
+            .iter()
+            .find(|repo| repo.id == *id)
+            .ok_or_else(|| {
+                EngineError::request(
+                    format!("no repository {id} in the configuration"),
+                    Some("`chantal repo list` shows all"),
+                )
+            })
     }
 
     /// A repository of the configuration whose every key this version acts on.
@@ -177,12 +183,16 @@ impl Engine {
 
     /// What the catalog knows about a repository.
     pub(crate) async fn known(&self, id: &RepoId) -> Result<chantal_catalog::Repository, EngineError> {
-        self.catalog.repository(id).await.doing("find the repository")?.ok_or_else(|| {
-            EngineError::request(
-                format!("repository {id} was never synced"),
-                Some(&format!("`chantal repo sync {id}`")),
-            )
-        })
+        self.catalog
+            .repository(id)
+            .await
+            .doing("find the repository")?
+            .ok_or_else(|| {
+                EngineError::request(
+                    format!("repository {id} was never synced"),
+                    Some(&format!("`chantal repo sync {id}`")),
+                )
+            })
     }
 }
 
@@ -212,7 +222,10 @@ fn check_file_systems(config: &Config, pool: &Pool) -> Result<(), EngineError> {
         return Ok(());
     }
     let published = &config.storage.published_path;
-    match pool.shares_file_system(published).doing("be compared with the published root")? {
+    match pool
+        .shares_file_system(published)
+        .doing("be compared with the published root")?
+    {
         None => Ok(()),
         Some((pool_mount, published_mount)) => Err(EngineError::request(
             format!(
@@ -238,7 +251,11 @@ fn make_directory(path: &Path, mode: u32) -> Result<bool, EngineError> {
         path: path.to_owned(),
         source,
     };
-    std::fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(io)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(io)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(io)?;
     Ok(true)
 }

@@ -61,9 +61,7 @@ pub(crate) async fn record_parts(
     for part in 0..format.parts().len().min(PARTS) {
         let (send, mut receive) = mpsc::channel::<Vec<Found>>(AHEAD);
         let (files, packages_of, chosen_of) = (files.clone(), packages.clone(), chosen.clone());
-        let pass = tokio::task::spawn_blocking(move || {
-            pass(format, part, &files, &packages_of, &chosen_of, &send)
-        });
+        let pass = tokio::task::spawn_blocking(move || pass(format, part, &files, &packages_of, &chosen_of, &send));
         while let Some(batch) = receive.recv().await {
             let (places, bodies): (Vec<(u32, Sha256)>, Vec<(Sha256, Vec<u8>)>) = batch
                 .into_iter()
@@ -112,7 +110,10 @@ fn pass(
             unknown += 1;
             return Ok(());
         };
-        let mut places = places.iter().filter(|&&i| chosen.get(i as usize).copied().unwrap_or(false)).peekable();
+        let mut places = places
+            .iter()
+            .filter(|&&i| chosen.get(i as usize).copied().unwrap_or(false))
+            .peekable();
         if places.peek().is_none() {
             return Ok(());
         }

@@ -25,12 +25,10 @@ pub(crate) struct State {
     pub(crate) line: i64,
     pub(crate) revision: RevisionNumber,
     pub(crate) mode: Mode,
-    pub(crate) settings: Settings,
     pub(crate) render_settings: chantal_formats::RenderSettings,
     pub(crate) packages: u64,
     /// Names what rendering gives: equal keys, equal bytes.
     pub(crate) render_key: String,
-    pub(crate) fingerprint: Sha256,
 }
 
 impl Engine {
@@ -43,13 +41,19 @@ impl Engine {
     pub async fn publish(&self, target: &Target, options: &PublishOptions) -> Result<PublishReport, EngineError> {
         let started = Instant::now();
         let (repo, state, snapshot) = self.state_of(target).await?;
-        let place = self.place(repo, snapshot.as_ref().map(|(_, name)| name), options.target_dir.clone())?;
+        let place = self.place(
+            repo,
+            snapshot.as_ref().map(|(_, name)| name),
+            options.target_dir.clone(),
+        )?;
         if let Target::Repository(id) = target
             && options.target_dir.is_none()
         {
             self.refuse_pinned(id, &place).await?;
         }
-        let mut report = self.publish_state(repo, &place, &state, snapshot.as_ref(), false, options).await?;
+        let mut report = self
+            .publish_state(repo, &place, &state, snapshot.as_ref(), false, options)
+            .await?;
         report.duration_ms = started.elapsed().as_millis() as u64;
         Ok(report)
     }
@@ -57,13 +61,18 @@ impl Engine {
     /// What [`Engine::publish`] would do now. Changes nothing.
     pub async fn plan_publish(&self, target: &Target, options: &PublishOptions) -> Result<PublishPlan, EngineError> {
         let (repo, state, snapshot) = self.state_of(target).await?;
-        let place = self.place(repo, snapshot.as_ref().map(|(_, name)| name), options.target_dir.clone())?;
+        let place = self.place(
+            repo,
+            snapshot.as_ref().map(|(_, name)| name),
+            options.target_dir.clone(),
+        )?;
         if let Target::Repository(id) = target
             && options.target_dir.is_none()
         {
             self.refuse_pinned(id, &place).await?;
         }
-        self.plan_state(repo, &place, &state, snapshot.map(|(_, name)| name), options).await
+        self.plan_state(repo, &place, &state, snapshot.map(|(_, name)| name), options)
+            .await
     }
 
     /// Publishes a snapshot at the repository's own path and pins it there; `None` takes the pin away and publishes
@@ -79,7 +88,9 @@ impl Engine {
         let (repo, state, snapshot) = self.state_of(&target).await?;
         let place = self.place(repo, None, options.target_dir.clone())?;
         let pinned = snapshot.is_some();
-        let mut report = self.publish_state(repo, &place, &state, snapshot.as_ref(), pinned, options).await?;
+        let mut report = self
+            .publish_state(repo, &place, &state, snapshot.as_ref(), pinned, options)
+            .await?;
         report.duration_ms = started.elapsed().as_millis() as u64;
         Ok(report)
     }
@@ -93,11 +104,16 @@ impl Engine {
     ) -> Result<PublishPlan, EngineError> {
         let (repo, state, snapshot) = self.state_of(&switch_target(id, snapshot)).await?;
         let place = self.place(repo, None, options.target_dir.clone())?;
-        self.plan_state(repo, &place, &state, snapshot.map(|(_, name)| name), options).await
+        self.plan_state(repo, &place, &state, snapshot.map(|(_, name)| name), options)
+            .await
     }
 
     async fn refuse_pinned(&self, id: &RepoId, place: &Place) -> Result<(), EngineError> {
-        let publication = self.catalog.publication(&place.key()).await.doing("read publications")?;
+        let publication = self
+            .catalog
+            .publication(&place.key())
+            .await
+            .doing("read publications")?;
         let Some(pinned) = publication.filter(|publication| publication.pinned) else {
             return Ok(());
         };
@@ -133,9 +149,12 @@ impl Engine {
         };
         let revision = self.catalog.revision(line, number).await.doing("read a revision")?;
         let Some(revision) = revision else {
-            return Err(EngineError::request(format!("repository {id} has no revision {number}"), None));
+            return Err(EngineError::request(
+                format!("repository {id} has no revision {number}"),
+                None,
+            ));
         };
-        let (settings, render_settings, mode) = Settings::from_json(id.as_str(), &revision.settings)?;
+        let (render_settings, mode) = Settings::from_json(id.as_str(), &revision.settings)?;
         let key = format!("{}\n{}\n{RENDERER}", revision.fingerprint.hex(), revision.settings);
         Ok((
             repo,
@@ -143,11 +162,9 @@ impl Engine {
                 line,
                 revision: number,
                 mode,
-                settings,
                 render_settings,
                 packages: revision.package_count as u64,
                 render_key: Sha256::of(key.as_bytes()).hex(),
-                fingerprint: revision.fingerprint,
             },
             snapshot,
         ))
@@ -183,8 +200,11 @@ impl Engine {
         let packages = self.package_files(state).await?;
         let rendered = self.metadata_files(state).await?;
         plan.render = rendered.is_none();
-        let names: HashSet<&RelPath> =
-            packages.iter().map(|file| &file.path).chain(rendered.iter().flatten().map(|file| &file.path)).collect();
+        let names: HashSet<&RelPath> = packages
+            .iter()
+            .map(|file| &file.path)
+            .chain(rendered.iter().flatten().map(|file| &file.path))
+            .collect();
         let there = place.site.files(&place.tree).map_err(|e| publishing(place, e))?;
         plan.new_files = names.iter().filter(|name| !there.contains(**name)).count() as u64;
         plan.retired_files = there.iter().filter(|name| !names.contains(name)).count() as u64;
@@ -218,7 +238,10 @@ impl Engine {
             return Ok(false);
         }
         let entry = entry_path(format)?;
-        let there = place.site.live_entry(&place.tree, &entry).map_err(|e| publishing(place, e))?;
+        let there = place
+            .site
+            .live_entry(&place.tree, &entry)
+            .map_err(|e| publishing(place, e))?;
         Ok(there.is_some_and(|entry| Some(entry.sha256) == live.entry_sha256))
     }
 
@@ -232,13 +255,22 @@ impl Engine {
         options: &PublishOptions,
     ) -> Result<PublishReport, EngineError> {
         let name = format!("publish:{}", place.key());
-        let lease = self.catalog.acquire(&name, options.wait).await.doing("hold the published path")?;
-        let result = self.publish_held(repo, place, state, snapshot, pinned, options, &lease).await;
+        let lease = self
+            .catalog
+            .acquire(&name, options.wait)
+            .await
+            .doing("hold the published path")?;
+        let result = self
+            .publish_held(repo, place, state, snapshot, pinned, options, &lease)
+            .await;
         lease.release().await.doing("release the published path")?;
         result
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call site; the values have no other common owner")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call site; the values have no other common owner"
+    )]
     async fn publish_held(
         &self,
         repo: &Repository,
@@ -251,8 +283,14 @@ impl Engine {
     ) -> Result<PublishReport, EngineError> {
         let format = self.format(repo)?;
         let guard = place.site.lock(&place.tree).map_err(|e| publishing(place, e))?;
-        let plan = self.plan_state(repo, place, state, snapshot.map(|(_, name)| name.clone()), options).await?;
-        let kind = if place.is_snapshot { PublicationKind::Snapshot } else { PublicationKind::Latest };
+        let plan = self
+            .plan_state(repo, place, state, snapshot.map(|(_, name)| name.clone()), options)
+            .await?;
+        let kind = if place.is_snapshot {
+            PublicationKind::Snapshot
+        } else {
+            PublicationKind::Latest
+        };
         let mut publication = self.publication_row(repo, place, kind, snapshot, pinned).await?;
         let mut report = PublishReport {
             url: place.url.clone(),
@@ -263,17 +301,24 @@ impl Engine {
             plan,
         };
         let entry_dir = RelPath::parse(format.entry_dir()).expect("a format's entry directory is a safe path");
-        place.site.recover(&place.tree, &entry_dir).map_err(|e| publishing(place, e))?;
+        place
+            .site
+            .recover(&place.tree, &entry_dir)
+            .map_err(|e| publishing(place, e))?;
         if !report.plan.unchanged {
             let metadata = self.rendered(repo, format, state, lease).await?;
             let packages = self.package_files(state).await?;
             report.linked = self.add(place, &entry_dir, packages, &metadata).await?;
             publication.generation += i64::from(place.has_generations());
             let generation = publication.generation;
-            self.switch_to(place, format, &entry_dir, state, &metadata, lease, generation).await?;
+            self.switch_to(place, format, &entry_dir, state, &metadata, lease, generation)
+                .await?;
             report.plan.served = Some(state.revision);
         }
-        self.catalog.save_publication(lease, &publication).await.doing("record the publication")?;
+        self.catalog
+            .save_publication(lease, &publication)
+            .await
+            .doing("record the publication")?;
         report.pruned = self.prune(place, &entry_dir, lease).await?;
         self.write_beside(repo, format, place, &entry_dir, publication.generation)?;
         report.generation = place.has_generations().then_some(publication.generation);
@@ -290,7 +335,11 @@ impl Engine {
         pinned: bool,
     ) -> Result<Publication, EngineError> {
         let row = self.known(&repo.id).await?;
-        let known = self.catalog.publication(&place.key()).await.doing("read publications")?;
+        let known = self
+            .catalog
+            .publication(&place.key())
+            .await
+            .doing("read publications")?;
         Ok(Publication {
             path: place.key(),
             repository: row.id,
@@ -312,7 +361,11 @@ impl Engine {
     ) -> Result<u64, EngineError> {
         let outside: Vec<(RelPath, PathBuf, Sha256)> = packages
             .iter()
-            .chain(metadata.iter().filter(|file| file.path.parent().as_ref() != Some(entry_dir)))
+            .chain(
+                metadata
+                    .iter()
+                    .filter(|file| file.path.parent().as_ref() != Some(entry_dir)),
+            )
             .map(|file| (file.path.clone(), self.pool.path(&file.sha256), file.sha256))
             .collect();
         for file in packages.iter().chain(metadata) {
@@ -324,16 +377,26 @@ impl Engine {
             }
         }
         self.progress.begin(Step::Add, outside.len() as u64);
-        let (site, tree, pool, progress) =
-            (place.site.clone(), place.tree.clone(), self.pool.clone(), self.progress.clone());
+        let (site, tree, pool, progress) = (
+            place.site.clone(),
+            place.tree.clone(),
+            self.pool.clone(),
+            self.progress.clone(),
+        );
         let shown = place.key();
         let linked = blocking(move || {
-            let by_path: std::collections::HashMap<PathBuf, Sha256> =
-                outside.iter().map(|(_, source, sha256)| (source.clone(), *sha256)).collect();
-            let mut files = outside.into_iter().map(|(path, source, _)| (path, Source::Link(source)));
+            let by_path: std::collections::HashMap<PathBuf, Sha256> = outside
+                .iter()
+                .map(|(_, source, sha256)| (source.clone(), *sha256))
+                .collect();
+            let mut files = outside
+                .into_iter()
+                .map(|(path, source, _)| (path, Source::Link(source)));
             let renew = |source: &std::path::Path| -> std::io::Result<()> {
                 match by_path.get(source) {
-                    Some(sha256) => pool.second_inode(sha256).map_err(|error| std::io::Error::other(error.to_string())),
+                    Some(sha256) => pool
+                        .second_inode(sha256)
+                        .map_err(|error| std::io::Error::other(error.to_string())),
                     None => Err(std::io::Error::other("not a blob of the pool")),
                 }
             };
@@ -348,7 +411,10 @@ impl Engine {
     }
 
     /// Stages the entry directory, verifies it, notes it, exchanges it, and records what is served now.
-    #[expect(clippy::too_many_arguments, reason = "one call site; the values have no other common owner")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call site; the values have no other common owner"
+    )]
     async fn switch_to(
         &self,
         place: &Place,
@@ -361,7 +427,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         self.progress.begin(Step::Switch, 1);
         let now = self.clock.now().as_second();
-        let carried = self.carried(place, entry_dir, now).await?;
+        let carried = self.carried(place, format, entry_dir, now).await?;
         let staged: Vec<Staged> = metadata
             .iter()
             .filter(|file| file.path.parent().as_ref() == Some(entry_dir))
@@ -371,8 +437,11 @@ impl Engine {
                 rank: format.entry_rank(file.path.file_name()),
             })
             .collect();
-        let sizes: Vec<(String, u64)> =
-            metadata.iter().filter(|f| f.path.parent().as_ref() == Some(entry_dir)).map(|f| (f.path.file_name().to_owned(), f.size)).collect();
+        let sizes: Vec<(String, u64)> = metadata
+            .iter()
+            .filter(|f| f.path.parent().as_ref() == Some(entry_dir))
+            .map(|f| (f.path.file_name().to_owned(), f.size))
+            .collect();
         let entry = entry_path(format)?;
         let entry_sha256 = metadata.iter().find(|file| file.path == entry).map(|file| file.sha256);
         let (site, tree, dir, shown) = (place.site.clone(), place.tree.clone(), entry_dir.clone(), place.key());
@@ -383,7 +452,9 @@ impl Engine {
                     path: shown.clone(),
                     source,
                 };
-                let stage = site.stage(&tree, &dir, staged, &|name| carried.contains(name)).map_err(wrap)?;
+                let stage = site
+                    .stage(&tree, &dir, staged, &|name| carried.contains(name))
+                    .map_err(wrap)?;
                 stage.verify(&|directory| complete(directory, &sizes)).map_err(wrap)?;
                 Ok(stage)
             }
@@ -391,24 +462,55 @@ impl Engine {
         .await?;
         let id = self
             .catalog
-            .stage_state(lease, &shown, state.line, state.revision, &state.render_key, generation, entry_sha256, now)
+            .stage_state(
+                lease,
+                &shown,
+                state.line,
+                state.revision,
+                &state.render_key,
+                generation,
+                entry_sha256,
+                now,
+            )
             .await
             .doing("note the state to be served")?;
-        blocking(move || site.switch(stage).map_err(|source| EngineError::Publish { path: shown, source })).await?;
-        self.catalog.make_live(lease, &place.key(), id, now).await.doing("record what is served")?;
+        blocking(move || {
+            site.switch(stage)
+                .map_err(|source| EngineError::Publish { path: shown, source })
+        })
+        .await?;
+        self.catalog
+            .make_live(lease, &place.key(), id, now)
+            .await
+            .doing("record what is served")?;
         self.progress.end(Step::Switch);
         Ok(())
     }
 
     /// Names in the entry directory that recently served states still need.
-    async fn carried(&self, place: &Place, entry_dir: &RelPath, now: i64) -> Result<HashSet<String>, EngineError> {
+    async fn carried(
+        &self,
+        place: &Place,
+        format: &dyn Format,
+        entry_dir: &RelPath,
+        now: i64,
+    ) -> Result<HashSet<String>, EngineError> {
         let mut carried = HashSet::new();
+        let mut seen = HashSet::new();
         for state in self.catalog.states(&place.key()).await.doing("read publications")? {
-            if state.served_until.is_some_and(|until| until + place.metadata_grace_seconds < now) {
+            if state
+                .served_until
+                .is_some_and(|until| until + place.metadata_grace_seconds < now)
+            {
+                continue;
+            }
+            if !seen.insert((state.line, state.revision, state.render_key.clone())) {
                 continue;
             }
             for file in self.metadata_of(&state).await? {
-                if file.path.parent().as_ref() == Some(entry_dir) {
+                // A file of fixed name belongs to one state alone: an old signature must not stay beside a new entry.
+                let is_fixed = format.entry_rank(file.path.file_name()).is_some();
+                if !is_fixed && file.path.parent().as_ref() == Some(entry_dir) {
                     carried.insert(file.path.file_name().to_owned());
                 }
             }
@@ -424,10 +526,27 @@ impl Engine {
         let mut retired: HashSet<RelPath> = HashSet::new();
         let mut over = Vec::new();
         let mut generations = HashSet::new();
+        let mut seen = HashSet::new();
         for state in self.catalog.states(&place.key()).await.doing("read publications")? {
             let retired_for = state.served_until.map_or(0, |until| now - until);
             let metadata_over = retired_for > place.metadata_grace_seconds;
             let packages_over = retired_for > place.package_grace_seconds;
+            if !packages_over {
+                generations.insert(state.generation);
+            }
+            if metadata_over && packages_over {
+                over.push(state.id);
+            }
+            // A state that was served often is looked up once for each answer to "is its grace over".
+            if !seen.insert((
+                state.line,
+                state.revision,
+                state.render_key.clone(),
+                metadata_over,
+                packages_over,
+            )) {
+                continue;
+            }
             for file in self.metadata_of(&state).await? {
                 let in_entry_dir = file.path.parent().as_ref() == Some(entry_dir);
                 let is_over = if in_entry_dir { metadata_over } else { packages_over };
@@ -435,19 +554,18 @@ impl Engine {
             }
             let packages = self.package_paths(&state).await?;
             if packages_over { &mut retired } else { &mut keep }.extend(packages);
-            if !packages_over {
-                generations.insert(state.generation);
-            }
-            if metadata_over && packages_over {
-                over.push(state.id);
-            }
         }
         let strays = self.catalog.strays(&place.key()).await.doing("read publications")?;
         let is_expired = |path: &RelPath| {
-            strays.get(path.as_str()).is_some_and(|seen| now - seen > place.package_grace_seconds)
+            strays
+                .get(path.as_str())
+                .is_some_and(|seen| now - seen > place.package_grace_seconds)
         };
-        let expired: HashSet<RelPath> =
-            strays.keys().filter_map(|path| RelPath::parse(path).ok()).filter(is_expired).collect();
+        let expired: HashSet<RelPath> = strays
+            .keys()
+            .filter_map(|path| RelPath::parse(path).ok())
+            .filter(is_expired)
+            .collect();
         let (site, tree, shown, key) = (place.site.clone(), place.tree.clone(), place.key(), place.key());
         self.progress.begin(Step::Prune, 0);
         let (pruned, unknown) = blocking(move || {
@@ -470,9 +588,15 @@ impl Engine {
             Ok((pruned, unknown))
         })
         .await?;
-        self.catalog.save_strays(lease, &place.key(), &unknown, now).await.doing("note unknown files")?;
+        self.catalog
+            .save_strays(lease, &place.key(), &unknown, now)
+            .await
+            .doing("note unknown files")?;
         for state in over {
-            self.catalog.drop_state(lease, state).await.doing("forget a served state")?;
+            self.catalog
+                .drop_state(lease, state)
+                .await
+                .doing("forget a served state")?;
         }
         self.progress.end(Step::Prune);
         Ok(pruned.removed)
@@ -490,8 +614,14 @@ impl Engine {
         let Some(url) = &place.url else { return Ok(()) };
         let wrap = |e| publishing(place, e);
         if place.has_generations() {
-            let directory = place.site.generation(&place.tree, entry_dir, generation).map_err(wrap)?;
-            let base = url.trim_end_matches('/').rsplit_once('/').map_or(url.as_str(), |(parent, _)| parent);
+            let directory = place
+                .site
+                .generation(&place.tree, entry_dir, generation)
+                .map_err(wrap)?;
+            let base = url
+                .trim_end_matches('/')
+                .rsplit_once('/')
+                .map_or(url.as_str(), |(parent, _)| parent);
             let line = format!("{base}/gen/{generation}/\n");
             let list = directory.parent().and_then(|gen_dir| gen_dir.parent());
             let list = match list {

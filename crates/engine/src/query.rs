@@ -29,8 +29,9 @@ pub(crate) fn package_row(package: Found) -> PackageRow {
 }
 
 pub(crate) fn advisory_row(id: String, attributes: Option<&str>) -> AdvisoryRow {
-    let attributes: serde_json::Value =
-        attributes.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let attributes: serde_json::Value = attributes
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
     let text = |key: &str| attributes[key].as_str().unwrap_or_default().to_owned();
     AdvisoryRow {
         r#type: text("type"),
@@ -63,18 +64,31 @@ impl Engine {
         let known = self.catalog.repository(&id).await.doing("read repositories")?;
         let (current, snapshots, state) = match &known {
             Some(known) => (
-                self.catalog.current(known.line).await.doing("find the newest revision")?,
+                self.catalog
+                    .current(known.line)
+                    .await
+                    .doing("find the newest revision")?,
                 self.catalog.snapshots(known.id).await.doing("read snapshots")?.len() as u64,
                 self.catalog.feed_state(known.id).await.doing("read the feed's state")?,
             ),
             None => (None, 0, None),
         };
-        let mode = repo.map(|repo| repo.mode).or_else(|| current.as_ref().map(|current| current.mode));
+        let mode = repo
+            .map(|repo| repo.mode)
+            .or_else(|| current.as_ref().map(|current| current.mode));
         Ok(RepositoryRow {
-            name: repo.and_then(|repo| repo.name.clone()).unwrap_or_else(|| id.to_string()),
-            r#type: repo.map(|repo| repo.r#type.clone()).or(known.map(|known| known.format)).unwrap_or_default(),
+            name: repo
+                .and_then(|repo| repo.name.clone())
+                .unwrap_or_else(|| id.to_string()),
+            r#type: repo
+                .map(|repo| repo.r#type.clone())
+                .or(known.map(|known| known.format))
+                .unwrap_or_default(),
             mode: mode.map(|mode| mode.name().to_owned()).unwrap_or_default(),
-            feed: repo.and_then(|repo| self.feed_url(repo).ok()).map(|url| crate::feed::masked(&url)).unwrap_or_default(),
+            feed: repo
+                .and_then(|repo| self.feed_url(repo).ok())
+                .map(|url| crate::feed::masked(&url))
+                .unwrap_or_default(),
             enabled: repo.is_some_and(|repo| repo.enabled),
             tags: repo.map(|repo| repo.tags.clone()).unwrap_or_default(),
             revision: current.as_ref().map(|current| current.number),
@@ -118,7 +132,11 @@ impl Engine {
         Ok(RepositoryDetail {
             row: self.repository_row(id.clone(), repo).await?,
             revisions,
-            snapshot_list: if known.is_some() { self.snapshots(Some(id)).await? } else { Vec::new() },
+            snapshot_list: if known.is_some() {
+                self.snapshots(Some(id)).await?
+            } else {
+                Vec::new()
+            },
             publications: publications.into_iter().filter(|row| row.repo == id.as_str()).collect(),
             unbuilt: repo
                 .map(|repo| repo.unbuilt.iter().map(ToString::to_string).collect())
@@ -132,7 +150,11 @@ impl Engine {
             Some(id) => Some(self.known(id).await?.id),
             None => None,
         };
-        let rows = self.catalog.history(repository, limit as i64).await.doing("read the history")?;
+        let rows = self
+            .catalog
+            .history(repository, limit as i64)
+            .await
+            .doing("read the history")?;
         Ok(rows
             .into_iter()
             .map(|row| HistoryRow {
@@ -169,7 +191,13 @@ impl Engine {
                 url: base
                     .filter(|_| !publication.path.starts_with('/'))
                     .map(|base| format!("{}/{}/", base.as_str().trim_end_matches('/'), publication.path)),
-                path: self.config.storage.published_path.join(&publication.path).display().to_string(),
+                path: self
+                    .config
+                    .storage
+                    .published_path
+                    .join(&publication.path)
+                    .display()
+                    .to_string(),
                 since: live.map(|live| time(live.served_from)),
             });
         }
@@ -188,10 +216,12 @@ impl Engine {
             return Ok(None);
         };
         let publication = self.catalog.publication(&path).await.doing("read publications")?;
-        Ok(Some(match publication.and_then(|publication| publication.snapshot.filter(|_| publication.pinned)) {
-            Some(snapshot) => format!("{} (snapshot {snapshot})", live.revision),
-            None => live.revision.to_string(),
-        }))
+        Ok(Some(
+            match publication.and_then(|publication| publication.snapshot.filter(|_| publication.pinned)) {
+                Some(snapshot) => format!("{} (snapshot {snapshot})", live.revision),
+                None => live.revision.to_string(),
+            },
+        ))
     }
 
     /// Takes a published tree down.
@@ -203,7 +233,13 @@ impl Engine {
             Target::Snapshot(_, name) => Some(name),
         };
         let path = crate::site::tree(repo, name).to_string();
-        if self.catalog.publication(&path).await.doing("read publications")?.is_none() {
+        if self
+            .catalog
+            .publication(&path)
+            .await
+            .doing("read publications")?
+            .is_none()
+        {
             return Err(EngineError::request(
                 format!("nothing is published at {path}"),
                 Some("`chantal publish list` shows what is"),
@@ -235,10 +271,16 @@ impl Engine {
     async fn take_down(&self, repo: &Repository, name: Option<&SnapshotName>) -> Result<(), EngineError> {
         let place = self.place(repo, name, None)?;
         let key = place.key();
-        let lease =
-            self.catalog.acquire(&format!("publish:{key}"), None).await.doing("hold the published path")?;
+        let lease = self
+            .catalog
+            .acquire(&format!("publish:{key}"), None)
+            .await
+            .doing("hold the published path")?;
         let format = self.format(repo)?;
-        let client = place.url.as_ref().map(|url| crate::site::client_file(repo, format, &place, url).0);
+        let client = place
+            .url
+            .as_ref()
+            .map(|url| crate::site::client_file(repo, format, &place, url).0);
         let (site, tree, shown) = (place.site.clone(), place.tree.clone(), key.clone());
         let generations = place.has_generations();
         let removed = blocking(move || {
@@ -260,7 +302,10 @@ impl Engine {
         })
         .await;
         if removed.is_ok() {
-            self.catalog.delete_publication(&lease, &key).await.doing("forget the publication")?;
+            self.catalog
+                .delete_publication(&lease, &key)
+                .await
+                .doing("forget the publication")?;
         }
         lease.release().await.doing("release the published path")?;
         removed
@@ -278,8 +323,11 @@ impl Engine {
             Some((id, state)) => states.push(self.resolve_state(id, state).await?),
             None => {
                 for repository in self.catalog.repositories().await.doing("read repositories")? {
-                    if let Some(current) =
-                        self.catalog.current(repository.line).await.doing("find the newest revision")?
+                    if let Some(current) = self
+                        .catalog
+                        .current(repository.line)
+                        .await
+                        .doing("find the newest revision")?
                     {
                         states.push((current.line, current.number));
                     }
@@ -292,8 +340,11 @@ impl Engine {
             if left == 0 {
                 break;
             }
-            let found =
-                self.catalog.search(line, revision, text, left as i64).await.doing("search packages")?;
+            let found = self
+                .catalog
+                .search(line, revision, text, left as i64)
+                .await
+                .doing("search packages")?;
             rows.extend(found.into_iter().map(package_row));
         }
         Ok(rows)
@@ -337,11 +388,19 @@ impl Engine {
     pub async fn cache_list(&self) -> Result<Vec<CacheRow>, EngineError> {
         let mut rows = Vec::new();
         for repository in self.catalog.repositories().await.doing("read repositories")? {
-            let Some(state) = self.catalog.feed_state(repository.id).await.doing("read the feed's state")? else {
+            let Some(state) = self
+                .catalog
+                .feed_state(repository.id)
+                .await
+                .doing("read the feed's state")?
+            else {
                 continue;
             };
-            let (files, bytes) =
-                self.catalog.source_files(repository.line).await.doing("count metadata files")?;
+            let (files, bytes) = self
+                .catalog
+                .source_files(repository.line)
+                .await
+                .doing("count metadata files")?;
             let url = url::Url::parse(&state.entry_url).map_or_else(|_| String::new(), |url| crate::feed::masked(&url));
             rows.push(CacheRow {
                 repo: repository.name.to_string(),
@@ -365,7 +424,11 @@ impl Engine {
             }
             let name = format!("sync:{}", repository.name);
             let lease = self.catalog.acquire(&name, None).await.doing("hold the repository")?;
-            let forgotten = self.catalog.clear_feed_state(&lease, repository.id).await.doing("forget validators")?;
+            let forgotten = self
+                .catalog
+                .clear_feed_state(&lease, repository.id)
+                .await
+                .doing("forget validators")?;
             lease.release().await.doing("release the repository")?;
             cleared += u64::from(forgotten);
         }

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use chantal_catalog::{
-    Lease, MemberKey, NewBlob, NewMember, NewPackage, NewRevision, Repository as Row, Revision,
-};
+use chantal_catalog::{Lease, MemberKey, NewBlob, NewMember, NewPackage, NewRevision, Repository as Row, Revision};
 use chantal_config::Repository;
 use chantal_formats::{Format, Rule};
 use chantal_model::{ItemKind, Mode, Package, RelPath, RevisionNumber, Sha256, Step};
@@ -67,7 +65,12 @@ impl Recording<'_> {
         entries.extend(file_entries(&prepared));
         entries.extend(absent_entries(self.repo.mode, failures));
         let fingerprint = fingerprint(self.repo.mode, &prepared.settings.to_json(), &mut entries);
-        let current = self.engine.catalog.current(self.row.line).await.doing("find the newest revision")?;
+        let current = self
+            .engine
+            .catalog
+            .current(self.row.line)
+            .await
+            .doing("find the newest revision")?;
         let count = kept.len();
         drop(kept);
         prepared.plan.warnings.extend(warnings);
@@ -86,7 +89,10 @@ impl Recording<'_> {
                     new_advisories: BTreeMap::new(),
                 }
             }
-            current => self.commit(prepared, count, entries, &records, fingerprint, current.as_ref()).await?,
+            current => {
+                self.commit(prepared, count, entries, &records, fingerprint, current.as_ref())
+                    .await?
+            }
         };
         progress.end(Step::Record);
         Ok(recorded)
@@ -122,13 +128,24 @@ impl Recording<'_> {
                 digests: prepared.packages[*index as usize].promise.digests.clone(),
             })
             .collect();
-        rows.extend(prepared.files.all().map(|had| NewBlob {
-            sha256: had.sha256,
-            size: had.size,
-            digests: had.wanted.promise.iter().flat_map(|promise| promise.digests.clone()).collect(),
+        rows.extend(prepared.files.all().map(|had| {
+            NewBlob {
+                sha256: had.sha256,
+                size: had.size,
+                digests: had
+                    .wanted
+                    .promise
+                    .iter()
+                    .flat_map(|promise| promise.digests.clone())
+                    .collect(),
+            }
         }));
         for chunk in rows.chunks(CHUNK) {
-            self.engine.catalog.add_blobs(self.lease, chunk).await.doing("record files of the pool")?;
+            self.engine
+                .catalog
+                .add_blobs(self.lease, chunk)
+                .await
+                .doing("record files of the pool")?;
         }
         Ok(blobs)
     }
@@ -168,7 +185,11 @@ impl Recording<'_> {
                     package: None,
                 });
             }
-            self.engine.catalog.add_records(self.lease, 0, &bodies).await.doing("store records")?;
+            self.engine
+                .catalog
+                .add_records(self.lease, 0, &bodies)
+                .await
+                .doing("store records")?;
         }
         let files: Vec<(Sha256, Vec<u8>)> = prepared
             .files
@@ -176,7 +197,11 @@ impl Recording<'_> {
             .filter(|had| !had.wanted.record.is_empty())
             .map(|had| (Sha256::of(&had.wanted.record), had.wanted.record.clone()))
             .collect();
-        self.engine.catalog.add_records(self.lease, 0, &files).await.doing("store records")?;
+        self.engine
+            .catalog
+            .add_records(self.lease, 0, &files)
+            .await
+            .doing("store records")?;
         Ok(entries)
     }
 
@@ -231,8 +256,12 @@ impl Recording<'_> {
         // Hits may come from a run that was killed before its blobs' names were durable.
         let pool = self.engine.pool.clone();
         blocking(move || pool.barrier().doing("make blobs durable")).await?;
-        let number =
-            self.engine.catalog.commit_revision(self.lease, revision).await.doing("record the new revision")?;
+        let number = self
+            .engine
+            .catalog
+            .commit_revision(self.lease, revision)
+            .await
+            .doing("record the new revision")?;
         Ok(Recorded {
             plan: prepared.plan,
             revision: number,
@@ -251,7 +280,10 @@ impl Recording<'_> {
         let catalog = &self.engine.catalog;
         let mut resolved = Vec::with_capacity(entries.len());
         for chunk in entries.chunks(CHUNK) {
-            let names: Vec<Sha256> = chunk.iter().filter_map(|entry| entry.blob.map(|(sha256, _)| sha256)).collect();
+            let names: Vec<Sha256> = chunk
+                .iter()
+                .filter_map(|entry| entry.blob.map(|(sha256, _)| sha256))
+                .collect();
             let blobs = catalog.blobs(&names).await.doing("look up blobs")?;
             let digests: Vec<Sha256> = chunk
                 .iter()
@@ -259,23 +291,37 @@ impl Recording<'_> {
                 .filter_map(|entry| entry.records[0])
                 .collect();
             let record_ids = catalog.record_ids(&digests).await.doing("look up records")?;
-            let blob_id = |entry: &Entry| entry.blob.and_then(|(sha256, _)| blobs.get(&sha256).map(|blob| blob.id));
+            let blob_id = |entry: &Entry| {
+                entry
+                    .blob
+                    .and_then(|(sha256, _)| blobs.get(&sha256).map(|blob| blob.id))
+            };
             let new: Vec<NewPackage> = chunk
                 .iter()
                 .filter_map(|entry| Some((entry, &packages[entry.package? as usize])))
                 .map(|(entry, package)| new_package(self.format.name(), package, blob_id(entry)))
                 .collect();
-            let mut package_ids = catalog.add_packages(self.lease, &new).await.doing("store packages")?.into_iter();
+            let mut package_ids = catalog
+                .add_packages(self.lease, &new)
+                .await
+                .doing("store packages")?
+                .into_iter();
             for entry in chunk {
                 resolved.push(Resolved {
                     package_id: entry.package.and_then(|_| package_ids.next()),
                     blob_id: blob_id(entry),
                     record_ids: match entry.package {
                         Some(index) => records.ids[index as usize],
-                        None => [entry.records[0].and_then(|digest| record_ids.get(&digest).copied()), None, None],
+                        None => [
+                            entry.records[0].and_then(|digest| record_ids.get(&digest).copied()),
+                            None,
+                            None,
+                        ],
                     },
                 });
-                self.engine.progress.advance(Step::Record, u64::from(entry.package.is_some()));
+                self.engine
+                    .progress
+                    .advance(Step::Record, u64::from(entry.package.is_some()));
             }
         }
         Ok(resolved)
@@ -406,8 +452,9 @@ fn new_advisories(entries: &[Entry], held: &[MemberKey]) -> BTreeMap<String, u64
 
 /// The word that an advisory is counted under: its severity, or its type where it has none.
 pub(crate) fn severity(attributes: Option<&str>) -> String {
-    let attributes: serde_json::Value =
-        attributes.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let attributes: serde_json::Value = attributes
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
     ["severity", "type"]
         .iter()
         .filter_map(|key| attributes[*key].as_str())
@@ -420,10 +467,16 @@ fn warnings_about_parts(format: &dyn Format, records: &Records) -> Vec<String> {
     let mut warnings = Vec::new();
     for (part, name) in format.parts().iter().enumerate().take(PARTS) {
         if records.missing[part] > 0 {
-            warnings.push(format!("{} packages are not described in {name}", records.missing[part]));
+            warnings.push(format!(
+                "{} packages are not described in {name}",
+                records.missing[part]
+            ));
         }
         if records.unknown[part] > 0 {
-            warnings.push(format!("{name} describes {} packages that upstream does not list", records.unknown[part]));
+            warnings.push(format!(
+                "{name} describes {} packages that upstream does not list",
+                records.unknown[part]
+            ));
         }
     }
     warnings

@@ -42,11 +42,16 @@ pub(crate) fn render(
         pool,
         placed: Mutex::new(Vec::new()),
     };
-    format.render(&content, settings, &tree).map_err(|source| EngineError::Render {
-        repo: repo.to_owned(),
-        source,
-    })?;
-    let placed = tree.placed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    format
+        .render(&content, settings, &tree)
+        .map_err(|source| EngineError::Render {
+            repo: repo.to_owned(),
+            source,
+        })?;
+    let placed = tree
+        .placed
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let (paths, sealed): (Vec<RelPath>, Vec<Sealed>) = placed.into_iter().unzip();
     let settled = pool.settle(sealed).doing("store rendered metadata")?;
     let mut files: Vec<RenderedFile> = paths
@@ -85,10 +90,16 @@ impl Recorded<'_> {
         loop {
             let page = self
                 .handle
-                .block_on(self.catalog.members(self.line, self.revision, kind, after.as_deref(), PAGE))
+                .block_on(
+                    self.catalog
+                        .members(self.line, self.revision, kind, after.as_deref(), PAGE),
+                )
                 .map_err(|error| unreadable(&error))?;
             let wanted: Vec<i64> = page.iter().filter_map(|member| member.records[part]).collect();
-            let bodies = self.handle.block_on(reader.read(&wanted)).map_err(|error| unreadable(&error))?;
+            let bodies = self
+                .handle
+                .block_on(reader.read(&wanted))
+                .map_err(|error| unreadable(&error))?;
             let mut bodies = bodies.into_iter();
             for member in &page {
                 let record = member.records[part].and_then(|_| bodies.next());

@@ -25,7 +25,11 @@ impl Settings {
     /// Fixes today's configuration and what upstream said about itself.
     pub(crate) fn new(repo: &Repository, overview: &Overview, newest_build: i64) -> Self {
         let timestamp = overview.timestamp.unwrap_or(newest_build);
-        let compression = repo.metadata.compression.or(overview.compression).unwrap_or(Compression::Zstd);
+        let compression = repo
+            .metadata
+            .compression
+            .or(overview.compression)
+            .unwrap_or(Compression::Zstd);
         Self {
             layout: RENDERER,
             mode: repo.mode.name().to_owned(),
@@ -41,7 +45,7 @@ impl Settings {
     }
 
     /// Reads the settings of a recorded revision.
-    pub(crate) fn from_json(repo: &str, text: &str) -> Result<(Self, RenderSettings, Mode), EngineError> {
+    pub(crate) fn from_json(repo: &str, text: &str) -> Result<(RenderSettings, Mode), EngineError> {
         let broken = |what: String| EngineError::Configuration {
             repo: repo.to_owned(),
             message: format!("the recorded settings cannot be read: {what}"),
@@ -49,13 +53,22 @@ impl Settings {
         };
         let settings: Self = serde_json::from_str(text).map_err(|error| broken(error.to_string()))?;
         let render = RenderSettings {
-            compression: settings.compression.parse().map_err(|_| broken(settings.compression.clone()))?,
-            checksum: settings.checksum.parse::<Algorithm>().map_err(|e| broken(e.to_string()))?,
-            revision: settings.revision.clone(),
+            compression: settings
+                .compression
+                .parse()
+                .map_err(|_| broken(settings.compression.clone()))?,
+            checksum: settings
+                .checksum
+                .parse::<Algorithm>()
+                .map_err(|e| broken(e.to_string()))?,
+            revision: settings.revision,
             timestamp: settings.timestamp,
         };
-        let mode = settings.mode.parse::<Mode>().map_err(|error| broken(error.to_string()))?;
-        Ok((settings, render, mode))
+        let mode = settings
+            .mode
+            .parse::<Mode>()
+            .map_err(|error| broken(error.to_string()))?;
+        Ok((render, mode))
     }
 }
 

@@ -29,7 +29,11 @@ pub(crate) struct Place {
 impl Place {
     /// How the catalog names the tree: below the published root its relative path, elsewhere its absolute one.
     pub(crate) fn key(&self) -> String {
-        if self.is_configured { self.tree.to_string() } else { self.directory().display().to_string() }
+        if self.is_configured {
+            self.tree.to_string()
+        } else {
+            self.directory().display().to_string()
+        }
     }
 
     /// The tree's directory.
@@ -95,7 +99,10 @@ impl Engine {
 /// `<repo>/latest` or `<repo>/snapshots/<name>`, unless the configuration says otherwise.
 pub(crate) fn tree(repo: &Repository, snapshot: Option<&SnapshotName>) -> RelPath {
     let path = match snapshot {
-        None => repo.latest_path.as_ref().map_or_else(|| format!("{}/latest", repo.id), ToString::to_string),
+        None => repo
+            .latest_path
+            .as_ref()
+            .map_or_else(|| format!("{}/latest", repo.id), ToString::to_string),
         Some(name) => {
             let parent = repo
                 .snapshots_path
@@ -121,7 +128,10 @@ pub(crate) fn client_file(repo: &Repository, format: &dyn Format, place: &Place,
         Some(name) => format!("{}-{name}", repo.id),
         None => repo.id.to_string(),
     };
-    let parent_url = url.trim_end_matches('/').rsplit_once('/').map_or(url, |(parent, _)| parent);
+    let parent_url = url
+        .trim_end_matches('/')
+        .rsplit_once('/')
+        .map_or(url, |(parent, _)| parent);
     let mirrorlist = place.has_generations().then(|| format!("{parent_url}/mirrorlist"));
     let (file_name, text) = format.client_file(&ClientFile {
         id: &id,

@@ -19,13 +19,19 @@ impl Engine {
     ) -> Result<SnapshotRow, EngineError> {
         self.configured(id)?;
         let row = self.known(id).await?;
-        let current = self.catalog.current(row.line).await.doing("find the newest revision")?.ok_or_else(|| {
-            EngineError::request(
-                format!("repository {id} has no revision yet"),
-                Some("`chantal repo sync` makes one"),
-            )
-        })?;
-        self.pin(id, row.id, name, description, (current.line, current.number)).await
+        let current = self
+            .catalog
+            .current(row.line)
+            .await
+            .doing("find the newest revision")?
+            .ok_or_else(|| {
+                EngineError::request(
+                    format!("repository {id} has no revision yet"),
+                    Some("`chantal repo sync` makes one"),
+                )
+            })?;
+        self.pin(id, row.id, name, description, (current.line, current.number))
+            .await
     }
 
     /// Gives a snapshot's content a second name.
@@ -38,7 +44,8 @@ impl Engine {
     ) -> Result<SnapshotRow, EngineError> {
         let found = self.find_snapshot(id, source).await?;
         let row = self.known(id).await?;
-        self.pin(id, row.id, target, description, (found.line, found.revision)).await
+        self.pin(id, row.id, target, description, (found.line, found.revision))
+            .await
     }
 
     async fn pin(
@@ -51,7 +58,10 @@ impl Engine {
     ) -> Result<SnapshotRow, EngineError> {
         if let Some(there) = self.catalog.snapshot(repository, name).await.doing("read snapshots")? {
             return Err(EngineError::request(
-                format!("repository {id} has a snapshot {name} already; it pins {}", there.revision),
+                format!(
+                    "repository {id} has a snapshot {name} already; it pins {}",
+                    there.revision
+                ),
                 Some("snapshots never change: choose another name, or delete it first"),
             ));
         }
@@ -90,8 +100,11 @@ impl Engine {
     }
 
     async fn snapshot_row(&self, id: &RepoId, snapshot: Snapshot) -> Result<SnapshotRow, EngineError> {
-        let revision =
-            self.catalog.revision(snapshot.line, snapshot.revision).await.doing("read a revision")?;
+        let revision = self
+            .catalog
+            .revision(snapshot.line, snapshot.revision)
+            .await
+            .doing("read a revision")?;
         let published = self
             .catalog
             .publications()
@@ -115,12 +128,16 @@ impl Engine {
 
     pub(crate) async fn find_snapshot(&self, id: &RepoId, name: &SnapshotName) -> Result<Snapshot, EngineError> {
         let row = self.known(id).await?;
-        self.catalog.snapshot(row.id, name).await.doing("read snapshots")?.ok_or_else(|| {
-            EngineError::request(
-                format!("repository {id} has no snapshot {name}"),
-                Some(&format!("`chantal snapshot list {id}` shows all")),
-            )
-        })
+        self.catalog
+            .snapshot(row.id, name)
+            .await
+            .doing("read snapshots")?
+            .ok_or_else(|| {
+                EngineError::request(
+                    format!("repository {id} has no snapshot {name}"),
+                    Some(&format!("`chantal snapshot list {id}` shows all")),
+                )
+            })
     }
 
     /// Deletes a snapshot. Refused while it is published, unless forced: then its publications are taken down first.
@@ -130,22 +147,22 @@ impl Engine {
             if !force {
                 return Err(EngineError::request(
                     format!("snapshot {name} of {id} is published at {path}"),
-                    Some(&format!("`chantal publish unpublish {id} --snapshot {name}` first, or `--force`")),
+                    Some(&format!(
+                        "`chantal publish unpublish {id} --snapshot {name}` first, or `--force`"
+                    )),
                 ));
             }
             self.take_down_snapshot(id, name).await?;
         }
         let found = self.find_snapshot(id, name).await?;
-        self.catalog.delete_snapshot(found.id).await.doing("delete the snapshot")
+        self.catalog
+            .delete_snapshot(found.id)
+            .await
+            .doing("delete the snapshot")
     }
 
     /// The packages of a state, in path order.
-    pub async fn content(
-        &self,
-        id: &RepoId,
-        state: &str,
-        limit: Option<u64>,
-    ) -> Result<Vec<PackageRow>, EngineError> {
+    pub async fn content(&self, id: &RepoId, state: &str, limit: Option<u64>) -> Result<Vec<PackageRow>, EngineError> {
         let (line, revision) = self.resolve_state(id, state).await?;
         let mut rows = Vec::new();
         self.catalog
@@ -166,13 +183,24 @@ impl Engine {
     pub async fn diff(&self, id: &RepoId, from: &str, to: &str) -> Result<DiffReport, EngineError> {
         let (line, from_revision) = self.resolve_state(id, from).await?;
         let (_, to_revision) = self.resolve_state(id, to).await?;
-        let (removed, added) =
-            self.catalog.diff(line, from_revision, to_revision).await.doing("compare two revisions")?;
+        let (removed, added) = self
+            .catalog
+            .diff(line, from_revision, to_revision)
+            .await
+            .doing("compare two revisions")?;
         // A package that only moved to another path neither went nor came.
         let gone: std::collections::HashSet<_> = removed.iter().map(|package| package.sha256).collect();
         let came: std::collections::HashSet<_> = added.iter().map(|package| package.sha256).collect();
-        let removed = removed.into_iter().filter(|package| !came.contains(&package.sha256)).map(changed).collect();
-        let added = added.into_iter().filter(|package| !gone.contains(&package.sha256)).map(changed).collect();
+        let removed = removed
+            .into_iter()
+            .filter(|package| !came.contains(&package.sha256))
+            .map(changed)
+            .collect();
+        let added = added
+            .into_iter()
+            .filter(|package| !gone.contains(&package.sha256))
+            .map(changed)
+            .collect();
         let changes = pair(removed, added);
         let new_advisories = self
             .catalog
@@ -200,13 +228,17 @@ impl Engine {
         let none = |what: &str| EngineError::request(format!("repository {id} has no {what}"), None);
         if state == "latest" {
             let current = self.catalog.current(row.line).await.doing("find the newest revision")?;
-            return current.map(|current| (current.line, current.number)).ok_or_else(|| none("revision yet"));
+            return current
+                .map(|current| (current.line, current.number))
+                .ok_or_else(|| none("revision yet"));
         }
         if state == "published" {
             let repo = self.configured(id)?;
             let path = crate::site::tree(repo, None).to_string();
             let live = self.live_state(&path).await?;
-            return live.map(|live| (live.line, live.revision)).ok_or_else(|| none("published state"));
+            return live
+                .map(|live| (live.line, live.revision))
+                .ok_or_else(|| none("published state"));
         }
         if state == "upstream" {
             return Err(EngineError::request(
@@ -217,9 +249,14 @@ impl Engine {
         if let Some(digits) = state.strip_prefix('r')
             && let Ok(number) = digits.parse::<i64>()
         {
-            let revision =
-                self.catalog.revision(row.line, RevisionNumber(number)).await.doing("read a revision")?;
-            return revision.map(|found| (found.line, found.number)).ok_or_else(|| none(&format!("revision {state}")));
+            let revision = self
+                .catalog
+                .revision(row.line, RevisionNumber(number))
+                .await
+                .doing("read a revision")?;
+            return revision
+                .map(|found| (found.line, found.number))
+                .ok_or_else(|| none(&format!("revision {state}")));
         }
         let name: SnapshotName = state
             .parse()

@@ -31,10 +31,12 @@ pub(crate) fn entry_path(format: &dyn Format) -> Result<RelPath, EngineError> {
         allow_sha1: false,
         max_metadata_bytes: 0,
     };
-    let wanted = format.wants(&Files::default(), &request).map_err(|source| EngineError::Render {
-        repo: format.name().to_owned(),
-        source,
-    })?;
+    let wanted = format
+        .wants(&Files::default(), &request)
+        .map_err(|source| EngineError::Render {
+            repo: format.name().to_owned(),
+            source,
+        })?;
     let entry = wanted.into_iter().find(|wanted| wanted.role == Role::Entry);
     Ok(entry.expect("every format first wants its entry point").path)
 }
@@ -119,11 +121,23 @@ impl Engine {
         if state.mode == Mode::Mirror {
             return Ok(Some(files));
         }
-        let rendered = self.catalog.rendered(&state.render_key).await.doing("look up rendered metadata")?;
-        if rendered.is_empty() || rendered.iter().any(|(_, sha256, size)| !self.pool.contains(sha256, *size)) {
+        let rendered = self
+            .catalog
+            .rendered(&state.render_key)
+            .await
+            .doing("look up rendered metadata")?;
+        if rendered.is_empty()
+            || rendered
+                .iter()
+                .any(|(_, sha256, size)| !self.pool.contains(sha256, *size))
+        {
             return Ok(None);
         }
-        files.extend(rendered.into_iter().filter_map(|(path, sha256, size)| file(&path, Some((sha256, size)))));
+        files.extend(
+            rendered
+                .into_iter()
+                .filter_map(|(path, sha256, size)| file(&path, Some((sha256, size)))),
+        );
         Ok(Some(files))
     }
 
@@ -140,10 +154,12 @@ impl Engine {
         }
         self.progress.begin(Step::Render, state.packages);
         let (catalog, pool, id) = (self.catalog.clone(), self.pool.clone(), repo.id.to_string());
-        let (content, settings) = ((state.line, state.revision, state.packages), state.render_settings.clone());
+        let (content, settings) = (
+            (state.line, state.revision, state.packages),
+            state.render_settings.clone(),
+        );
         let handle = tokio::runtime::Handle::current();
-        let rendered =
-            blocking(move || render(&id, format, &catalog, &pool, &handle, content, &settings)).await?;
+        let rendered = blocking(move || render(&id, format, &catalog, &pool, &handle, content, &settings)).await?;
         let blobs: Vec<chantal_catalog::NewBlob> = rendered
             .iter()
             .map(|file| chantal_catalog::NewBlob {
@@ -152,9 +168,18 @@ impl Engine {
                 digests: Vec::new(),
             })
             .collect();
-        self.catalog.add_blobs(lease, &blobs).await.doing("record rendered metadata")?;
-        let rows: Vec<(String, Sha256)> = rendered.iter().map(|file| (file.path.to_string(), file.sha256)).collect();
-        self.catalog.save_rendered(lease, &state.render_key, &rows).await.doing("record rendered metadata")?;
+        self.catalog
+            .add_blobs(lease, &blobs)
+            .await
+            .doing("record rendered metadata")?;
+        let rows: Vec<(String, Sha256)> = rendered
+            .iter()
+            .map(|file| (file.path.to_string(), file.sha256))
+            .collect();
+        self.catalog
+            .save_rendered(lease, &state.render_key, &rows)
+            .await
+            .doing("record rendered metadata")?;
         self.progress.end(Step::Render);
         let mut files = self.verbatim_files(state.line, state.revision).await?;
         files.extend(rendered.into_iter().map(|file| StateFile {
@@ -168,8 +193,16 @@ impl Engine {
     /// Metadata files of a state that is or was served.
     pub(crate) async fn metadata_of(&self, state: &PublicationState) -> Result<Vec<StateFile>, EngineError> {
         let mut files = self.verbatim_files(state.line, state.revision).await?;
-        let rendered = self.catalog.rendered(&state.render_key).await.doing("look up rendered metadata")?;
-        files.extend(rendered.into_iter().filter_map(|(path, sha256, size)| file(&path, Some((sha256, size)))));
+        let rendered = self
+            .catalog
+            .rendered(&state.render_key)
+            .await
+            .doing("look up rendered metadata")?;
+        files.extend(
+            rendered
+                .into_iter()
+                .filter_map(|(path, sha256, size)| file(&path, Some((sha256, size)))),
+        );
         Ok(files)
     }
 

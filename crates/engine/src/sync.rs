@@ -8,7 +8,7 @@ use std::time::Instant;
 use chantal_catalog::{FeedState, Lease, Repository as Row, Revision};
 use chantal_config::{OnPackageError, Repository};
 use chantal_formats::{Format, Overview};
-use chantal_model::{ItemKind, Mode, Package, RepoId, RevisionNumber, Sha256, Step};
+use chantal_model::{Mode, Package, RepoId, RevisionNumber, Sha256, Step};
 use chantal_select::Filters;
 
 use crate::Engine;
@@ -66,15 +66,30 @@ impl Engine {
         let started = Instant::now();
         let repo = self.ready(id)?;
         let format = self.format(repo)?;
-        let row = self.catalog.ensure_repository(id, format.name()).await.doing("find the repository")?;
-        let lease = self.catalog.acquire(&format!("sync:{id}"), options.wait).await.doing("hold the repository")?;
+        let row = self
+            .catalog
+            .ensure_repository(id, format.name())
+            .await
+            .doing("find the repository")?;
+        let lease = self
+            .catalog
+            .acquire(&format!("sync:{id}"), options.wait)
+            .await
+            .doing("hold the repository")?;
         self.pool.sweep_stale().doing("remove left-over temporary files")?;
-        let run = self.catalog.begin_history(row.id, "sync").await.doing("write the history")?;
+        let run = self
+            .catalog
+            .begin_history(row.id, "sync")
+            .await
+            .doing("write the history")?;
         let fetched = Arc::new(AtomicU64::new(0));
         let done = self.sync_held(repo, format, &row, &lease, options, &fetched).await;
         let fetched_bytes = fetched.load(Ordering::Relaxed);
         let outcome = outcome(&done, fetched_bytes);
-        self.catalog.finish_history(run, &outcome).await.doing("write the history")?;
+        self.catalog
+            .finish_history(run, &outcome)
+            .await
+            .doing("write the history")?;
         lease.release().await.doing("release the repository")?;
         let done = done?;
         let mut report = self.sync_report(done, fetched_bytes);
@@ -96,7 +111,9 @@ impl Engine {
             .doing("make a scratch directory")?;
         let row = self.catalog.repository(id).await.doing("find the repository")?;
         let fetched = Arc::new(AtomicU64::new(0));
-        let planned = self.prepare(repo, format, row.as_ref(), options, &fetched, &landing).await?;
+        let planned = self
+            .prepare(repo, format, row.as_ref(), options, &fetched, &landing)
+            .await?;
         Ok(match planned {
             Planned::Unchanged(plan) => plan,
             Planned::Changed(prepared) => prepared.plan,
@@ -112,13 +129,18 @@ impl Engine {
         options: &SyncOptions,
         fetched: &Arc<AtomicU64>,
     ) -> Result<Done, EngineError> {
-        let planned = self.prepare(repo, format, Some(row), options, fetched, &self.pool).await?;
+        let planned = self
+            .prepare(repo, format, Some(row), options, fetched, &self.pool)
+            .await?;
         let mut prepared = match planned {
             Planned::Unchanged(plan) => {
                 let state = self.catalog.feed_state(row.id).await.doing("read the feed's state")?;
                 if let Some(mut state) = state.clone() {
                     state.checked_at = self.clock.now().as_second();
-                    self.catalog.save_feed_state(lease, row.id, &state).await.doing("save the feed's state")?;
+                    self.catalog
+                        .save_feed_state(lease, row.id, &state)
+                        .await
+                        .doing("save the feed's state")?;
                 }
                 return Ok(Done {
                     revision: plan.current,
@@ -221,7 +243,11 @@ impl Engine {
             Some(current) => self.held(current).await?,
             None => Vec::new(),
         };
-        let newest_build = choice.packages.iter().filter_map(|(i, _)| packages[*i as usize].build_time).max();
+        let newest_build = choice
+            .packages
+            .iter()
+            .filter_map(|(i, _)| packages[*i as usize].build_time)
+            .max();
         let settings = Settings::new(repo, &upstream.overview, newest_build.unwrap_or(0));
         let mut plan = unchanged(repo, &feed.base, current);
         plan.unchanged = false;
@@ -349,7 +375,10 @@ impl Engine {
             .chain(missing.iter().filter_map(|one| one.promise.sha256()))
             .chain(prepared.files.all().map(|had| had.sha256))
             .collect();
-        self.catalog.intend(lease, &relied_on).await.doing("note what is relied on")?;
+        self.catalog
+            .intend(lease, &relied_on)
+            .await
+            .doing("note what is relied on")?;
         let downloader = Downloader {
             source: Arc::new(Source {
                 client: self.client(repo)?,
@@ -406,12 +435,7 @@ impl Engine {
     }
 
     /// Snapshot and publication, where asked for.
-    async fn follow_up(
-        &self,
-        id: &RepoId,
-        options: &SyncOptions,
-        report: &mut SyncReport,
-    ) -> Result<(), EngineError> {
+    async fn follow_up(&self, id: &RepoId, options: &SyncOptions, report: &mut SyncReport) -> Result<(), EngineError> {
         if let Some(name) = &options.snapshot {
             self.create_snapshot(id, name, None).await?;
             report.snapshot = Some(name.clone());
@@ -436,7 +460,12 @@ fn outcome(done: &Result<Done, EngineError>, fetched_bytes: u64) -> chantal_cata
     };
     match done {
         Ok(done) => {
-            outcome.status = if done.failures.is_empty() { "succeeded" } else { "partial" }.to_owned();
+            outcome.status = if done.failures.is_empty() {
+                "succeeded"
+            } else {
+                "partial"
+            }
+            .to_owned();
             outcome.revision = done.revision.filter(|_| done.recorded);
             outcome.added = done.plan.counts.added as i64;
             outcome.removed = done.plan.counts.removed as i64;
@@ -463,8 +492,14 @@ fn compile(repo: &Repository) -> Result<Filters, EngineError> {
             hint: None,
         }
     })?;
-    compiled.architectures.include.clone_from(&filters.architectures.include);
-    compiled.architectures.exclude.clone_from(&filters.architectures.exclude);
+    compiled
+        .architectures
+        .include
+        .clone_from(&filters.architectures.include);
+    compiled
+        .architectures
+        .exclude
+        .clone_from(&filters.architectures.exclude);
     compiled.exclude_sources = filters.exclude_sources;
     compiled.only_latest = filters.only_latest;
     Ok(compiled)
@@ -537,7 +572,11 @@ fn describe(
     plan.chosen = choice.packages.len() as u64;
     for verdict in choice.verdicts.iter().filter(|verdict| !verdict.is_chosen()) {
         let word = serde_json::to_value(verdict).ok();
-        let word = word.as_ref().and_then(|word| word.as_str()).unwrap_or("other").to_owned();
+        let word = word
+            .as_ref()
+            .and_then(|word| word.as_str())
+            .unwrap_or("other")
+            .to_owned();
         *plan.left_out.entry(word).or_default() += 1;
     }
     let now: HashSet<Sha256> = hits.values().map(|(sha256, _)| *sha256).collect();
@@ -559,7 +598,10 @@ fn describe(
     plan.download_bytes = missing.iter().filter_map(|one| one.promise.size).sum();
     plan.saved_bytes = hits.values().map(|(_, size)| size).sum();
     for bad in &listing.bad {
-        plan.warnings.push(format!("{}: record {} ({}) left out: {}", bad.file, bad.index, bad.name, bad.reason));
+        plan.warnings.push(format!(
+            "{}: record {} ({}) left out: {}",
+            bad.file, bad.index, bad.name, bad.reason
+        ));
     }
 }
 
@@ -590,12 +632,11 @@ fn judge_failures(repo: &Repository, failures: Vec<Failure>, of: usize) -> Resul
             repo: repo.id.to_string(),
             count: failures.len(),
             of,
-            first: format!("{} ({}): {}", first.report.package, first.report.url, first.report.reason),
+            first: format!(
+                "{} ({}): {}",
+                first.report.package, first.report.url, first.report.reason
+            ),
             class: first.class,
         }),
     }
 }
-
-/// Kinds of items that are recorded beside packages and files.
-pub(crate) const ITEM_KINDS: [ItemKind; 4] =
-    [ItemKind::Advisory, ItemKind::Group, ItemKind::Module, ItemKind::Document];

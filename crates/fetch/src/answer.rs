@@ -68,7 +68,11 @@ impl<'a> Once<'a> {
             match status.as_u16() {
                 301 | 302 | 303 | 307 | 308 => url = self.redirected(&url, &response)?,
                 304 if self.request.validators.is_some() => return Ok(Outcome::Unchanged),
-                404 | 410 => return Ok(Outcome::Absent { status: status.as_u16() }),
+                404 | 410 => {
+                    return Ok(Outcome::Absent {
+                        status: status.as_u16(),
+                    });
+                }
                 401 | 403 | 407 => return Err(self.fail(&url, Problem::Credentials(status.as_u16())).into()),
                 200 | 206 => {
                     let outcome = self.body(url, response, landing, on_bytes).await;
@@ -83,7 +87,9 @@ impl<'a> Once<'a> {
                     }
                     if code == 416 {
                         self.resume = None;
-                        return Err(self.fail(&url, Problem::Broken("the server cannot resume".into())).into());
+                        return Err(self
+                            .fail(&url, Problem::Broken("the server cannot resume".into()))
+                            .into());
                     }
                     return Err(Failure {
                         retry_after: retry_after(response.headers()),
@@ -92,7 +98,9 @@ impl<'a> Once<'a> {
                 }
             }
         }
-        Err(self.fail(&url, Problem::Redirect(format!("more than {MAX_REDIRECTS} redirects"))).into())
+        Err(self
+            .fail(&url, Problem::Redirect(format!("more than {MAX_REDIRECTS} redirects")))
+            .into())
     }
 
     fn fail(&self, url: &Url, problem: Problem) -> FetchError {
@@ -106,21 +114,27 @@ impl<'a> Once<'a> {
         let own = (plain.username().to_owned(), plain.password().map(str::to_owned));
         let _ = plain.set_username("");
         let _ = plain.set_password(None);
-        let mut request = self.inner.client(url)?.get(plain).header(header::ACCEPT_ENCODING, "identity");
+        let mut request = self
+            .inner
+            .client(url)?
+            .get(plain)
+            .header(header::ACCEPT_ENCODING, "identity");
         if self.inner.is_feed_origin(url) {
             let feed = &options.feed;
             request = match &options.auth {
                 Auth::Basic { user, password } => request.basic_auth(user, Some(password)),
-                Auth::Headers(headers) => {
-                    headers.iter().fold(request, |request, (name, value)| request.header(name, value))
-                }
+                Auth::Headers(headers) => headers
+                    .iter()
+                    .fold(request, |request, (name, value)| request.header(name, value)),
                 Auth::None if !own.0.is_empty() => request.basic_auth(&own.0, own.1.as_deref()),
                 Auth::None if !feed.username().is_empty() => request.basic_auth(feed.username(), feed.password()),
                 Auth::None => request,
             };
         }
         if let Some(validator) = self.resume.as_ref().filter(|_| landed > 0) {
-            request = request.header(header::RANGE, format!("bytes={landed}-")).header(header::IF_RANGE, validator);
+            request = request
+                .header(header::RANGE, format!("bytes={landed}-"))
+                .header(header::IF_RANGE, validator);
         } else if let Some(validators) = &self.request.validators {
             if let Some(etag) = &validators.etag {
                 request = request.header(header::IF_NONE_MATCH, etag);
@@ -138,7 +152,9 @@ impl<'a> Once<'a> {
                     after: options.connect_timeout,
                 },
             )),
-            Ok(Err(error)) if error.is_builder() => Err(self.fail(url, Problem::Setup(format!("bad request: {error}")))),
+            Ok(Err(error)) if error.is_builder() => {
+                Err(self.fail(url, Problem::Setup(format!("bad request: {error}"))))
+            }
             Ok(Err(error)) => Err(self.fail(url, transport(&error))),
             Err(_) => Err(self.fail(
                 url,
@@ -152,7 +168,11 @@ impl<'a> Once<'a> {
 
     fn redirected(&self, from: &Url, response: &Response) -> Result<Url, FetchError> {
         let refuse = |reason: String| Err(self.fail(from, Problem::Redirect(reason)));
-        let Some(location) = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()) else {
+        let Some(location) = response
+            .headers()
+            .get(header::LOCATION)
+            .and_then(|value| value.to_str().ok())
+        else {
             return refuse("it names no place".into());
         };
         let Ok(to) = from.join(location) else {
@@ -237,7 +257,10 @@ impl<'a> Once<'a> {
 }
 
 fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
 }
 
 fn validators(headers: &HeaderMap) -> Validators {
@@ -249,10 +272,18 @@ fn validators(headers: &HeaderMap) -> Validators {
 
 /// A validator by which a server can tell that a part belongs to the same bytes (RFC 9110, section 13.1.5).
 fn strong(validators: &Validators) -> Option<String> {
-    validators.etag.clone().filter(|etag| !etag.starts_with("W/")).or_else(|| validators.last_modified.clone())
+    validators
+        .etag
+        .clone()
+        .filter(|etag| !etag.starts_with("W/"))
+        .or_else(|| validators.last_modified.clone())
 }
 
 /// The pause that a server asks for, in seconds; dates are not understood and mean the client's own pause.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    text(headers, &header::RETRY_AFTER)?.trim().parse().ok().map(Duration::from_secs)
+    text(headers, &header::RETRY_AFTER)?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }

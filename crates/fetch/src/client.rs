@@ -33,7 +33,7 @@ pub struct Request {
 /// What tells one version of a file from another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Validators {
-    /// The ETag header, as it came.
+    /// The `ETag` header, as it came.
     pub etag: Option<String>,
     /// The Last-Modified header, as it came.
     pub last_modified: Option<String>,
@@ -141,7 +141,9 @@ impl Client {
 
 /// Doubles with each attempt and varies, so that many clients do not come back together.
 fn pause(base: Duration, attempt: u32, asked: Option<Duration>) -> Duration {
-    let doubled = base.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(MAX_PAUSE);
+    let doubled = base
+        .saturating_mul(1 << attempt.saturating_sub(1).min(10))
+        .min(MAX_PAUSE);
     let nanos = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.subsec_nanos());
@@ -156,9 +158,16 @@ pub(crate) fn take(request: &Request, landing: &mut dyn Landing, bytes: &[u8]) -
     let promised = request.promise.as_ref().and_then(|promise| promise.size);
     match promised {
         Some(expected) if total > expected => {
-            return fail(Problem::Mismatch(Mismatch::Size { expected, actual: total }));
+            return fail(Problem::Mismatch(Mismatch::Size {
+                expected,
+                actual: total,
+            }));
         }
-        None if total > request.limit_bytes => return fail(Problem::TooLarge { limit: request.limit_bytes }),
+        None if total > request.limit_bytes => {
+            return fail(Problem::TooLarge {
+                limit: request.limit_bytes,
+            });
+        }
         _ => {}
     }
     match landing.write(bytes) {
@@ -204,7 +213,9 @@ impl Inner {
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let client = self.build(is_own, is_tls).map_err(|reason| FetchError::new(url, Problem::Setup(reason)))?;
+        let client = self
+            .build(is_own, is_tls)
+            .map_err(|reason| FetchError::new(url, Problem::Setup(reason)))?;
         Ok(slot.get_or_init(|| client))
     }
 
@@ -234,16 +245,21 @@ impl Inner {
         if let Some(pem) = options.identity_pem.as_ref().filter(|_| is_own) {
             builder = builder.identity(identity(pem)?);
         }
-        builder.build().map_err(|error| format!("TLS cannot be set up: {error}"))
+        builder
+            .build()
+            .map_err(|error| format!("TLS cannot be set up: {error}"))
     }
 }
 
 fn identity(pem: &[u8]) -> Result<reqwest::Identity, String> {
     let text = String::from_utf8_lossy(pem);
     if text.contains("ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err("the client key is encrypted, which is not supported: `openssl pkey -in KEY -out PLAIN` decrypts it".into());
+        return Err(
+            "the client key is encrypted, which is not supported: `openssl pkey -in KEY -out PLAIN` decrypts it".into(),
+        );
     }
-    reqwest::Identity::from_pem(pem).map_err(|error| format!("the client certificate or its key cannot be read: {error}"))
+    reqwest::Identity::from_pem(pem)
+        .map_err(|error| format!("the client certificate or its key cannot be read: {error}"))
 }
 
 fn proxies(

@@ -61,9 +61,11 @@ impl FetchError {
     /// The kind of failure.
     pub fn kind(&self) -> Kind {
         match &self.problem {
-            Problem::Connect(_) | Problem::Timeout { .. } | Problem::Broken(_) | Problem::Short { .. } | Problem::Status(_) => {
-                Kind::Unreachable
-            }
+            Problem::Connect(_)
+            | Problem::Timeout { .. }
+            | Problem::Broken(_)
+            | Problem::Short { .. }
+            | Problem::Status(_) => Kind::Unreachable,
             Problem::Credentials(_) => Kind::Credentials,
             Problem::Mismatch(_) | Problem::Redirect(_) => Kind::Refused,
             Problem::TooLarge { .. } => Kind::Limit,
@@ -75,7 +77,11 @@ impl FetchError {
     /// Whether another try may succeed.
     pub fn is_transient(&self) -> bool {
         match &self.problem {
-            Problem::Connect(_) | Problem::Timeout { .. } | Problem::Broken(_) | Problem::Short { .. } | Problem::Mismatch(_) => true,
+            Problem::Connect(_)
+            | Problem::Timeout { .. }
+            | Problem::Broken(_)
+            | Problem::Short { .. }
+            | Problem::Mismatch(_) => true,
             Problem::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
             _ => false,
         }
@@ -94,7 +100,10 @@ impl fmt::Display for FetchError {
             Problem::Connect(reason) => write!(f, "{url}: {reason}")?,
             Problem::Timeout { what, after } => write!(f, "{url}: {what} within {} s", after.as_secs_f64())?,
             Problem::Broken(reason) => write!(f, "{url}: the transfer broke: {reason}")?,
-            Problem::Short { expected: Some(expected), got } => {
+            Problem::Short {
+                expected: Some(expected),
+                got,
+            } => {
                 write!(f, "{url}: the transfer ended after {got} of {expected} bytes")?;
             }
             Problem::Short { expected: None, got } => write!(f, "{url}: the transfer ended after {got} bytes")?,
@@ -149,7 +158,10 @@ pub(crate) fn transport(error: &reqwest::Error) -> Problem {
     let whole = reasons.join(": ").to_lowercase();
     let last = reasons.last().cloned().unwrap_or_else(|| error.to_string());
     let tls = |reason: &str| Problem::Connect(format!("TLS: {reason}"));
-    if whole.contains("certexpired") || whole.contains("certificate expired") || whole.contains("expired") && whole.contains("cert") {
+    if whole.contains("certexpired")
+        || whole.contains("certificate expired")
+        || whole.contains("expired") && whole.contains("cert")
+    {
         tls("the server's certificate has expired")
     } else if whole.contains("notvalidforname") || whole.contains("not valid for name") {
         tls("the server's certificate is for another host")

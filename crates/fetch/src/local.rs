@@ -18,8 +18,15 @@ pub(crate) async fn fetch(
 ) -> Result<Outcome, FetchError> {
     let url = &request.url;
     let fail = |problem| FetchError::new(url, problem);
-    let path = url.to_file_path().map_err(|()| fail(Problem::Url("no local path".into())))?;
-    let local = |source| fail(Problem::Local { what: "read the file", source });
+    let path = url
+        .to_file_path()
+        .map_err(|()| fail(Problem::Url("no local path".into())))?;
+    let local = |source| {
+        fail(Problem::Local {
+            what: "read the file",
+            source,
+        })
+    };
     let mut file = match tokio::fs::File::open(&path).await {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Outcome::Absent { status: 404 }),
@@ -29,8 +36,19 @@ pub(crate) async fn fetch(
     if !meta.is_file() {
         return Ok(Outcome::Absent { status: 404 });
     }
-    let etag = format!("\"{}.{}-{}-{}\"", meta.mtime(), meta.mtime_nsec(), meta.len(), meta.ino());
-    if request.validators.as_ref().and_then(|validators| validators.etag.as_ref()) == Some(&etag) {
+    let etag = format!(
+        "\"{}.{}-{}-{}\"",
+        meta.mtime(),
+        meta.mtime_nsec(),
+        meta.len(),
+        meta.ino()
+    );
+    if request
+        .validators
+        .as_ref()
+        .and_then(|validators| validators.etag.as_ref())
+        == Some(&etag)
+    {
         return Ok(Outcome::Unchanged);
     }
     restart(url, landing)?;

@@ -77,23 +77,50 @@ mod tests {
 
     #[test]
     fn parents_other_hosts_and_bases_are_followed_for_fetching() {
-        assert_eq!(resolved("http://h/a/b", None, "../p/x.rpm"), Ok("http://h/a/p/x.rpm".into()));
-        assert_eq!(resolved("https://h/a", None, "https://o/x.rpm"), Ok("https://o/x.rpm".into()));
-        assert_eq!(resolved("https://h/a", Some("https://o/b"), "x.rpm"), Ok("https://o/b/x.rpm".into()));
+        assert_eq!(
+            resolved("http://h/a/b", None, "../p/x.rpm"),
+            Ok("http://h/a/p/x.rpm".into())
+        );
+        assert_eq!(
+            resolved("https://h/a", None, "https://o/x.rpm"),
+            Ok("https://o/x.rpm".into())
+        );
+        assert_eq!(
+            resolved("https://h/a", Some("https://o/b"), "x.rpm"),
+            Ok("https://o/b/x.rpm".into())
+        );
     }
 
     #[test]
     fn queries_stay_with_the_feed() {
-        assert_eq!(resolved("http://h/a?token=1", None, "x"), Ok("http://h/a/x?token=1".into()));
-        assert_eq!(resolved("http://h/a?token=1", None, "http://o/x"), Ok("http://o/x".into()));
+        assert_eq!(
+            resolved("http://h/a?token=1", None, "x"),
+            Ok("http://h/a/x?token=1".into())
+        );
+        assert_eq!(
+            resolved("http://h/a?token=1", None, "http://o/x"),
+            Ok("http://o/x".into())
+        );
     }
 
     #[test]
     fn downgrades_other_schemes_and_control_characters_are_refused() {
-        assert_eq!(resolved("https://h/a", None, "http://h/x"), Err(ResolveError::Downgrade));
-        assert_eq!(resolved("http://h/a", None, "file:///etc/shadow"), Err(ResolveError::Scheme("file".into())));
-        assert_eq!(resolved("http://h/a", None, "ftp://h/x"), Err(ResolveError::Scheme("ftp".into())));
-        assert_eq!(resolved("http://h/a", None, "x%0d%0aHost: y"), Err(ResolveError::Control));
+        assert_eq!(
+            resolved("https://h/a", None, "http://h/x"),
+            Err(ResolveError::Downgrade)
+        );
+        assert_eq!(
+            resolved("http://h/a", None, "file:///etc/shadow"),
+            Err(ResolveError::Scheme("file".into()))
+        );
+        assert_eq!(
+            resolved("http://h/a", None, "ftp://h/x"),
+            Err(ResolveError::Scheme("ftp".into()))
+        );
+        assert_eq!(
+            resolved("http://h/a", None, "x%0d%0aHost: y"),
+            Err(ResolveError::Control)
+        );
         assert_eq!(resolved("http://h/a", None, "x\r\ny"), Err(ResolveError::Control));
         assert_eq!(resolved("file:///a", None, "x"), Ok("file:///a/x".into()));
     }

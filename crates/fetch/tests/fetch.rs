@@ -12,7 +12,9 @@ use chantal_testkit::tls::Authority;
 use chantal_testkit::upstream::{Body, Fault, Site, Upstream};
 
 fn body() -> Vec<u8> {
-    (0..200_000_u32).flat_map(|i| (i.wrapping_mul(2_654_435_761)).to_le_bytes()).collect()
+    (0..200_000_u32)
+        .flat_map(|i| (i.wrapping_mul(2_654_435_761)).to_le_bytes())
+        .collect()
 }
 
 fn upstream() -> Upstream {
@@ -65,7 +67,11 @@ async fn fetch(options: ClientOptions, request: Request) -> (Result<Outcome, Fet
 }
 
 async fn get(upstream: &Upstream) -> (Result<Outcome, FetchError>, Vec<u8>) {
-    fetch(options(&upstream.url("/r/")), request(&upstream.url("/r/file"), promise(&body()))).await
+    fetch(
+        options(&upstream.url("/r/")),
+        request(&upstream.url("/r/file"), promise(&body())),
+    )
+    .await
 }
 
 fn landed(outcome: Result<Outcome, FetchError>) -> Landed {
@@ -84,7 +90,10 @@ async fn a_file_lands_as_promised_in_one_request() {
     assert_eq!((landed.attempts, landed.bytes_fetched), (1, body().len() as u64));
     let hits = upstream.log();
     assert_eq!(hits.len(), 1);
-    assert!(hits[0].headers.contains(&("accept-encoding".into(), "identity".into())), "{hits:?}");
+    assert!(
+        hits[0].headers.contains(&("accept-encoding".into(), "identity".into())),
+        "{hits:?}"
+    );
 }
 
 #[tokio::test]
@@ -97,7 +106,11 @@ async fn a_broken_transfer_goes_on_where_it_broke() {
     let hits = upstream.log();
     assert_eq!(hits[1].status, 206);
     let range = hits[1].range.clone().unwrap();
-    let from: usize = range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap();
+    let from: usize = range
+        .trim_start_matches("bytes=")
+        .trim_end_matches('-')
+        .parse()
+        .unwrap();
     assert!(from > 0 && from <= 500_000, "{range}");
     assert!(hits[1].if_range.is_some());
     assert_eq!(hits[1].bytes_sent as usize, body().len() - from);
@@ -113,7 +126,9 @@ async fn a_file_that_changed_between_two_parts_is_fetched_anew() {
     let client = Client::new(options(&upstream.url("/r/"))).unwrap();
     let changed = std::sync::Once::new();
     let on_bytes = |_| changed.call_once(|| upstream.put("/r/file", body()));
-    let outcome = client.fetch(&request(&url, promise(&body())), &mut landing, &on_bytes).await;
+    let outcome = client
+        .fetch(&request(&url, promise(&body())), &mut landing, &on_bytes)
+        .await;
     assert!(matches!(outcome, Ok(Outcome::Landed(_))), "{outcome:?}");
     assert_eq!(landing.bytes(), body());
     assert_eq!(upstream.log().last().unwrap().status, 200);
@@ -190,7 +205,11 @@ async fn a_server_error_passes_and_an_answer_says_how_often_it_was_tried() {
 #[tokio::test]
 async fn a_server_that_asks_for_a_pause_gets_it() {
     let upstream = upstream();
-    upstream.set_fault("/r/file", Fault::Status(429, vec![("Retry-After".into(), "1".into())]), 1);
+    upstream.set_fault(
+        "/r/file",
+        Fault::Status(429, vec![("Retry-After".into(), "1".into())]),
+        1,
+    );
     let before = std::time::Instant::now();
     landed(get(&upstream).await.0);
     assert!(before.elapsed() >= Duration::from_secs(1));
@@ -263,14 +282,26 @@ async fn credentials_go_to_the_feed_and_to_no_other_host() {
         user: "user".into(),
         password: "s3cret".into(),
     };
-    landed(fetch(options.clone(), request(&own.url("/r/file"), promise(&body()))).await.0);
+    landed(
+        fetch(options.clone(), request(&own.url("/r/file"), promise(&body())))
+            .await
+            .0,
+    );
     assert!(own.log()[0].authorization.is_some());
 
     own.set_fault("/r/file", Fault::RedirectTo(other.url("/r/file")), 1);
-    landed(fetch(options.clone(), request(&own.url("/r/file"), promise(&body()))).await.0);
+    landed(
+        fetch(options.clone(), request(&own.url("/r/file"), promise(&body())))
+            .await
+            .0,
+    );
     landed(fetch(options, request(&other.url("/r/file"), promise(&body()))).await.0);
     assert_eq!(other.log().len(), 2);
-    assert!(other.log().iter().all(|hit| hit.authorization.is_none()), "{:?}", other.log());
+    assert!(
+        other.log().iter().all(|hit| hit.authorization.is_none()),
+        "{:?}",
+        other.log()
+    );
 }
 
 #[tokio::test]
@@ -334,7 +365,10 @@ async fn tls_error(server: &Upstream, ca: &str) -> FetchError {
     let mut options = options(&server.url("/r/"));
     options.ca = Trust::Only(ca.as_bytes().to_vec());
     options.retry_attempts = 0;
-    fetch(options, request(&server.url("/r/file"), None)).await.0.unwrap_err()
+    fetch(options, request(&server.url("/r/file"), None))
+        .await
+        .0
+        .unwrap_err()
 }
 
 #[tokio::test]
@@ -345,11 +379,22 @@ async fn a_client_certificate_is_shown_to_the_feed_and_to_no_other_origin() {
     let mut options = options(&own.url("/r/"));
     options.ca = Trust::Only(authority.pem.clone().into_bytes());
     options.identity_pem = Some(format!("{}\n{}", client.certificate, client.key).into_bytes());
-    landed(fetch(options.clone(), request(&own.url("/r/file"), promise(&body()))).await.0);
+    landed(
+        fetch(options.clone(), request(&own.url("/r/file"), promise(&body())))
+            .await
+            .0,
+    );
     assert_eq!(own.log()[0].client_subject.as_deref(), Some("mirror-1"));
 
-    let error = fetch(options, request(&own.url_by_name("/r/file"), None)).await.0.unwrap_err();
-    assert_eq!(error.kind(), Kind::Unreachable, "another origin saw the certificate: {error}");
+    let error = fetch(options, request(&own.url_by_name("/r/file"), None))
+        .await
+        .0
+        .unwrap_err();
+    assert_eq!(
+        error.kind(),
+        Kind::Unreachable,
+        "another origin saw the certificate: {error}"
+    );
     assert_eq!(own.log().len(), 1);
 }
 
@@ -359,7 +404,11 @@ async fn every_fault_of_a_certificate_has_its_own_text() {
     let server = |pair| Upstream::start_tls(tls_site(), Authority::tls(&pair, None));
     let cases = [
         (server(authority.server_expired()), authority.pem.clone(), "expired"),
-        (server(authority.server_elsewhere()), authority.pem.clone(), "another host"),
+        (
+            server(authority.server_elsewhere()),
+            authority.pem.clone(),
+            "another host",
+        ),
         (server(authority.server()), Authority::new().pem, "unknown authority"),
     ];
     for (server, ca, text) in cases {
@@ -375,14 +424,21 @@ async fn a_certificate_is_not_checked_only_where_that_is_said() {
     let server = Upstream::start_tls(tls_site(), Authority::tls(&Authority::new().server(), None));
     let mut options = options(&server.url("/r/"));
     options.verify_tls = false;
-    landed(fetch(options, request(&server.url("/r/file"), promise(&body()))).await.0);
+    landed(
+        fetch(options, request(&server.url("/r/file"), promise(&body())))
+            .await
+            .0,
+    );
 }
 
 #[tokio::test]
 async fn an_encrypted_key_is_refused_with_a_way_out() {
     let mut options = options("https://127.0.0.1:1/");
     options.identity_pem = Some(b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n".to_vec());
-    let error = fetch(options, request("https://127.0.0.1:1/x", None)).await.0.unwrap_err();
+    let error = fetch(options, request("https://127.0.0.1:1/x", None))
+        .await
+        .0
+        .unwrap_err();
     assert_eq!(error.kind(), Kind::Local);
     assert!(error.to_string().contains("openssl pkey"), "{error}");
 }
@@ -410,12 +466,27 @@ async fn a_proxy_is_used_with_its_own_credentials() {
         password: Some("pass".into()),
         ..ProxyOptions::default()
     };
-    landed(fetch(options.clone(), request(&upstream.url("/r/file"), promise(&body()))).await.0);
-    assert!(proxy.log()[0].line.starts_with("GET http://127.0.0.1"), "{:?}", proxy.log());
-    assert!(upstream.log()[0].authorization.is_none(), "proxy credentials went upstream");
+    landed(
+        fetch(options.clone(), request(&upstream.url("/r/file"), promise(&body())))
+            .await
+            .0,
+    );
+    assert!(
+        proxy.log()[0].line.starts_with("GET http://127.0.0.1"),
+        "{:?}",
+        proxy.log()
+    );
+    assert!(
+        upstream.log()[0].authorization.is_none(),
+        "proxy credentials went upstream"
+    );
 
     options.proxy.no_proxy = vec!["127.0.0.1".into()];
-    landed(fetch(options, request(&upstream.url("/r/file"), promise(&body()))).await.0);
+    landed(
+        fetch(options, request(&upstream.url("/r/file"), promise(&body())))
+            .await
+            .0,
+    );
     assert_eq!(proxy.log().len(), 1);
 }
 
@@ -427,7 +498,11 @@ async fn https_goes_through_a_tunnel() {
     let mut options = options(&server.url("/r/"));
     options.ca = Trust::Only(authority.pem.clone().into_bytes());
     options.proxy.https = Some(proxy.url().parse().unwrap());
-    landed(fetch(options, request(&server.url("/r/file"), promise(&body()))).await.0);
+    landed(
+        fetch(options, request(&server.url("/r/file"), promise(&body())))
+            .await
+            .0,
+    );
     let line = format!("CONNECT 127.0.0.1:{} HTTP/1.1", server.address().port());
     assert_eq!(proxy.log()[0].line, line);
 }
@@ -444,11 +519,17 @@ async fn files_are_checked_like_anything_else() {
 
     let mut conditional = request(&url, None);
     conditional.validators = Some(validators);
-    assert!(matches!(fetch(options(&url), conditional).await.0, Ok(Outcome::Unchanged)));
+    assert!(matches!(
+        fetch(options(&url), conditional).await.0,
+        Ok(Outcome::Unchanged)
+    ));
     let wrong = fetch(options(&url), request(&url, promise(b"other"))).await.0;
     assert_eq!(wrong.unwrap_err().kind(), Kind::Refused);
     let none = format!("{url}-none");
-    assert!(matches!(fetch(options(&url), request(&none, None)).await.0, Ok(Outcome::Absent { .. })));
+    assert!(matches!(
+        fetch(options(&url), request(&none, None)).await.0,
+        Ok(Outcome::Absent { .. })
+    ));
 }
 
 #[tokio::test]
@@ -461,7 +542,12 @@ async fn digests_of_other_algorithms_are_checked() {
         size: None,
         digests: others,
     };
-    let outcome = fetch(options(&upstream.url("/r/")), request(&upstream.url("/r/file"), Some(good))).await.0;
+    let outcome = fetch(
+        options(&upstream.url("/r/")),
+        request(&upstream.url("/r/file"), Some(good)),
+    )
+    .await
+    .0;
     landed(outcome);
 }
 

@@ -330,7 +330,10 @@ mod tests {
 
         let (sha256, others) = digester.finish();
 
-        assert_eq!(sha256.hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            sha256.hex(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
         let others: Vec<String> = others.iter().map(ToString::to_string).collect();
         assert_eq!(others[0], "md5:900150983cd24fb0d6963f7d28e17f72");
         assert_eq!(others[1], "sha1:a9993e364706816aba3e25717850c26c9cd0d89d");

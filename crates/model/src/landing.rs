@@ -167,7 +167,10 @@ mod tests {
         assert_eq!(promise.check(3, sha256, &others), Ok(()));
 
         promise.digests[1] = Digest::from_bytes(Algorithm::Sha1, &[0; 20]).unwrap();
-        assert!(matches!(promise.check(3, sha256, &others), Err(Mismatch::Digest { .. })));
+        assert!(matches!(
+            promise.check(3, sha256, &others),
+            Err(Mismatch::Digest { .. })
+        ));
     }
 
     #[test]

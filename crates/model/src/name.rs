@@ -113,7 +113,9 @@ mod tests {
 
     #[test]
     fn names_become_directories_so_only_safe_ones_pass() {
-        for text in ["", ".", "..", ".x", "-x", "a/b", "../x", "a b", "é", "a\n", "views", "env"] {
+        for text in [
+            "", ".", "..", ".x", "-x", "a/b", "../x", "a b", "é", "a\n", "views", "env",
+        ] {
             assert!(text.parse::<RepoId>().is_err(), "{text:?}");
         }
         for text in ["rhel9-baseos", "a", "9", "x_1.2", "latest"] {

@@ -87,7 +87,11 @@ impl Filters {
             Verdict::Architecture
         } else if !self.include.is_empty() && !matches(&self.include) {
             // An exclude pattern is a veto, also where a bundle would bring the package in.
-            if matches(&self.exclude) { Verdict::Excluded } else { Verdict::NotIncluded }
+            if matches(&self.exclude) {
+                Verdict::Excluded
+            } else {
+                Verdict::NotIncluded
+            }
         } else if matches(&self.exclude) {
             Verdict::Excluded
         } else {

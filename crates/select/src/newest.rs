@@ -32,7 +32,9 @@ pub(crate) fn keep_newest(
     let mut newest: HashMap<(&str, &str), &VersionKey> = HashMap::new();
     for (index, candidate) in candidates.iter().enumerate() {
         if verdicts[index].is_chosen() && !bundled.contains(&(index as u32)) {
-            let key = newest.entry((candidate.name, candidate.arch)).or_insert(candidate.version);
+            let key = newest
+                .entry((candidate.name, candidate.arch))
+                .or_insert(candidate.version);
             *key = candidate.version.max(key);
         }
     }

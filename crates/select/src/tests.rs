@@ -42,7 +42,11 @@ fn bundle(members: &[u32], series: &'static str, rank: u64) -> Bundle<'static> {
 
 #[test]
 fn patterns_are_searched_in_the_name_and_in_the_full_name() {
-    let packages = [package("nginx", 1, "x86_64"), package("nginx-mod", 1, "noarch"), package("vim", 1, "x86_64")];
+    let packages = [
+        package("nginx", 1, "x86_64"),
+        package("nginx-mod", 1, "noarch"),
+        package("vim", 1, "x86_64"),
+    ];
     let chosen = verdicts(&packages, &[], &patterns(&["^nginx$", "noarch$"], &[]));
     assert_eq!(chosen, [Verdict::Chosen, Verdict::Chosen, Verdict::NotIncluded]);
 }
@@ -56,7 +60,11 @@ fn exclude_wins_over_include() {
 
 #[test]
 fn an_include_list_of_architectures_does_not_let_others_in() {
-    let packages = [package("a", 1, "x86_64"), package("a", 1, "i686"), package("a", 1, "src")];
+    let packages = [
+        package("a", 1, "x86_64"),
+        package("a", 1, "i686"),
+        package("a", 1, "src"),
+    ];
     let mut filters = patterns(&[], &[]);
     filters.exclude_sources = true;
     filters.architectures.include = vec!["x86_64".into(), "src".into()];
@@ -92,8 +100,16 @@ fn the_newest_is_taken_among_those_that_pass_the_filters() {
 
 #[test]
 fn a_bundle_is_whole_as_soon_as_one_member_passes() {
-    let packages = [package("nodejs", 1, "x86_64"), package("npm", 1, "x86_64"), package("vim", 1, "x86_64")];
-    let chosen = verdicts(&packages, &[bundle(&[0, 1], "nodejs:18", 1)], &patterns(&["^nodejs$"], &[]));
+    let packages = [
+        package("nodejs", 1, "x86_64"),
+        package("npm", 1, "x86_64"),
+        package("vim", 1, "x86_64"),
+    ];
+    let chosen = verdicts(
+        &packages,
+        &[bundle(&[0, 1], "nodejs:18", 1)],
+        &patterns(&["^nodejs$"], &[]),
+    );
     assert_eq!(
         chosen,
         [Verdict::Chosen, Verdict::ChosenWithBundle, Verdict::NotIncluded]
@@ -103,7 +119,11 @@ fn a_bundle_is_whole_as_soon_as_one_member_passes() {
 #[test]
 fn an_excluded_member_drops_its_whole_bundle() {
     let packages = [package("nodejs", 1, "x86_64"), package("npm", 1, "x86_64")];
-    let chosen = verdicts(&packages, &[bundle(&[0, 1], "nodejs:18", 1)], &patterns(&[], &["^npm$"]));
+    let chosen = verdicts(
+        &packages,
+        &[bundle(&[0, 1], "nodejs:18", 1)],
+        &patterns(&[], &["^npm$"]),
+    );
     assert_eq!(chosen, [Verdict::BundleDropped, Verdict::Excluded]);
 }
 

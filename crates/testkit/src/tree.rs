@@ -119,6 +119,11 @@ impl Tree {
         self.paths().find(|path| path.ends_with(ending))
     }
 
+    /// All paths that end so.
+    pub fn ending<'a>(&'a self, ending: &'a str) -> impl Iterator<Item = &'a str> {
+        self.paths().filter(move |path| path.ends_with(ending))
+    }
+
     /// Number of files.
     pub fn len(&self) -> usize {
         self.files.len()

@@ -69,7 +69,10 @@ pub(crate) struct FilterBlocks {
 impl FilterBlocks {
     /// Whether source packages are left out.
     pub(crate) fn exclude_sources(&self) -> bool {
-        self.rpm.as_ref().and_then(|filters| filters.exclude_source_rpms).unwrap_or(false)
+        self.rpm
+            .as_ref()
+            .and_then(|filters| filters.exclude_source_rpms)
+            .unwrap_or(false)
     }
 }
 

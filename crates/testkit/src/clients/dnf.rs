@@ -68,7 +68,7 @@ impl Dnf {
         command.args(["--setopt=varsdir=/dev/null", "--setopt=module_platform_id=platform:el9"]);
         command
             .arg(format!("--config={}", place("dnf.conf")))
-            .arg("--noplugins");
+            .arg("--disableplugin=*");
         command.arg(format!("--setopt=cachedir={}", place("cache")));
         command.arg(format!("--setopt=persistdir={}", place("state")));
         command.arg(format!("--setopt=logdir={}", place("log")));

@@ -35,7 +35,7 @@ pub struct Site {
     directory: Option<PathBuf>,
     faults: HashMap<String, (Fault, usize)>,
     credentials: Option<String>,
-    /// Whether answers carry an ETag.
+    /// Whether answers carry an `ETag`.
     pub no_validators: bool,
     /// Milliseconds before each answer.
     pub delay_millis: u64,
