@@ -140,7 +140,7 @@ fn no_client_ever_fails_during_200_publishes() {
         for round in 0..PUBLISHES {
             let name = if round % 2 == 0 { "b" } else { "a" };
             let ran = chantal.run(&["publish", "switch", "r", "--snapshot", name]);
-            if ran.code != 0 || clients.iter().any(|client| client.is_finished()) {
+            if ran.code != 0 || clients.iter().any(std::thread::ScopedJoinHandle::is_finished) {
                 done.store(true, Ordering::Relaxed);
             }
             ran.ok();

@@ -253,7 +253,7 @@ fn measure(bench: &Bench) -> (Vec<Duration>, BTreeMap<String, Duration>) {
         assert!(watched.child.wait().unwrap().success(), "{verb:?}");
         verbs.push(start.elapsed());
         let mut begun: BTreeMap<String, Instant> = BTreeMap::new();
-        for (at, line) in watched.events.iter() {
+        for (at, line) in &watched.events {
             if let Some(step) = step_of(&line, "begin") {
                 begun.insert(step, at);
             } else if let Some(step) = step_of(&line, "end")

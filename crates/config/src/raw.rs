@@ -31,6 +31,7 @@ macro_rules! block {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
+        #[allow(clippy::struct_field_names, reason = "keys are named by the configuration")]
         pub(crate) struct $name {
             $($(#[$field_doc])* #[serde(default, skip_serializing_if = "Option::is_none")] pub(crate) $field: Option<$type>,)*
         }

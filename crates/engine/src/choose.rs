@@ -1,6 +1,6 @@
 //! Which of the listed packages and items belong to the repository, and under which path each package is published.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chantal_formats::{Format, Rule};
 use chantal_model::{Mode, Package, RelPath};
@@ -134,7 +134,7 @@ fn upstream_paths(format: &dyn Format, packages: &[Package]) -> Result<Vec<(u32,
 /// The first free path of each chosen package; files and directories never collide.
 fn free_paths(format: &dyn Format, packages: &[Package], verdicts: &[Verdict]) -> Vec<(u32, RelPath)> {
     let mut taken: HashMap<RelPath, u32> = HashMap::new();
-    let mut directories: HashMap<RelPath, ()> = HashMap::new();
+    let mut directories: HashSet<RelPath> = HashSet::new();
     let mut paths = Vec::new();
     for (index, package) in packages.iter().enumerate() {
         if !verdicts[index].is_chosen() {
@@ -150,10 +150,10 @@ fn free_paths(format: &dyn Format, packages: &[Package], verdicts: &[Verdict]) -
             }
             let parents: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent).collect();
             let free = !taken.contains_key(&path)
-                && !directories.contains_key(&path)
+                && !directories.contains(&path)
                 && parents.iter().all(|parent| !taken.contains_key(parent));
             if free {
-                directories.extend(parents.into_iter().map(|parent| (parent, ())));
+                directories.extend(parents);
                 taken.insert(path.clone(), index as u32);
                 paths.push((index as u32, path));
                 break;

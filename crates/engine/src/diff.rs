@@ -83,7 +83,7 @@ pub(crate) fn pair(removed: Vec<Changed>, added: Vec<Changed>) -> Vec<DiffEntry>
         let longest = from.len().max(to.len());
         let (mut from, mut to) = (from.into_iter(), to.into_iter());
         pairs.extend((0..longest).map(|_| (from.next(), to.next())));
-        pairs.sort_by(|a, b| newest(a).cmp(&newest(b)));
+        pairs.sort_by_cached_key(newest);
         entries.extend(pairs.into_iter().map(|(from, to)| DiffEntry {
             change: change(from.as_ref(), to.as_ref()),
             name: name.clone(),

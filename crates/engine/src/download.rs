@@ -1,7 +1,9 @@
 //! Fetches the packages that the pool lacks, in parallel, each verified before it is stored.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use chantal_catalog::{Catalog, Lease, NewBlob};
 use chantal_fetch::{Client, FetchError, Outcome, Request, resolve};
@@ -65,6 +67,14 @@ pub(crate) struct Downloader<'a> {
 /// A task that ends with its owner.
 struct Task<T>(tokio::task::JoinHandle<T>);
 
+impl<T> Future for Task<T> {
+    type Output = Result<T, tokio::task::JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         self.0.abort();
@@ -99,11 +109,10 @@ impl Downloader<'_> {
         let mut answers = stream::iter(missing)
             .map(|one| {
                 let source = self.source.clone();
-                let mut task = Task(tokio::spawn(async move {
+                Task(tokio::spawn(async move {
                     let answer = source.fetch(&one).await;
                     (one.package, answer)
-                }));
-                async move { (&mut task.0).await }
+                }))
             })
             .buffer_unordered(self.parallel.max(1));
         while let Some(answer) = answers.next().await {

@@ -306,7 +306,11 @@ impl Feed<'_> {
     }
 
     async fn fetch(&self, wanted: &Wanted, url: Url, validators: Option<Validators>) -> Result<Answer, EngineError> {
-        let algorithms: Vec<_> = wanted.promise.iter().flat_map(|promise| promise.algorithms()).collect();
+        let algorithms: Vec<_> = wanted
+            .promise
+            .iter()
+            .flat_map(chantal_model::Promise::algorithms)
+            .collect();
         let mut landing: Incoming = self.landing.incoming(&algorithms).doing("take a metadata file")?;
         let request = Request {
             url,

@@ -63,7 +63,7 @@ pub(crate) async fn record_parts(
         let (files, packages_of, chosen_of) = (files.clone(), packages.clone(), chosen.clone());
         let pass = tokio::task::spawn_blocking(move || pass(format, part, &files, &packages_of, &chosen_of, &send));
         while let Some(batch) = receive.recv().await {
-            let (places, bodies): (Vec<(u32, Sha256)>, Vec<(Sha256, Vec<u8>)>) = batch
+            let (places, bodies): (Vec<_>, Vec<_>) = batch
                 .into_iter()
                 .map(|found| ((found.package, found.digest), (found.digest, found.record)))
                 .unzip();

@@ -76,15 +76,13 @@ struct Recorded<'a> {
     package_count: u64,
 }
 
+/// Takes a member with its record.
+type Take<'a> = dyn FnMut(&Member, Option<&[u8]>) -> Result<(), FormatError> + 'a;
+
 impl Recorded<'_> {
     /// Pages through members of one kind in path order. Later syncs do not change what a revision holds, so pages of
     /// different moments fit each other.
-    fn each(
-        &self,
-        kind: ItemKind,
-        part: Part,
-        take: &mut dyn FnMut(&Member, Option<&[u8]>) -> Result<(), FormatError>,
-    ) -> Result<(), FormatError> {
+    fn each(&self, kind: ItemKind, part: Part, take: &mut Take<'_>) -> Result<(), FormatError> {
         let mut reader = RecordReader::new(self.catalog);
         let mut after: Option<String> = None;
         loop {

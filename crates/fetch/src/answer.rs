@@ -185,6 +185,18 @@ impl<'a> Once<'a> {
         }
     }
 
+    /// A transfer that ended before its time.
+    fn broken(&self, url: &Url, error: &reqwest::Error, got: u64) -> FetchError {
+        let problem = match transport(error) {
+            Problem::Broken(_) => Problem::Short {
+                expected: self.request.promise.as_ref().and_then(|promise| promise.size),
+                got,
+            },
+            other => other,
+        };
+        self.fail(url, problem)
+    }
+
     async fn body(
         &mut self,
         url: Url,
@@ -219,16 +231,7 @@ impl<'a> Once<'a> {
                     }
                     on_bytes(bytes.len() as u64);
                 }
-                Ok(Some(Err(error))) => {
-                    let problem = match transport(&error) {
-                        Problem::Broken(_) => Problem::Short {
-                            expected: self.request.promise.as_ref().and_then(|promise| promise.size),
-                            got: landing.len_bytes(),
-                        },
-                        other => other,
-                    };
-                    return Err(self.fail(&url, problem));
-                }
+                Ok(Some(Err(error))) => return Err(self.broken(&url, &error, landing.len_bytes())),
                 Err(_) => {
                     return Err(self.fail(
                         &url,

@@ -97,7 +97,7 @@ impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = &self.url;
         match &self.problem {
-            Problem::Connect(reason) => write!(f, "{url}: {reason}")?,
+            Problem::Connect(reason) | Problem::Url(reason) => write!(f, "{url}: {reason}")?,
             Problem::Timeout { what, after } => write!(f, "{url}: {what} within {} s", after.as_secs_f64())?,
             Problem::Broken(reason) => write!(f, "{url}: the transfer broke: {reason}")?,
             Problem::Short {
@@ -113,7 +113,6 @@ impl fmt::Display for FetchError {
             Problem::Mismatch(mismatch) => write!(f, "{url}: {mismatch}")?,
             Problem::TooLarge { limit } => write!(f, "{url}: more than the {limit} bytes that may come")?,
             Problem::Redirect(reason) => write!(f, "{url}: redirect refused: {reason}")?,
-            Problem::Url(reason) => write!(f, "{url}: {reason}")?,
             Problem::Local { what, .. } => write!(f, "{url}: cannot {what}")?,
             Problem::Setup(reason) => f.write_str(reason)?,
         }

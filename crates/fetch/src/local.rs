@@ -54,15 +54,10 @@ pub(crate) async fn fetch(
     restart(url, landing)?;
     let mut buffer = vec![0; BUFFER];
     let mut bytes = 0;
-    loop {
-        match file.read(&mut buffer).await.map_err(local)? {
-            0 => break,
-            n => {
-                take(request, landing, &buffer[..n])?;
-                on_bytes(n as u64);
-                bytes += n as u64;
-            }
-        }
+    while let n @ 1.. = file.read(&mut buffer).await.map_err(local)? {
+        take(request, landing, &buffer[..n])?;
+        on_bytes(n as u64);
+        bytes += n as u64;
     }
     finish(request, landing)?;
     Ok(Outcome::Landed(Landed {

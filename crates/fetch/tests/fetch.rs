@@ -1,5 +1,8 @@
 //! What the fetch stage does, proved by the server's own log.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unnecessary_wraps, reason = "a promise is optional in requests")]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 

@@ -91,7 +91,7 @@ name_type! {
         let revision = text.strip_prefix('r').is_some_and(|rest| {
             !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit())
         });
-        let reserved = revision || matches!(text, "latest" | "upstream" | "published") || text.ends_with(".repo");
+        let reserved = revision || matches!(text, "latest" | "upstream" | "published") || std::path::Path::new(text).extension().is_some_and(|suffix| suffix == "repo");
         reserve("snapshot name", text, reserved)
     }
 }

@@ -132,7 +132,7 @@ fn answer(request: &Request, writer: &mut impl Write, shared: &Shared, subject: 
         reply(
             request,
             writer,
-            fault,
+            fault.as_ref(),
             body.and_then(|body| body.bytes()),
             no_validators,
             &mut hit,
@@ -146,106 +146,89 @@ fn answer(request: &Request, writer: &mut impl Write, shared: &Shared, subject: 
     kept
 }
 
-fn reply(
-    request: &Request,
-    writer: &mut impl Write,
-    fault: Option<Fault>,
-    body: Option<Vec<u8>>,
-    no_validators: bool,
-    hit: &mut Hit,
-) -> Option<()> {
-    match &fault {
-        Some(Fault::DropConnection) => return None,
-        Some(Fault::DelayMillis(millis)) => std::thread::sleep(Duration::from_millis(*millis)),
+/// What became of an answer: it is complete and this is how the connection goes on, or there is a body to send.
+enum Early {
+    Answered(Option<()>),
+    GoOn,
+}
+
+/// Faults that need no body.
+fn misbehave(writer: &mut impl Write, fault: Option<&Fault>, hit: &mut Hit) -> Early {
+    match fault {
+        Some(Fault::DropConnection) => Early::Answered(None),
+        Some(Fault::DelayMillis(millis)) => {
+            std::thread::sleep(Duration::from_millis(*millis));
+            Early::GoOn
+        }
         Some(Fault::Status(status, headers)) => {
             hit.status = *status;
             let headers: Vec<(&str, &str)> = headers
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str()))
                 .collect();
-            return send(writer, *status, &headers, b"fault");
+            Early::Answered(send(writer, *status, &headers, b"fault"))
         }
         Some(Fault::RedirectTo(to)) => {
             hit.status = 302;
-            return send(writer, 302, &[("Location", to)], b"");
+            Early::Answered(send(writer, 302, &[("Location", to)], b""))
         }
         Some(Fault::HtmlPage) => {
             hit.status = 200;
-            return send(
-                writer,
-                200,
-                &[("Content-Type", "text/html")],
-                b"<!DOCTYPE html><html><body>Log in</body></html>",
-            );
+            let page = b"<!DOCTYPE html><html><body>Log in</body></html>";
+            Early::Answered(send(writer, 200, &[("Content-Type", "text/html")], page))
         }
         Some(Fault::EndlessChunked) => {
             hit.status = 200;
-            writer
-                .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-                .ok()?;
-            while writer
-                .write_all(b"400\r\n")
-                .and_then(|()| writer.write_all(&[b'x'; 1024]))
-                .and_then(|()| writer.write_all(b"\r\n"))
-                .is_ok()
-            {
+            let _ = writer.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            let chunk = [b"400\r\n".as_slice(), &[b'x'; 1024], b"\r\n"].concat();
+            while writer.write_all(&chunk).is_ok() {
                 hit.bytes_sent += 1024;
             }
-            return None;
+            Early::Answered(None)
         }
-        _ => {}
+        _ => Early::GoOn,
+    }
+}
+
+fn reply(
+    request: &Request,
+    writer: &mut impl Write,
+    fault: Option<&Fault>,
+    body: Option<Vec<u8>>,
+    no_validators: bool,
+    hit: &mut Hit,
+) -> Option<()> {
+    if let Early::Answered(kept) = misbehave(writer, fault, hit) {
+        return kept;
     }
     let Some(mut body) = body else {
         hit.status = 404;
         return send(writer, 404, &[], b"not found");
     };
+    let digest = sha2::Sha256::digest(&body);
     let etag = format!(
-        "\"{:.16x}\"",
-        sha2::Sha256::digest(&body)
-            .iter()
-            .take(8)
-            .fold(0_u64, |n, b| n << 8 | u64::from(*b))
+        "\"{:016x}\"",
+        digest.iter().take(8).fold(0_u64, |n, b| n << 8 | u64::from(*b))
     );
     if !no_validators && request.header("if-none-match") == Some(&etag) {
         hit.status = 304;
         return send(writer, 304, &[("ETag", &etag)], b"");
     }
     if let Some(Fault::CorruptByte(at)) = fault
-        && let Some(byte) = body.get_mut(at)
+        && let Some(byte) = body.get_mut(*at)
     {
         *byte ^= 0xff;
     }
-    let total = body.len();
-    let from = range_start(request, &fault, &etag, total);
+    let from = range_start(request, fault, &etag, body.len());
     hit.status = if from.is_some() { 206 } else { 200 };
-    let shown = if matches!(fault, Some(Fault::WrongContentRange)) {
-        0
-    } else {
-        from.unwrap_or(0)
-    };
-    let body = &body[from.unwrap_or(0)..];
-    let mut head = format!("HTTP/1.1 {} OK\r\nAccept-Ranges: bytes\r\n", hit.status);
-    if !no_validators {
-        head += &format!("ETag: {etag}\r\n");
-    }
-    if from.is_some() {
-        head += &format!("Content-Range: bytes {shown}-{}/{total}\r\n", total - 1);
-    }
-    if matches!(fault, Some(Fault::ContentEncodingGzip)) {
-        head += "Content-Encoding: gzip\r\n";
-    }
-    let extra = if let Some(Fault::WrongLength(extra)) = fault {
-        extra
-    } else {
-        0
-    };
-    head += &format!("Content-Length: {}\r\n\r\n", body.len() + extra);
+    let head = head(hit.status, (!no_validators).then_some(&*etag), from, body.len(), fault);
     writer.write_all(head.as_bytes()).ok()?;
     if request.method == "HEAD" {
         return Some(());
     }
+    let body = &body[from.unwrap_or(0)..];
     let end = match fault {
-        Some(Fault::TruncateAfter(n) | Fault::StallAfter(n)) => n.min(body.len()),
+        Some(Fault::TruncateAfter(n) | Fault::StallAfter(n)) => (*n).min(body.len()),
         _ => body.len(),
     };
     writer.write_all(&body[..end]).ok()?;
@@ -261,8 +244,33 @@ fn reply(
     }
 }
 
+fn head(status: u16, etag: Option<&str>, from: Option<usize>, total: usize, fault: Option<&Fault>) -> String {
+    let mut lines = vec![format!("HTTP/1.1 {status} OK"), "Accept-Ranges: bytes".to_owned()];
+    if let Some(etag) = etag {
+        lines.push(format!("ETag: {etag}"));
+    }
+    if let Some(from) = from {
+        let shown = if matches!(fault, Some(Fault::WrongContentRange)) {
+            0
+        } else {
+            from
+        };
+        lines.push(format!("Content-Range: bytes {shown}-{}/{total}", total - 1));
+    }
+    if matches!(fault, Some(Fault::ContentEncodingGzip)) {
+        lines.push("Content-Encoding: gzip".to_owned());
+    }
+    let extra = if let Some(Fault::WrongLength(extra)) = fault {
+        *extra
+    } else {
+        0
+    };
+    lines.push(format!("Content-Length: {}", total - from.unwrap_or(0) + extra));
+    lines.join("\r\n") + "\r\n\r\n"
+}
+
 /// Where a part begins that the client may have.
-fn range_start(request: &Request, fault: &Option<Fault>, etag: &str, total: usize) -> Option<usize> {
+fn range_start(request: &Request, fault: Option<&Fault>, etag: &str, total: usize) -> Option<usize> {
     if matches!(fault, Some(Fault::IgnoreRange)) || request.header("if-range").is_some_and(|value| value != etag) {
         return None;
     }
@@ -276,12 +284,12 @@ fn range_start(request: &Request, fault: &Option<Fault>, etag: &str, total: usiz
 }
 
 fn send(writer: &mut impl Write, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Option<()> {
-    let mut head = format!("HTTP/1.1 {status} Answer\r\nContent-Length: {}\r\n", body.len());
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    head += "\r\n";
-    writer.write_all(head.as_bytes()).ok()?;
+    let mut lines = vec![
+        format!("HTTP/1.1 {status} Answer"),
+        format!("Content-Length: {}", body.len()),
+    ];
+    lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    writer.write_all((lines.join("\r\n") + "\r\n\r\n").as_bytes()).ok()?;
     if status != 304 {
         writer.write_all(body).ok()?;
     }

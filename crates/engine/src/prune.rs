@@ -1,0 +1,142 @@
+//! Grace: what clients in the middle of a transaction may still ask for, and what nobody needs any more.
+
+use std::collections::HashSet;
+
+use chantal_catalog::Lease;
+use chantal_formats::Format;
+use chantal_model::{RelPath, Step};
+
+use crate::Engine;
+use crate::error::{Doing, EngineError, blocking};
+use crate::site::Place;
+
+impl Engine {
+    /// Names in the entry directory that recently served states still need.
+    pub(crate) async fn carried(
+        &self,
+        place: &Place,
+        format: &dyn Format,
+        entry_dir: &RelPath,
+        now: i64,
+    ) -> Result<HashSet<String>, EngineError> {
+        let mut carried = HashSet::new();
+        let mut seen = HashSet::new();
+        for state in self.catalog.states(&place.key()).await.doing("read publications")? {
+            if state
+                .served_until
+                .is_some_and(|until| until + place.metadata_grace_seconds < now)
+            {
+                continue;
+            }
+            if !seen.insert((state.line, state.revision, state.render_key.clone())) {
+                continue;
+            }
+            for file in self.metadata_of(&state).await? {
+                // A file of fixed name belongs to one state alone: an old signature must not stay beside a new entry.
+                let is_fixed = format.entry_rank(file.path.file_name()).is_some();
+                if !is_fixed && file.path.parent().as_ref() == Some(entry_dir) {
+                    carried.insert(file.path.file_name().to_owned());
+                }
+            }
+        }
+        Ok(carried)
+    }
+
+    /// What each recorded state of a tree still needs, and what only states need whose grace is over.
+    async fn needs(&self, place: &Place, entry_dir: &RelPath, now: i64) -> Result<Needs, EngineError> {
+        let mut needs = Needs::default();
+        let mut seen = HashSet::new();
+        for state in self.catalog.states(&place.key()).await.doing("read publications")? {
+            let retired_for = state.served_until.map_or(0, |until| now - until);
+            let metadata_over = retired_for > place.metadata_grace_seconds;
+            let packages_over = retired_for > place.package_grace_seconds;
+            if !packages_over {
+                needs.generations.insert(state.generation);
+            }
+            if metadata_over && packages_over {
+                needs.states_over.push(state.id);
+            }
+            // A state that was served often is looked up once for each answer to "is its grace over".
+            if !seen.insert((
+                state.line,
+                state.revision,
+                state.render_key.clone(),
+                metadata_over,
+                packages_over,
+            )) {
+                continue;
+            }
+            for file in self.metadata_of(&state).await? {
+                let in_entry_dir = file.path.parent().as_ref() == Some(entry_dir);
+                let is_over = if in_entry_dir { metadata_over } else { packages_over };
+                needs.of(is_over).insert(file.path);
+            }
+            let packages = self.package_paths(&state).await?;
+            needs.of(packages_over).extend(packages);
+        }
+        Ok(needs)
+    }
+
+    /// Removes files whose grace is over. A file that no recorded state ever named is noted when it is first seen and
+    /// removed one package grace later, so that a lost record never breaks a client.
+    pub(crate) async fn prune(&self, place: &Place, entry_dir: &RelPath, lease: &Lease) -> Result<u64, EngineError> {
+        self.progress.begin(Step::Prune, 0);
+        let now = self.clock.now().as_second();
+        let needs = self.needs(place, entry_dir, now).await?;
+        let strays = self.catalog.strays(&place.key()).await.doing("read publications")?;
+        let expired: HashSet<RelPath> = strays
+            .iter()
+            .filter(|(_, seen)| now - **seen > place.package_grace_seconds)
+            .filter_map(|(path, _)| RelPath::parse(path).ok())
+            .collect();
+        let (site, tree, key) = (place.site.clone(), place.tree.clone(), place.key());
+        let states_over = needs.states_over.clone();
+        let (removed, unknown) = blocking(move || {
+            let mut unknown = Vec::new();
+            let mut keep = |path: &RelPath| {
+                let known = needs.over.contains(path) || expired.contains(path);
+                if !known && !needs.kept.contains(path) {
+                    unknown.push(path.to_string());
+                }
+                needs.kept.contains(path) || !known
+            };
+            let pruned = site
+                .prune(&tree, &mut keep)
+                // A client keeps the base URL that it was told as long as its metadata.
+                .and_then(|pruned| {
+                    site.prune_generations(&tree, &|number| needs.generations.contains(&number))?;
+                    Ok(pruned)
+                })
+                .map_err(|source| EngineError::Publish { path: key, source })?;
+            Ok((pruned.removed, unknown))
+        })
+        .await?;
+        self.catalog
+            .save_strays(lease, &place.key(), &unknown, now)
+            .await
+            .doing("note unknown files")?;
+        for state in states_over {
+            self.catalog
+                .drop_state(lease, state)
+                .await
+                .doing("forget a served state")?;
+        }
+        self.progress.end(Step::Prune);
+        Ok(removed)
+    }
+}
+
+/// Names in a tree by whether a served state may still be asked for them.
+#[derive(Default)]
+struct Needs {
+    kept: HashSet<RelPath>,
+    over: HashSet<RelPath>,
+    generations: HashSet<i64>,
+    states_over: Vec<i64>,
+}
+
+impl Needs {
+    fn of(&mut self, is_over: bool) -> &mut HashSet<RelPath> {
+        if is_over { &mut self.over } else { &mut self.kept }
+    }
+}
