@@ -75,7 +75,7 @@ fn modes_are_right(umask: &str, lines: &[&str]) {
     run(&["repo", "sync", "r"]);
     run(&["snapshot", "create", "r", "--name", "first"]);
     run(&["publish", "repo", "r"]);
-    run(&["publish", "snapshot", "r", "first"]);
+    run(&["publish", "snapshot", "r", "--snapshot", "first"]);
     Repository::random(3, 12).write_to(directory.path()).unwrap();
     run(&["repo", "sync", "r"]);
     run(&["publish", "repo", "r"]);

@@ -155,7 +155,8 @@ impl Builder<'_> {
             Ok(id) => id,
             Err(error) => {
                 self.wrong(&[at[0], at[1], "id"], error.to_string(), None);
-                return None;
+                // The rest of the entry is checked all the same, under a name that nothing else has.
+                format!("invalid-{index}").parse().ok()?
             }
         };
         let mode = match settings.mode.unwrap_or(raw::Mode::Filtered) {

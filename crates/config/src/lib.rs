@@ -59,25 +59,31 @@ pub fn load_text(path: &Path, text: String, env: &dyn Fn(&str) -> Option<String>
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let base = absolute.parent().unwrap_or(Path::new("/"));
     let mut config = None;
-    // What the schema refused cannot be read into types; the rest is checked all the same.
-    if findings.is_empty() {
-        match serde_json::from_value::<raw::File>(tree.root.to_json()) {
-            Ok(file) => {
-                let mut builder = build::Builder {
-                    root: &tree.root,
-                    files: &tree.files,
-                    base,
-                    findings: Vec::new(),
-                };
-                config = Some(builder.config(&file));
-                findings = builder.findings;
-            }
-            Err(error) => findings.push(Finding {
-                place: tree.root.place,
-                message: error.to_string(),
-                hint: None,
-            }),
+    // What the schema refused cannot be read into types: it is left out, and the rest is checked all the same.
+    let places: Vec<node::Place> = findings.iter().map(|finding| finding.place).collect();
+    let mut readable = tree.root.without(&places).unwrap_or_else(|| tree.root.clone());
+    if !findings.is_empty() {
+        readable.retain_items("repositories", &|item| {
+            serde_json::from_value::<raw::Repository>(item.to_json()).is_ok()
+        });
+    }
+    match serde_json::from_value::<raw::File>(readable.to_json()) {
+        Ok(file) => {
+            let mut builder = build::Builder {
+                root: &readable,
+                files: &tree.files,
+                base,
+                findings: Vec::new(),
+            };
+            config = Some(builder.config(&file));
+            findings.extend(builder.findings);
         }
+        Err(error) if findings.is_empty() => findings.push(Finding {
+            place: tree.root.place,
+            message: error.to_string(),
+            hint: None,
+        }),
+        Err(_) => {}
     }
     let shown = |findings: Vec<Finding>| -> Vec<Diagnostic> {
         let mut findings = findings;

@@ -87,6 +87,38 @@ impl Node {
         })
     }
 
+    /// Leaves items out of the list under a key.
+    pub(crate) fn retain_items(&mut self, key: &str, keep: &dyn Fn(&Node) -> bool) {
+        let entries = self.entries_mut().into_iter().flatten();
+        for (_, node) in entries.filter(|(name, _)| name.name == key) {
+            if let Value::List(items) = &mut node.value {
+                items.retain(keep);
+            }
+        }
+    }
+
+    /// The tree without values and keys that stand at certain places; `None` if nothing is left.
+    pub(crate) fn without(&self, places: &[Place]) -> Option<Node> {
+        if places.contains(&self.place) && !matches!(self.value, Value::Map(_)) {
+            return None;
+        }
+        let value = match &self.value {
+            Value::List(items) => Value::List(items.iter().filter_map(|item| item.without(places)).collect()),
+            Value::Map(entries) => Value::Map(
+                entries
+                    .iter()
+                    .filter(|(key, _)| !places.contains(&key.place))
+                    .filter_map(|(key, node)| Some((key.clone(), node.without(places)?)))
+                    .collect(),
+            ),
+            other => other.clone(),
+        };
+        Some(Node {
+            place: self.place,
+            value,
+        })
+    }
+
     pub(crate) fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.value {

@@ -11,6 +11,7 @@ use chantal_formats::{Format, Overview};
 use chantal_model::{Mode, Package, RepoId, RevisionNumber, Sha256};
 
 use crate::Engine;
+use crate::check_file_systems;
 use crate::choose::Choice;
 use crate::download::{Downloaded, Downloader, Failure, Missing, Source};
 use crate::error::{Doing, EngineError};
@@ -64,6 +65,7 @@ impl Engine {
     pub async fn sync(&self, id: &RepoId, options: &SyncOptions) -> Result<SyncReport, EngineError> {
         let started = Instant::now();
         let repo = self.ready(id)?;
+        check_file_systems(&self.config, &self.pool)?;
         let format = self.format(repo)?;
         let row = self
             .catalog
@@ -100,6 +102,7 @@ impl Engine {
     /// What [`Engine::sync`] would do now. Changes nothing: metadata goes into a scratch directory.
     pub async fn plan_sync(&self, id: &RepoId, options: &SyncOptions) -> Result<SyncPlan, EngineError> {
         let repo = self.ready(id)?;
+        check_file_systems(&self.config, &self.pool)?;
         let format = self.format(repo)?;
         let scratch = tempfile::tempdir_in(&self.config.storage.temp_path).map_err(|source| EngineError::Io {
             what: "create a directory in",

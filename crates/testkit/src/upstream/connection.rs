@@ -227,6 +227,9 @@ fn reply(
         return Some(());
     }
     let body = &body[from.unwrap_or(0)..];
+    if let Some(Fault::SlowBytes(millis)) = fault {
+        return trickle(writer, body, *millis, hit);
+    }
     let end = match fault {
         Some(Fault::TruncateAfter(n) | Fault::StallAfter(n)) => (*n).min(body.len()),
         _ => body.len(),
@@ -242,6 +245,17 @@ fn reply(
         Some(Fault::TruncateAfter(_) | Fault::WrongLength(_)) => None,
         _ => Some(()),
     }
+}
+
+/// Sends byte by byte, until the client has enough of it.
+fn trickle(writer: &mut impl Write, body: &[u8], millis: u64, hit: &mut Hit) -> Option<()> {
+    for byte in body {
+        writer.write_all(&[*byte]).ok()?;
+        writer.flush().ok()?;
+        hit.bytes_sent += 1;
+        std::thread::sleep(Duration::from_millis(millis));
+    }
+    Some(())
 }
 
 fn head(status: u16, etag: Option<&str>, from: Option<usize>, total: usize, fault: Option<&Fault>) -> String {

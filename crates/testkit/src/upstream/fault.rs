@@ -7,6 +7,8 @@ pub enum Fault {
     TruncateAfter(usize),
     /// Sends so many bytes of the body, then nothing more until the client gives up.
     StallAfter(usize),
+    /// Sends the body byte by byte, so many milliseconds apart.
+    SlowBytes(u64),
     /// Changes the byte at this offset.
     CorruptByte(usize),
     /// Answers with a status and headers.

@@ -1,0 +1,11 @@
+//! Full disks, damaged stores, signals and failing system calls: what is recorded and served stays whole, the exit code
+//! tells what happened, and once the cause is gone the next run finishes without repair.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod bench;
+mod damage;
+mod disk;
+mod injection;
+mod mounts;
+mod signals;
