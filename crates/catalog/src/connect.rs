@@ -71,7 +71,10 @@ impl Catalog {
                 .max_lifetime(None)
         };
         let catalog = Self {
-            writer: pool(1).connect_with(options.clone()).await?,
+            writer: pool(1)
+                .connect_with(options.clone())
+                .await
+                .map_err(|source| opening(path, source))?,
             reader: pool(READERS).connect_lazy_with(options),
             path: path.to_owned(),
         };
@@ -120,4 +123,17 @@ impl Catalog {
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
+}
+
+/// SQLite says only that a file cannot be opened; that no inode is left for its log is found out here.
+fn opening(path: &Path, source: sqlx::Error) -> CatalogError {
+    let error = CatalogError::from(source);
+    let inodes_are_gone = || rustix::fs::statvfs(path).is_ok_and(|stat| stat.f_files > 0 && stat.f_favail == 0);
+    if error.is_unopenable() && inodes_are_gone() {
+        return CatalogError::Open {
+            path: path.to_owned(),
+            source: rustix::io::Errno::NOSPC.into(),
+        };
+    }
+    error
 }

@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+/// `SQLITE_IOERR_SHMSIZE`: the index of the write-ahead log could not grow. SQLite reports a full disk as `SQLITE_FULL`
+/// everywhere but there.
+const NO_ROOM_FOR_INDEX: i32 = 4874;
+
 /// Why the catalog could not do its work. A transaction that failed left nothing behind.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
@@ -70,7 +74,7 @@ impl CatalogError {
         Self::Corrupt { what: what.into() }
     }
 
-    /// The engine's primary result code, where it has one.
+    /// The engine's extended result code, where it has one.
     fn sqlite_code(&self) -> Option<i32> {
         let Self::Sql {
             source: sqlx::Error::Database(error),
@@ -78,10 +82,12 @@ impl CatalogError {
         else {
             return None;
         };
-        error
-            .code()
-            .and_then(|code| code.parse::<i32>().ok())
-            .map(|code| code & 0xff)
+        error.code().and_then(|code| code.parse().ok())
+    }
+
+    /// Whether the engine could not open one of its files.
+    pub(crate) fn is_unopenable(&self) -> bool {
+        self.sqlite_code().is_some_and(|code| code & 0xff == 14)
     }
 
     /// The stable exit code: 2 schema or missing, 6 full, 7 busy, 8 damaged or read-only, else 1.
@@ -90,11 +96,13 @@ impl CatalogError {
             Self::Absent { .. } | Self::Schema { .. } => 2,
             Self::Open { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotFound => 2,
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => 6,
                 _ => 8,
             },
             Self::Busy { .. } | Self::LostLease { .. } => 7,
             Self::Corrupt { .. } => 8,
-            Self::Sql { source } => match self.sqlite_code() {
+            Self::Sql { .. } if self.sqlite_code() == Some(NO_ROOM_FOR_INDEX) => 6,
+            Self::Sql { source } => match self.sqlite_code().map(|code| code & 0xff) {
                 // BUSY and LOCKED; FULL; READONLY, IOERR, CORRUPT, CANTOPEN and NOTADB.
                 Some(5 | 6) => 7,
                 Some(13) => 6,
@@ -114,6 +122,9 @@ impl CatalogError {
                 Self::Schema { .. } => "a newer version of chantal wrote it: use that version",
                 Self::Busy { .. } => "`--wait` waits for it; `chantal repo history` shows what runs",
                 Self::Corrupt { .. } => "`chantal db verify` says what is damaged",
+                Self::Open { .. } | Self::Sql { .. } if self.exit_code() == 6 => {
+                    "free some space on the file system of the database"
+                }
                 Self::Sql { .. } if self.exit_code() == 8 => {
                     "the file is damaged, read-only or no database; restore it from a backup"
                 }

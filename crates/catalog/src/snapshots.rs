@@ -1,5 +1,7 @@
 //! Snapshots: one row and one pin, whatever the size.
 
+use std::collections::HashSet;
+
 use chantal_model::{ItemKind, RevisionNumber, SnapshotName};
 
 use crate::connect::Catalog;
@@ -125,8 +127,14 @@ impl Catalog {
                 .await?;
             sides.push(rows.iter().map(package_row).collect::<Result<Vec<_>, _>>()?);
         }
-        let added = sides.pop().unwrap_or_default();
-        let removed = sides.pop().unwrap_or_default();
+        let mut added = sides.pop().unwrap_or_default();
+        let mut removed = sides.pop().unwrap_or_default();
+        // What left and came back in between did neither.
+        let key = |row: &PackageRow| (row.path.clone(), row.sha256);
+        let back: HashSet<_> = added.iter().map(key).collect();
+        let both: HashSet<_> = removed.iter().map(key).filter(|row| back.contains(row)).collect();
+        added.retain(|row| !both.contains(&key(row)));
+        removed.retain(|row| !both.contains(&key(row)));
         Ok(if from <= to { (removed, added) } else { (added, removed) })
     }
 

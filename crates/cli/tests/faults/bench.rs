@@ -116,6 +116,11 @@ impl Bench {
             .collect()
     }
 
+    /// A file of the second version.
+    pub(crate) fn upstream_file(&self, path: &str) -> Vec<u8> {
+        std::fs::read(self.feeds.path().join("v2").join(path)).unwrap()
+    }
+
     /// What clients see.
     pub(crate) fn tree(&self) -> Tree {
         tree(&self.path(self.layout.published).join("r/latest"))

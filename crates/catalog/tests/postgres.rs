@@ -1,0 +1,153 @@
+//! Every statement is also prepared against a real PostgreSQL, which runs in a temporary directory, on a socket only.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use chantal_catalog::{Catalog, sql};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqlSafeStr};
+
+/// A server that ends with its owner.
+struct Server {
+    child: Child,
+    directory: tempfile::TempDir,
+}
+
+/// The newest server's programs.
+fn programs() -> Option<PathBuf> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path().join("bin"))
+        .filter(|bin| bin.join("initdb").exists())
+        .collect();
+    found.sort();
+    found.pop()
+}
+
+/// PostgreSQL refuses to run as root.
+fn as_postgres(program: &Path) -> Command {
+    let is_root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout == b"0\n");
+    if !is_root {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
+        .arg(program);
+    command
+}
+
+impl Server {
+    fn start(bin: &Path) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir_in("/tmp").unwrap();
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let data = directory.path().join("data");
+        let made = as_postgres(&bin.join("initdb"))
+            .args([
+                "--auth=trust",
+                "--no-sync",
+                "--encoding=UTF8",
+                "--username=postgres",
+                "-D",
+            ])
+            .arg(&data)
+            .current_dir("/")
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let child = as_postgres(&bin.join("postgres"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-k"])
+            .arg(directory.path())
+            .current_dir("/")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, directory }
+    }
+
+    async fn connect(&self) -> PgConnection {
+        let options = PgConnectOptions::new_without_pgpass()
+            .socket(self.directory.path())
+            .username("postgres")
+            .database("postgres");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            match options.connect().await {
+                Ok(connection) => return connection,
+                Err(error) => assert!(Instant::now() < deadline, "the server does not answer: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn every_statement_prepares_on_postgresql() {
+    let Some(bin) = programs() else {
+        assert!(
+            std::env::var_os("CHANTAL_REQUIRE_CLIENTS").is_none(),
+            "no PostgreSQL server is installed"
+        );
+        eprintln!("SKIPPED: no PostgreSQL server is installed");
+        return;
+    };
+    let server = Server::start(&bin);
+    let mut connection = server.connect().await;
+    connection.execute(sql::CREATE_SCHEMA_VERSION).await.unwrap();
+    for migration in Catalog::migrations() {
+        let text = AssertSqlSafe(migration.postgres).into_sql_str();
+        let applied = sqlx::raw_sql(text).execute(&mut connection).await;
+        assert!(applied.is_ok(), "migration {}: {applied:?}", migration.name);
+    }
+    assert!(sql::ALL.len() > 50);
+    let many = sql::many_row_statements();
+    assert!(many.len() > 10);
+    for text in sql::ALL.iter().map(|text| (*text).to_owned()).chain(many) {
+        let prepared = connection.prepare(AssertSqlSafe(text.clone()).into_sql_str()).await;
+        assert!(prepared.is_ok(), "{text}: {}", prepared.err().unwrap());
+    }
+    // A check that cannot fail would be none.
+    let wrong = "SELECT nothing FROM repository WHERE id = $1";
+    assert!(
+        connection
+            .prepare(AssertSqlSafe(wrong.to_owned()).into_sql_str())
+            .await
+            .is_err()
+    );
+    connection.close().await.unwrap();
+}
+
+#[test]
+fn both_engines_have_the_same_tables_and_columns() {
+    let shape = |text: &str| -> Vec<String> {
+        text.lines()
+            .map(|line| {
+                line.replace("INTEGER PRIMARY KEY", "ID")
+                    .replace("BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY", "ID")
+                    .replace(" BLOB", " BYTES")
+                    .replace(" BYTEA", " BYTES")
+            })
+            .collect()
+    };
+    for migration in Catalog::migrations() {
+        assert_eq!(shape(migration.sqlite), shape(migration.postgres), "{}", migration.name);
+    }
+}
