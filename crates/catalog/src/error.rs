@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// `SQLITE_IOERR_SHMSIZE`: the index of the write-ahead log could not grow. SQLite reports a full disk as `SQLITE_FULL`
-/// everywhere but there.
+/// everywhere but there, and a broken disk shows elsewhere first.
 const NO_ROOM_FOR_INDEX: i32 = 4874;
 
 /// Why the catalog could not do its work. A transaction that failed left nothing behind.

@@ -83,7 +83,10 @@ fn modes_are_right(umask: &str, lines: &[&str]) {
     let mut wrong = Vec::new();
     let (files, directories) = published(&chantal.published(), &mut wrong);
     assert_eq!(wrong, Vec::<String>::new(), "{context}");
-    assert!(files > 20 && directories > 5, "{context}: {files} files, {directories} directories");
+    assert!(
+        files > 20 && directories > 5,
+        "{context}: {files} files, {directories} directories"
+    );
     for name in ["chantal.db", "chantal.db-wal", "chantal.db-shm"] {
         let path = chantal.path().join(name);
         if path.exists() {

@@ -49,7 +49,8 @@ impl Engine {
                 bytes: damage.size,
             });
         }
-        problems.sort_by(|a, b| (&a.blob, &a.kind).cmp(&(&b.blob, &b.kind)));
+        // A truncated blob is an altered one too: the kind that says more comes first and stays.
+        problems.sort_by(|a, b| (&a.blob, &b.kind).cmp(&(&b.blob, &a.kind)));
         problems.dedup_by(|b, a| a.blob == b.blob && a.kind == "truncated");
         Ok(problems)
     }

@@ -1,8 +1,8 @@
 //! One attempt: request, redirects, body.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use chantal_model::Landing;
+use chantal_model::{Landing, Mismatch};
 use futures_util::StreamExt;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Response, StatusCode};
@@ -12,6 +12,8 @@ use crate::client::{Inner, Landed, Outcome, Request, Validators, finish, take};
 use crate::error::{FetchError, Problem, transport};
 use crate::local::restart;
 use crate::options::Auth;
+use crate::pace::Pace;
+use crate::resolve::has_control;
 
 /// The most redirects that are followed.
 const MAX_REDIRECTS: usize = 5;
@@ -57,6 +59,11 @@ impl<'a> Once<'a> {
         on_bytes: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<Outcome, Failure> {
         let mut url = self.request.url.clone();
+        if has_control(&url) {
+            return Err(self
+                .fail(&url, Problem::Url("control characters in the URL".into()))
+                .into());
+        }
         if self.resume.is_none() {
             restart(&url, landing)?;
         }
@@ -87,9 +94,7 @@ impl<'a> Once<'a> {
                     }
                     if code == 416 {
                         self.resume = None;
-                        return Err(self
-                            .fail(&url, Problem::Broken("the server cannot resume".into()))
-                            .into());
+                        return Err(self.fail(&url, ends_here(self.request, landing.len_bytes())).into());
                     }
                     return Err(Failure {
                         retry_after: retry_after(response.headers()),
@@ -153,7 +158,7 @@ impl<'a> Once<'a> {
                 },
             )),
             Ok(Err(error)) if error.is_builder() => {
-                Err(self.fail(url, Problem::Setup(format!("bad request: {error}"))))
+                Err(self.fail(url, Problem::Setup(format!("bad request: {}", error.without_url()))))
             }
             Ok(Err(error)) => Err(self.fail(url, transport(&error))),
             Err(_) => Err(self.fail(
@@ -176,8 +181,11 @@ impl<'a> Once<'a> {
             return refuse("it names no place".into());
         };
         let Ok(to) = from.join(location) else {
-            return refuse(format!("{location:?} is no URL"));
+            return refuse("it names no URL".into());
         };
+        if has_control(&to) {
+            return refuse("control characters in its URL".into());
+        }
         match (from.scheme(), to.scheme()) {
             ("https", "http") => refuse("it leads from https to http".into()),
             (_, "http" | "https") => Ok(to),
@@ -197,6 +205,40 @@ impl<'a> Once<'a> {
         self.fail(url, problem)
     }
 
+    /// Compares the length that the server states with what may come, before anything lands.
+    fn announced(&self, url: &Url, response: &Response, landed: u64) -> Result<(), FetchError> {
+        let Some(length) = response.content_length() else {
+            return Ok(());
+        };
+        let actual = landed.saturating_add(length);
+        match promised_size(self.request) {
+            Some(expected) if expected != actual => {
+                Err(self.fail(url, Problem::Mismatch(Mismatch::Size { expected, actual })))
+            }
+            None if actual > self.request.limit_bytes => Err(self.fail(
+                url,
+                Problem::TooLarge {
+                    limit: self.request.limit_bytes,
+                },
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes sure that an answer goes on where the landing stands, emptying it for a whole file.
+    fn begin(&self, url: &Url, response: &Response, landing: &mut dyn Landing) -> Result<(), FetchError> {
+        if response.status() == StatusCode::PARTIAL_CONTENT {
+            let expected = format!("bytes {}-", landing.len_bytes());
+            let range = text(response.headers(), &header::CONTENT_RANGE).unwrap_or_default();
+            if self.resume.is_none() || !range.starts_with(&expected) {
+                return Err(self.fail(url, Problem::Broken(format!("asked for {expected:?}, got {range:?}"))));
+            }
+        } else {
+            restart(url, landing)?;
+        }
+        self.announced(url, response, landing.len_bytes())
+    }
+
     async fn body(
         &mut self,
         url: Url,
@@ -204,49 +246,20 @@ impl<'a> Once<'a> {
         landing: &mut dyn Landing,
         on_bytes: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<Outcome, FetchError> {
-        let headers = response.headers();
-        let validators = validators(headers);
-        let content_type = text(headers, &header::CONTENT_TYPE);
-        if response.status() == StatusCode::PARTIAL_CONTENT {
-            let expected = format!("bytes {}-", landing.len_bytes());
-            let range = text(headers, &header::CONTENT_RANGE).unwrap_or_default();
-            if self.resume.is_none() || !range.starts_with(&expected) {
-                self.resume = None;
-                return Err(self.fail(&url, Problem::Broken(format!("asked for {expected:?}, got {range:?}"))));
-            }
-        } else {
-            restart(&url, landing)?;
+        if let Err(error) = self.begin(&url, &response, landing) {
+            self.resume = None;
+            return Err(error);
         }
-        self.resume = strong(&validators);
-        let idle = self.inner.options.idle_timeout;
-        let mut stream = response.bytes_stream();
-        loop {
-            match tokio::time::timeout(idle, stream.next()).await {
-                Ok(None) => break,
-                Ok(Some(Ok(bytes))) => {
-                    self.fetched += bytes.len() as u64;
-                    if let Err(error) = take(self.request, landing, &bytes) {
-                        self.resume = None;
-                        return Err(error);
-                    }
-                    on_bytes(bytes.len() as u64);
-                }
-                Ok(Some(Err(error))) => return Err(self.broken(&url, &error, landing.len_bytes())),
-                Err(_) => {
-                    return Err(self.fail(
-                        &url,
-                        Problem::Timeout {
-                            what: "the transfer stood still: no byte",
-                            after: idle,
-                        },
-                    ));
-                }
-            }
+        let validators = validators(response.headers());
+        let content_type = text(response.headers(), &header::CONTENT_TYPE);
+        self.resume = resumable(&validators, self.request);
+        self.drain(&url, response, landing, on_bytes).await?;
+        if let Some(expected) = promised_size(self.request).filter(|expected| landing.len_bytes() < *expected) {
+            let (expected, got) = (Some(expected), landing.len_bytes());
+            return Err(self.fail(&url, Problem::Short { expected, got }));
         }
         if let Err(error) = finish(self.request, landing) {
-            if landing.len_bytes() == 0 {
-                self.resume = None;
-            }
+            self.resume = None;
             return Err(error);
         }
         Ok(Outcome::Landed(Landed {
@@ -257,6 +270,56 @@ impl<'a> Once<'a> {
             attempts: 1,
         }))
     }
+
+    /// Lands a body until it ends, stands still or crawls.
+    async fn drain(
+        &mut self,
+        url: &Url,
+        response: Response,
+        landing: &mut dyn Landing,
+        on_bytes: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), FetchError> {
+        let idle = self.inner.options.idle_timeout;
+        let mut pace = Pace::new(idle * 2);
+        let mut stream = response.bytes_stream();
+        loop {
+            let asked = Instant::now();
+            let bytes = match tokio::time::timeout(idle, stream.next()).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(Ok(bytes))) => bytes,
+                Ok(Some(Err(error))) => return Err(self.broken(url, &error, landing.len_bytes())),
+                Err(_) => {
+                    let what = "the transfer stood still: no byte";
+                    return Err(self.fail(url, Problem::Timeout { what, after: idle }));
+                }
+            };
+            let waited = asked.elapsed();
+            let count = bytes.len() as u64;
+            self.fetched += count;
+            if let Err(error) = take(self.request, landing, &bytes) {
+                self.resume = None;
+                return Err(error);
+            }
+            on_bytes(count);
+            if !pace.is_kept(waited, count) {
+                let what = "the transfer crawls: less than 1 KiB a second came";
+                let after = pace.window();
+                return Err(self.fail(url, Problem::Timeout { what, after }));
+            }
+        }
+    }
+}
+
+/// What it means that nothing follows what has landed.
+fn ends_here(request: &Request, actual: u64) -> Problem {
+    match promised_size(request) {
+        Some(expected) if expected != actual => Problem::Mismatch(Mismatch::Size { expected, actual }),
+        _ => Problem::Broken("the server cannot resume".into()),
+    }
+}
+
+fn promised_size(request: &Request) -> Option<u64> {
+    request.promise.as_ref().and_then(|promise| promise.size)
 }
 
 fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
@@ -274,12 +337,18 @@ fn validators(headers: &HeaderMap) -> Validators {
 }
 
 /// A validator by which a server can tell that a part belongs to the same bytes (RFC 9110, section 13.1.5).
-fn strong(validators: &Validators) -> Option<String> {
+///
+/// Two versions of a file can share a date, so a date is only trusted where a promised digest has the last word.
+fn resumable(validators: &Validators, request: &Request) -> Option<String> {
+    let has_digest = request
+        .promise
+        .as_ref()
+        .is_some_and(|promise| !promise.digests.is_empty());
     validators
         .etag
         .clone()
         .filter(|etag| !etag.starts_with("W/"))
-        .or_else(|| validators.last_modified.clone())
+        .or_else(|| validators.last_modified.clone().filter(|_| has_digest))
 }
 
 /// The pause that a server asks for, in seconds; dates are not understood and mean the client's own pause.
@@ -289,4 +358,33 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         .parse()
         .ok()
         .map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use chantal_model::{Promise, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn a_date_holds_parts_together_only_under_a_promised_digest() {
+        let mut request = Request {
+            url: "http://h/x".parse().unwrap(),
+            promise: None,
+            limit_bytes: 1,
+            validators: None,
+        };
+        let mut validators = Validators {
+            etag: Some("W/\"weak\"".into()),
+            last_modified: Some("Mon, 01 Jan 2024 00:00:00 GMT".into()),
+        };
+        assert_eq!(resumable(&validators, &request), None);
+        request.promise = Some(Promise {
+            size: None,
+            digests: vec![Sha256::of(b"x").into()],
+        });
+        assert_eq!(resumable(&validators, &request), validators.last_modified);
+        validators.etag = Some("\"strong\"".into());
+        assert_eq!(resumable(&validators, &request), validators.etag);
+    }
 }

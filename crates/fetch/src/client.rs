@@ -182,18 +182,8 @@ pub(crate) fn take(request: &Request, landing: &mut dyn Landing, bytes: &[u8]) -
 /// Compares what landed with its promise.
 pub(crate) fn finish(request: &Request, landing: &mut dyn Landing) -> Result<(), FetchError> {
     let Some(promise) = &request.promise else { return Ok(()) };
-    let got = landing.len_bytes();
-    if promise.size.is_some_and(|expected| got < expected) {
-        return Err(FetchError::new(
-            &request.url,
-            Problem::Short {
-                expected: promise.size,
-                got,
-            },
-        ));
-    }
     let (sha256, others) = landing.digests();
-    if let Err(mismatch) = promise.check(got, sha256, &others) {
+    if let Err(mismatch) = promise.check(landing.len_bytes(), sha256, &others) {
         local::restart(&request.url, landing)?;
         return Err(FetchError::new(&request.url, Problem::Mismatch(mismatch)));
     }
@@ -280,4 +270,30 @@ fn proxies(
         builder = builder.proxy(finish(reqwest::Proxy::https(url.as_str()).map_err(wrong)?));
     }
     Ok(builder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_stay_bounded() {
+        let base = Duration::from_millis(500);
+        for (attempt, doubled) in [(1, 0.5), (2, 1.0), (3, 2.0), (7, 30.0), (u32::MAX, 30.0)] {
+            let seconds = pause(base, attempt, None).as_secs_f64();
+            assert!(
+                (doubled * 0.75..=doubled * 1.25).contains(&seconds),
+                "attempt {attempt}: {seconds} s"
+            );
+        }
+    }
+
+    #[test]
+    fn a_server_gets_the_pause_that_it_asks_for_up_to_a_minute() {
+        let base = Duration::from_millis(1);
+        let asked = |seconds| pause(base, 1, Some(Duration::from_secs(seconds)));
+        assert_eq!(asked(7), Duration::from_secs(7));
+        assert_eq!(asked(1_000_000_000), Duration::from_secs(60));
+        assert!(asked(0) > Duration::ZERO);
+    }
 }

@@ -24,7 +24,7 @@ pub enum Kind {
     Local,
 }
 
-/// Why something could not be fetched. URLs are without credentials.
+/// Why something could not be fetched. URLs are without credentials and without the values of their query.
 #[derive(Debug)]
 pub struct FetchError {
     pub(crate) url: String,
@@ -109,6 +109,7 @@ impl fmt::Display for FetchError {
             Problem::Short { expected: None, got } => write!(f, "{url}: the transfer ended after {got} bytes")?,
             Problem::Status(429) => write!(f, "{url}: the server asks to slow down (HTTP 429)")?,
             Problem::Status(status) => write!(f, "{url}: the server answers HTTP {status}")?,
+            Problem::Credentials(407) => write!(f, "{url}: the proxy refuses the credentials (HTTP 407)")?,
             Problem::Credentials(status) => write!(f, "{url}: credentials refused (HTTP {status})")?,
             Problem::Mismatch(mismatch) => write!(f, "{url}: {mismatch}")?,
             Problem::TooLarge { limit } => write!(f, "{url}: more than the {limit} bytes that may come")?,
@@ -132,7 +133,7 @@ impl std::error::Error for FetchError {
     }
 }
 
-/// A URL without credentials.
+/// A URL without credentials; of its query, which may hold a token, only the names are kept.
 pub(crate) fn masked(url: &url::Url) -> String {
     let mut url = url.clone();
     if !url.username().is_empty() || url.password().is_some() {
@@ -140,6 +141,18 @@ pub(crate) fn masked(url: &url::Url) -> String {
         let _ = url.set_username("");
         let _ = url.set_password(None);
     }
+    let query = url.query().filter(|query| !query.is_empty()).map(|query| {
+        let names: Vec<String> = query
+            .split('&')
+            .map(|pair| {
+                pair.split_once('=')
+                    .map_or("***".into(), |(name, _)| format!("{name}=***"))
+            })
+            .collect();
+        names.join("&")
+    });
+    url.set_query(query.as_deref());
+    url.set_fragment(None);
     url.into()
 }
 

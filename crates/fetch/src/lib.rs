@@ -11,6 +11,7 @@ mod error;
 mod gate;
 mod local;
 mod options;
+mod pace;
 mod resolve;
 
 pub use client::{Client, Landed, Outcome, Request, Validators};

@@ -27,15 +27,17 @@ pub(crate) async fn fetch(
             source,
         })
     };
-    let mut file = match tokio::fs::File::open(&path).await {
-        Ok(file) => file,
+    // Asked before it is opened: opening a pipe waits for somebody who writes.
+    let meta = match tokio::fs::metadata(&path).await {
+        Ok(meta) => meta,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Outcome::Absent { status: 404 }),
         Err(error) => return Err(local(error)),
     };
-    let meta = file.metadata().await.map_err(local)?;
     if !meta.is_file() {
         return Ok(Outcome::Absent { status: 404 });
     }
+    let mut file = tokio::fs::File::open(&path).await.map_err(local)?;
+    let meta = file.metadata().await.map_err(local)?;
     let etag = format!(
         "\"{}.{}-{}-{}\"",
         meta.mtime(),

@@ -61,7 +61,7 @@ pub struct ClientOptions {
     pub proxy: ProxyOptions,
     /// How long connecting may take.
     pub connect_timeout: Duration,
-    /// How long a transfer may stand still.
+    /// How long a transfer may stand still. It may crawl below 1 KiB a second for twice as long.
     pub idle_timeout: Duration,
     /// How long an answer's first byte may take.
     pub total_timeout: Duration,

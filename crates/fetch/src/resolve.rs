@@ -36,8 +36,7 @@ pub fn resolve(base: &Url, xml_base: Option<&str>, href: &str) -> Result<Url, Re
             (_, "http" | "https") | ("file", "file") => {}
             (_, other) => return Err(ResolveError::Scheme(other.to_owned())),
         }
-        let decoded = percent_encoding::percent_decode_str(next.path()).collect::<Vec<u8>>();
-        if decoded.iter().any(u8::is_ascii_control) {
+        if has_control(&next) {
             return Err(ResolveError::Control);
         }
         at = if is_base { directory(next) } else { next };
@@ -49,6 +48,11 @@ pub fn resolve(base: &Url, xml_base: Option<&str>, href: &str) -> Result<Url, Re
         at.set_query(Some(query));
     }
     Ok(at)
+}
+
+/// Whether a URL's path holds control characters once it is decoded.
+pub(crate) fn has_control(url: &Url) -> bool {
+    percent_encoding::percent_decode_str(url.path()).any(|byte| byte.is_ascii_control())
 }
 
 /// A URL whose path ends with a slash.

@@ -210,7 +210,13 @@ async fn a_local_file_that_is_too_short_is_refused() {
 async fn a_local_pipe_is_not_waited_for() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&path)
+            .status()
+            .unwrap()
+            .success()
+    );
     let url: url::Url = format!("file://{}", path.display()).parse().unwrap();
     let client = Client::new(ClientOptions::new(url.clone())).unwrap();
     let request = Request {

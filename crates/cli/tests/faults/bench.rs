@@ -189,7 +189,11 @@ impl Bench {
         self.check_new_tree(context);
         for verb in [["pool", "verify"], ["db", "verify"]] {
             let output = self.chantal.run(&verb);
-            assert_eq!(output.code, 0, "{context}: {verb:?}: {}{}", output.stdout, output.stderr);
+            assert_eq!(
+                output.code, 0,
+                "{context}: {verb:?}: {}{}",
+                output.stdout, output.stderr
+            );
         }
         assert_eq!(leftovers(self.chantal.path()), Vec::<PathBuf>::new(), "{context}");
     }
@@ -214,7 +218,9 @@ pub(crate) fn leftovers(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_ours = [".stage-", ".gone-", ".new-"].iter().any(|start| name.starts_with(start));
+        let is_ours = [".stage-", ".gone-", ".new-"]
+            .iter()
+            .any(|start| name.starts_with(start));
         if is_ours || directory.ends_with("pool/tmp") {
             found.push(entry.path());
         } else if entry.file_type().unwrap().is_dir() {

@@ -46,14 +46,20 @@ fn run_on_a_full_disk(bench: &Bench, context: &str, fill: impl FnOnce(&Path) -> 
         assert_eq!(bench.revision(), revision, "{context}: nothing is recorded");
     }
     bench.recovers(context);
-    Some(format!("{}: {}", verb.join(" "), output.stderr.lines().next().unwrap_or_default()))
+    Some(format!(
+        "{}: {}",
+        verb.join(" "),
+        output.stderr.lines().next().unwrap_or_default()
+    ))
 }
 
 #[test]
 fn a_full_disk_stops_a_run_and_the_next_one_finishes() {
     let mut failures = Vec::new();
     for free in [0, 16, 48, 96, 128, 160, 192, 256, 384, 512, 1024, 4096].map(|kib| kib << 10) {
-        let Some((_mount, bench)) = on_disk(ONE_DISK, "size=32m") else { return };
+        let Some((_mount, bench)) = on_disk(ONE_DISK, "size=32m") else {
+            return;
+        };
         let context = format!("{free} bytes free");
         let failure = run_on_a_full_disk(&bench, &context, |disk| fill_bytes(disk, free));
         println!("{context}: {failure:?}");
@@ -67,7 +73,9 @@ fn a_full_disk_stops_a_run_and_the_next_one_finishes() {
 fn a_disk_without_inodes_stops_a_run_and_the_next_one_finishes() {
     let mut failures = Vec::new();
     for free in [0, 1, 3, 6, 12, PACKAGES as u64 + 1, 30, 40, 60, 400] {
-        let Some((_mount, bench)) = on_disk(ONE_DISK, "size=32m,nr_inodes=1000") else { return };
+        let Some((_mount, bench)) = on_disk(ONE_DISK, "size=32m,nr_inodes=1000") else {
+            return;
+        };
         let context = format!("{free} inodes free");
         let failure = run_on_a_full_disk(&bench, &context, |disk| fill_inodes(disk, free));
         println!("{context}: {failure:?}");
@@ -86,7 +94,9 @@ fn a_full_disk_below_the_database_alone_records_nothing() {
     };
     let mut stopped = 0;
     for free in [0, 8, 32, 64, 128].map(|kib| kib << 10) {
-        let Some((_mount, bench)) = on_disk(layout(), "size=16m") else { return };
+        let Some((_mount, bench)) = on_disk(layout(), "size=16m") else {
+            return;
+        };
         let context = format!("{free} bytes free for the database");
         let failure = run_on_a_full_disk(&bench, &context, |disk| fill_bytes(disk, free));
         stopped += usize::from(failure.is_some());
@@ -104,7 +114,9 @@ fn a_full_disk_below_the_trees_alone_keeps_the_old_one_served() {
     };
     let mut stopped = 0;
     for free in [0, 16, 48, 96, 160].map(|kib| kib << 10) {
-        let Some((_mount, bench)) = on_disk(layout(), "size=16m") else { return };
+        let Some((_mount, bench)) = on_disk(layout(), "size=16m") else {
+            return;
+        };
         let context = format!("{free} bytes free for trees");
         let failure = run_on_a_full_disk(&bench, &context, |disk| fill_bytes(disk, free));
         if let Some(failure) = &failure {
@@ -120,30 +132,51 @@ fn a_full_disk_below_the_trees_alone_keeps_the_old_one_served() {
 fn pool_and_trees_on_two_disks_are_refused_before_anything_is_fetched() {
     let chantal = Chantal::new(env!("CARGO_BIN_EXE_chantal"));
     let disk = chantal.path().join("disk");
-    let Some(_mount) = Mount::tmpfs(&disk, "size=16m") else { return };
+    let Some(_mount) = Mount::tmpfs(&disk, "size=16m") else {
+        return;
+    };
     let layout = Layout {
         published: "disk/published",
         ..Layout::default()
     };
     let bench = Bench::in_directory(chantal, layout);
-    for verb in [&["init"][..], &["repo", "sync", "r"], &["repo", "sync", "r", "--dry-run"]] {
+    for verb in [
+        &["init"][..],
+        &["repo", "sync", "r"],
+        &["repo", "sync", "r", "--dry-run"],
+    ] {
         let refused = bench.chantal.run(verb).expect(2);
         let pool_mount = format!("(on {})", topmost_of_its_mount(&bench.chantal.path().join("state")));
         let tree_mount = format!("(on {})", disk.display());
         for wanted in [pool_mount.as_str(), &tree_mount, "link_mode"] {
-            assert!(refused.stderr.contains(wanted), "{verb:?}: no {wanted}: {}", refused.stderr);
+            assert!(
+                refused.stderr.contains(wanted),
+                "{verb:?}: no {wanted}: {}",
+                refused.stderr
+            );
         }
     }
-    assert!(bench.upstream.log().is_empty(), "something was fetched: {:?}", bench.upstream.log());
+    assert!(
+        bench.upstream.log().is_empty(),
+        "something was fetched: {:?}",
+        bench.upstream.log()
+    );
 
     bench.configure("copy");
     let bench = bench.serve();
-    assert_eq!(bench.tree().keys().filter(|path| path.ends_with(".rpm")).count(), PACKAGES);
+    assert_eq!(
+        bench.tree().keys().filter(|path| path.ends_with(".rpm")).count(),
+        PACKAGES
+    );
     bench.recovers("link_mode copy");
 }
 
 /// Where the file system of a directory is mounted.
 fn topmost_of_its_mount(directory: &Path) -> String {
-    let output = std::process::Command::new("stat").args(["-c", "%m"]).arg(directory).output().unwrap();
+    let output = std::process::Command::new("stat")
+        .args(["-c", "%m"])
+        .arg(directory)
+        .output()
+        .unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -21,7 +21,10 @@ impl Mount {
     }
 
     pub(crate) fn remount(&self, options: &str) {
-        assert!(mount(&["-o", &format!("remount,{options}")], &self.path), "remount {options}");
+        assert!(
+            mount(&["-o", &format!("remount,{options}")], &self.path),
+            "remount {options}"
+        );
     }
 }
 

@@ -20,7 +20,10 @@ fn stopped_in_a_download(bench: &Bench, signal: &str) -> i32 {
         event["event"] == "begin" && event["step"] == "download"
     });
     assert!(begun, "no download began");
-    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    let sent = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(sent.success());
     let said: Vec<String> = lines.map_while(Result::ok).collect();
     // Where the signal was faster than the request.
@@ -39,7 +42,10 @@ fn a_signal_during_a_download_rolls_back_and_the_next_run_finishes() {
         assert_eq!(bench.revision(), revision, "{signal}");
         assert_eq!(bench.tree(), old, "{signal}");
         bench.chantal.run(&["pool", "verify"]).ok();
-        assert!(leftovers(bench.chantal.path()).is_empty(), "{signal}: temporary files are removed");
+        assert!(
+            leftovers(bench.chantal.path()).is_empty(),
+            "{signal}: temporary files are removed"
+        );
         // A stopped run is no failure: the next one is not refused for what it held.
         bench.recovers(signal);
     }

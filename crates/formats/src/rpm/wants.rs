@@ -23,15 +23,10 @@ pub(super) fn wants(have: &dyn Fetched, request: &ReadRequest) -> Result<Vec<Wan
     }
     let repomd = repomd::fetched(have)?;
     let mut wanted = Vec::new();
-    let asc = format!("{ENTRY_PATH}.asc");
-    wanted.push(unpromised(
-        "repomd.asc",
-        &asc,
-        Role::Signature,
-        SIGNATURE_BYTES,
-        mirror,
-    )?);
     if mirror {
+        // Generated metadata have a signature of their own, or none.
+        let asc = format!("{ENTRY_PATH}.asc");
+        wanted.push(unpromised("repomd.asc", &asc, Role::Signature, SIGNATURE_BYTES, true)?);
         let key = format!("{ENTRY_PATH}.key");
         wanted.push(unpromised("repomd.key", &key, Role::Metadata, SIGNATURE_BYTES, true)?);
     }

@@ -1,0 +1,57 @@
+//! Whether a transfer goes on fast enough to be waited for.
+
+use std::time::Duration;
+
+/// The slowest transfer that is worth a connection.
+const MIN_BYTES_PER_SECOND: f64 = 1024.0;
+
+/// What came lately, and how long it was waited for.
+///
+/// Only waiting counts: a slow disk is not the server's fault.
+pub(crate) struct Pace {
+    window: Duration,
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    /// Judges a transfer whenever it was waited for as long as `window`.
+    pub(crate) fn new(window: Duration) -> Self {
+        Self {
+            window,
+            waited: Duration::ZERO,
+            bytes: 0,
+        }
+    }
+
+    /// How long a transfer may crawl.
+    pub(crate) fn window(&self) -> Duration {
+        self.window
+    }
+
+    /// Takes note of a piece; whether the transfer is fast enough.
+    pub(crate) fn is_kept(&mut self, waited: Duration, bytes: u64) -> bool {
+        self.waited += waited;
+        self.bytes += bytes;
+        if self.waited < self.window {
+            return true;
+        }
+        let is_kept = self.bytes as f64 >= MIN_BYTES_PER_SECOND * self.waited.as_secs_f64();
+        (self.waited, self.bytes) = (Duration::ZERO, 0);
+        is_kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_is_judged_by_its_last_window_only() {
+        let mut pace = Pace::new(Duration::from_secs(60));
+        assert!(pace.is_kept(Duration::from_secs(60), 1 << 30));
+        assert!(pace.is_kept(Duration::from_secs(59), 1));
+        assert!(!pace.is_kept(Duration::from_secs(1), 1));
+        assert!(pace.is_kept(Duration::from_secs(60), 60 * 1024));
+    }
+}
