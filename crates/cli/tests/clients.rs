@@ -231,36 +231,86 @@ fn zypper_refreshes_and_installs() {
     );
 }
 
+/// The lines of the documented `server` block that do not depend on the place.
+fn documented_nginx() -> String {
+    let guide = chantal_testkit::needs::workspace().join("docs/guides/web-server.md");
+    let text = std::fs::read_to_string(guide).unwrap();
+    let block = text.split("```nginx\n").nth(1).unwrap().split("```").next().unwrap();
+    let lines = block.lines().skip(1).filter(|line| {
+        let line = line.trim();
+        !["listen", "server_name", "root"]
+            .iter()
+            .any(|word| line.starts_with(word))
+    });
+    let mut lines: Vec<&str> = lines.collect();
+    lines.pop();
+    lines.join("\n")
+}
+
+/// Status and headers of an answer.
+fn head(url: &str) -> (u16, String) {
+    use std::io::{Read, Write};
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = text.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, text.split("\r\n\r\n").next().unwrap().to_lowercase())
+}
+
 #[test]
-fn nginx_as_nobody_can_read_every_file() {
+fn nginx_as_nobody_serves_every_file_with_the_documented_headers() {
+    use std::os::unix::fs::PermissionsExt;
     if !need(Nginx::available() && is_root(), "nginx, as root") {
         return;
     }
-    let bench = Bench::published(&Repository::sample(), &[]);
-    let (root, served) = (tempfile::tempdir().unwrap(), bench.chantal.published());
-    let mut open = bench.chantal.path();
-    loop {
-        use std::os::unix::fs::PermissionsExt;
-        if open == std::env::temp_dir() {
-            break;
-        }
-        std::fs::set_permissions(open, std::fs::Permissions::from_mode(0o755)).unwrap();
-        open = open.parent().unwrap();
-    }
-    let nginx = Nginx::serve(&served, root.path());
-    for path in bench
+    let placeholder = "publish: {base_url: \"http://mirror.example.org/\"}\n";
+    let bench = Bench::new(&Repository::sample(), &[], placeholder);
+    let mut command = std::process::Command::new("sh");
+    let config = bench.chantal.config_path();
+    // The published modes must not depend on the umask of whoever publishes.
+    let ran = command
+        .args(["-c", "umask 0077; exec \"$0\" --config \"$1\" repo sync r --publish"])
+        .arg(env!("CARGO_BIN_EXE_chantal"))
+        .arg(&config)
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    std::fs::set_permissions(bench.chantal.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let work = tempfile::tempdir().unwrap();
+    let nginx = Nginx::serve_with(&bench.chantal.published(), work.path(), &documented_nginx());
+    let mut files: Vec<String> = bench
         .chantal
         .published_digests("r/latest")
-        .keys()
-        .filter(|path| !path.starts_with('.'))
-    {
-        let url = nginx.url(&format!("/r/latest/{path}"));
-        let status = std::process::Command::new("curl")
-            .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", &url])
-            .output()
-            .unwrap();
-        assert_eq!(String::from_utf8_lossy(&status.stdout), "200", "{path}");
+        .into_keys()
+        .map(|path| format!("latest/{path}"))
+        .collect();
+    files.extend(["r.repo", "mirrorlist", "gen/1/repodata/repomd.xml"].map(str::to_owned));
+    let mut immutable = 0;
+    for path in &files {
+        let (status, headers) = head(&nginx.url(&format!("/r/{path}")));
+        if path.rsplit('/').next().unwrap().starts_with('.') {
+            assert_eq!(status, 404, "{path}");
+            continue;
+        }
+        assert_eq!(status, 200, "{path}: {headers}");
+        let is_fixed = ["repomd.xml", "mirrorlist", "r.repo"]
+            .iter()
+            .any(|name| path.ends_with(name));
+        let digest_named = path.contains("/repodata/") && path.rsplit('/').next().unwrap().len() > 64;
+        let expected = if path.ends_with(".rpm") || digest_named {
+            immutable += 1;
+            "immutable"
+        } else {
+            assert!(is_fixed || path.contains("repodata/"), "{path}");
+            "no-cache"
+        };
+        assert!(headers.contains(expected), "{path}: {headers}");
     }
+    assert!(immutable > 10, "{immutable}");
 }
 
 #[test]

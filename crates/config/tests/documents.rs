@@ -70,7 +70,11 @@ fn compare(path: &str, expected: &str) {
         std::fs::write(&path, expected).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == expected, "{} is out of date: `make docs` writes it anew", path.display());
+    assert!(
+        found == expected,
+        "{} is out of date: `make docs` writes it anew",
+        path.display()
+    );
 }
 
 #[test]
