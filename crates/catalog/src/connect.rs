@@ -37,22 +37,7 @@ const BUSY: Duration = Duration::from_secs(60);
 impl Catalog {
     /// Opens the database; it is readable by its owner only.
     pub async fn open(path: &Path, access: Access) -> Result<Self, CatalogError> {
-        let exists = std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0);
-        if !exists {
-            if access != Access::Create {
-                return Err(CatalogError::Absent { path: path.to_owned() });
-            }
-            let made = std::fs::OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .open(path);
-            made.map_err(|source| CatalogError::Open {
-                path: path.to_owned(),
-                source,
-            })?;
-        }
+        prepare(path, access)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(false)
@@ -136,4 +121,25 @@ fn opening(path: &Path, source: sqlx::Error) -> CatalogError {
         };
     }
     error
+}
+
+/// Makes sure that the database file is there, readable by its owner only.
+fn prepare(path: &Path, access: Access) -> Result<(), CatalogError> {
+    let exists = std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0);
+    if !exists {
+        if access != Access::Create {
+            return Err(CatalogError::Absent { path: path.to_owned() });
+        }
+        let made = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path);
+        made.map_err(|source| CatalogError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    Ok(())
 }

@@ -1,5 +1,14 @@
 //! Real clients on trees that the binary published, over HTTP.
 
+#![allow(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "published names are of one spelling"
+)]
+#![allow(
+    clippy::format_collect,
+    clippy::print_stdout,
+    reason = "small texts of tests; what was counted is told"
+)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeSet;

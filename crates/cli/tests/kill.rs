@@ -4,6 +4,15 @@
 //! `CHANTAL_KILL_POINTS` sets the number of points, 100 by default; at least 15 are in each of download, record, add and
 //! switch.
 
+#![allow(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "published names are of one spelling"
+)]
+#![allow(
+    clippy::format_collect,
+    clippy::print_stdout,
+    reason = "small texts of tests; what was counted is told"
+)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;

@@ -106,7 +106,7 @@ fn blobs_are_read_only(pool: &Path, context: &str) {
             continue;
         }
         for blob in std::fs::read_dir(shard.path()).unwrap().flatten() {
-            assert_eq!(mode(&blob.path()), 0o444, "{context}: {:?}", blob.path());
+            assert_eq!(mode(&blob.path()), 0o444, "{context}: {}", blob.path().display());
             assert_eq!(blob.metadata().unwrap().mode() & 0o6000, 0, "{context}");
             blobs += 1;
         }

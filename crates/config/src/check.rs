@@ -19,6 +19,11 @@ pub(crate) fn check(schema: &Json, tree: &Node) -> Vec<Finding> {
     findings
 }
 
+/// Reads text as the switch or number that the schema wants: `yes`, `off`, `"8"`, and what variables put in.
+pub(crate) fn coerce(schema: &Json, tree: &mut Node) {
+    Checker { root: schema }.coerce(schema, tree);
+}
+
 struct Checker<'a> {
     root: &'a Json,
 }
@@ -29,6 +34,57 @@ impl<'a> Checker<'a> {
         match schema["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
             Some(path) => self.root.pointer(path).unwrap_or(schema),
             None => schema,
+        }
+    }
+
+    /// The schemas that a value may have, references and choices followed.
+    fn choices(&self, schema: &'a Json) -> Vec<&'a Json> {
+        let schema = self.resolve(schema);
+        let choices = schema["anyOf"].as_array().or(schema["oneOf"].as_array());
+        choices.map_or_else(
+            || vec![schema],
+            |choices| choices.iter().flat_map(|choice| self.choices(choice)).collect(),
+        )
+    }
+
+    fn coerce(&self, schema: &'a Json, node: &mut Node) {
+        let choices = self.choices(schema);
+        let wants = |word: &str| choices.iter().any(|choice| type_words(choice).contains(&word));
+        match &mut node.value {
+            Value::Text(_) if wants("string") || choices.iter().any(|choice| words(choice).is_some()) => {}
+            Value::Text(text) => {
+                let switch = match text.to_ascii_lowercase().as_str() {
+                    "yes" | "on" | "true" => Some(true),
+                    "no" | "off" | "false" => Some(false),
+                    _ => None,
+                };
+                let number = text.trim().parse().ok();
+                if let Some(switch) = switch.filter(|_| wants("boolean")) {
+                    node.value = Value::Bool(switch);
+                } else if let Some(number) = number.filter(|_| wants("integer")) {
+                    node.value = Value::Int(number);
+                }
+            }
+            Value::List(items) => {
+                let schema = choices
+                    .iter()
+                    .map(|choice| &choice["items"])
+                    .find(|items| items.is_object());
+                if let Some(schema) = schema {
+                    for item in items {
+                        self.coerce(schema, item);
+                    }
+                }
+            }
+            Value::Map(entries) => {
+                for (key, value) in entries {
+                    let property = |choice: &&'a Json| choice["properties"].get(&key.name);
+                    if let Some(schema) = choices.iter().find_map(property) {
+                        self.coerce(schema, value);
+                    }
+                }
+            }
+            _ => {}
         }
     }
 
@@ -154,7 +210,11 @@ fn named(path: &str) -> &str {
 
 fn range(schema: &Json, number: f64, node: &Node, path: &str, findings: &mut Vec<Finding>) {
     let bound = |word: &str| schema[word].as_f64();
-    let wrong = match (bound("minimum"), bound("maximum")) {
+    let largest = match schema["format"].as_str() {
+        Some("uint32") => Some(f64::from(u32::MAX)),
+        _ => None,
+    };
+    let wrong = match (bound("minimum"), bound("maximum").or(largest)) {
         (Some(minimum), _) if number < minimum => format!("at least {minimum}"),
         (_, Some(maximum)) if number > maximum => format!("at most {maximum}"),
         _ => return,

@@ -33,13 +33,31 @@ impl fmt::Display for Diagnostic {
         if !self.excerpt.is_empty() {
             let number = self.line.to_string();
             let margin = " ".repeat(number.len());
-            let indent = " ".repeat(self.column.saturating_sub(1));
-            write!(f, "\n{number} | {}\n{margin} | {indent}^", self.excerpt)?;
+            let (excerpt, indent) = self.window();
+            write!(f, "\n{number} | {excerpt}\n{margin} | {}^", " ".repeat(indent))?;
         }
         match &self.hint {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
         }
+    }
+}
+
+impl Diagnostic {
+    /// The part of the line around the column, and how far the column is from its start.
+    fn window(&self) -> (String, usize) {
+        const WIDTH: usize = 120;
+        let at = self.column.saturating_sub(1);
+        let length = self.excerpt.chars().count();
+        let start = if length > WIDTH {
+            at.min(length).saturating_sub(WIDTH / 2)
+        } else {
+            0
+        };
+        // A tab is as wide as the terminal likes; the caret must stand below its column.
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        let part = self.excerpt.chars().skip(start).take(WIDTH).map(plain);
+        (part.collect(), at - start)
     }
 }
 

@@ -9,6 +9,7 @@ mod check;
 mod diagnostic;
 mod effective;
 mod formats;
+mod mask;
 mod node;
 mod raw;
 mod reference;
@@ -53,12 +54,27 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded,
 
 /// Loads a configuration whose main file was read already; `path` is where relative paths begin.
 pub fn load_text(path: &Path, text: String, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, LoadError> {
+    let schema = json_schema();
+    let finder = unbuilt::Finder::new(&schema);
     let mut tree = tree::read(path, text, env);
+    check::coerce(&schema, &mut tree.root);
     let mut findings = std::mem::take(&mut tree.findings);
-    findings.extend(check::check(&json_schema(), &tree.root));
+    findings.extend(check::check(&schema, &tree.root));
+    let config = build(path, &tree, &finder, &mut findings);
+    let shown = |findings| diagnostics(findings, &tree);
+    match config {
+        Some(config) if findings.is_empty() => Ok(Loaded {
+            config,
+            warnings: shown(warnings(&finder, &tree.root)),
+            files: tree.files.iter().map(|(path, _)| path.clone()).collect(),
+        }),
+        _ => Err(LoadError::Invalid(shown(findings))),
+    }
+}
+
+/// Reads the tree into types and checks what only makes sense together.
+fn build(path: &Path, tree: &tree::Tree, finder: &unbuilt::Finder, findings: &mut Vec<Finding>) -> Option<Config> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let base = absolute.parent().unwrap_or(Path::new("/"));
-    let mut config = None;
     // What the schema refused cannot be read into types: it is left out, and the rest is checked all the same.
     let places: Vec<node::Place> = findings.iter().map(|finding| finding.place).collect();
     let mut readable = tree.root.without(&places).unwrap_or_else(|| tree.root.clone());
@@ -71,129 +87,65 @@ pub fn load_text(path: &Path, text: String, env: &dyn Fn(&str) -> Option<String>
         Ok(file) => {
             let mut builder = build::Builder {
                 root: &readable,
+                whole: &tree.root,
+                refused: &places,
                 files: &tree.files,
-                base,
+                base: absolute.parent().unwrap_or(Path::new("/")),
+                finder,
                 findings: Vec::new(),
             };
-            config = Some(builder.config(&file));
+            let config = builder.config(&file);
             findings.extend(builder.findings);
+            Some(config)
         }
-        Err(error) if findings.is_empty() => findings.push(Finding {
-            place: tree.root.place,
-            message: error.to_string(),
-            hint: None,
-        }),
-        Err(_) => {}
-    }
-    let shown = |findings: Vec<Finding>| -> Vec<Diagnostic> {
-        let mut findings = findings;
-        findings.sort_by_key(|finding| finding.place);
-        findings
-            .into_iter()
-            .map(|finding| diagnose(finding, &tree.files))
-            .collect()
-    };
-    match config {
-        Some(config) if findings.is_empty() => Ok(Loaded {
-            config,
-            warnings: shown(warnings(&tree.root)),
-            files: tree.files.iter().map(|(path, _)| path.clone()).collect(),
-        }),
-        _ => Err(LoadError::Invalid(shown(findings))),
+        Err(error) if findings.is_empty() => {
+            findings.push(Finding {
+                place: tree.root.place,
+                message: error.to_string(),
+                hint: None,
+            });
+            None
+        }
+        Err(_) => None,
     }
 }
 
-fn warnings(root: &node::Node) -> Vec<Finding> {
-    let mut sets = unbuilt::top(root);
-    for repository in root.get("repositories").map(node::Node::items).unwrap_or_default() {
-        sets.extend(unbuilt::repository(repository));
-    }
-    let mut warnings: Vec<Finding> = sets
-        .into_iter()
+fn warnings(finder: &unbuilt::Finder, root: &node::Node) -> Vec<Finding> {
+    let repositories = root.get("repositories").map(node::Node::items).unwrap_or_default();
+    let mut sets = finder.top(root);
+    sets.extend(repositories.iter().flat_map(|repository| finder.repository(repository)));
+    sets.into_iter()
         .map(|set| Finding {
             place: set.place,
             message: format!("{} is accepted but not acted on yet ({})", set.key, set.feature),
-            hint: None,
+            hint: set.hint.map(str::to_owned),
         })
-        .collect();
-    for repository in root.get("repositories").map(node::Node::items).unwrap_or_default() {
-        warnings.extend(unbuilt_values(repository));
-    }
-    warnings
+        .collect()
 }
 
-/// Values, rather than keys, that this version does not act on.
-fn unbuilt_values(repository: &node::Node) -> Vec<Finding> {
-    let word = |path: &[&str]| match repository.at(path).map(|node| (&node.value, node.place)) {
-        Some((node::Value::Text(text), place)) => Some((text.clone(), place)),
-        _ => None,
-    };
-    let one = |place, message: String, hint: Option<&str>| Finding {
-        place,
-        message,
-        hint: hint.map(str::to_owned),
-    };
-    let mut found = Vec::new();
-    let mode = word(&["mode"]);
-    if let Some((policy, place)) = word(&["retention", "policy"])
-        && policy != "mirror"
-    {
-        let hint = mode.as_ref().is_some_and(|(mode, _)| mode == "mirror").then_some(
-            "in mode mirror only policy mirror can be synced, since the metadata are upstream's own: `mode: filtered`",
-        );
-        found.push(one(
-            place,
-            format!("retention.policy {policy} is accepted but not acted on yet"),
-            hint,
-        ));
-    }
-    if let Some((_, place)) = mode.filter(|(mode, _)| mode == "hosted") {
-        found.push(one(place, "mode hosted is accepted but not acted on yet".into(), None));
-    }
-    if let Some((name, place)) = word(&["type"]) {
-        let built =
-            serde_json::from_value::<formats::FormatName>(name.clone().into()).is_ok_and(formats::FormatName::is_built);
-        if !built {
-            found.push(one(
-                place,
-                format!("type {name} is accepted but not acted on yet"),
-                None,
-            ));
+/// Findings for people, each once, in the order of files and lines.
+fn diagnostics(mut findings: Vec<Finding>, tree: &tree::Tree) -> Vec<Diagnostic> {
+    findings.sort_by(|one, other| (one.place, &one.message).cmp(&(other.place, &other.message)));
+    findings.dedup_by(|one, other| one.place == other.place && one.message == other.message);
+    let secrets = mask::secrets(&tree.root);
+    let diagnose = |finding: Finding| {
+        let (file, text) = tree
+            .files
+            .get(finding.place.file)
+            .map(|(path, text)| (path.clone(), text.as_str()))
+            .unwrap_or_default();
+        let line = finding.place.line.max(1);
+        let excerpt = text.lines().nth(line - 1).unwrap_or_default();
+        Diagnostic {
+            file,
+            line,
+            column: finding.place.column.max(1),
+            message: finding.message,
+            excerpt: mask::line(excerpt, finding.place.file, line, &secrets),
+            hint: finding.hint,
         }
-    }
-    found
-}
-
-fn diagnose(finding: Finding, files: &[(PathBuf, String)]) -> Diagnostic {
-    let (file, text) = files
-        .get(finding.place.file)
-        .map(|(path, text)| (path.clone(), text.as_str()))
-        .unwrap_or_default();
-    let line = finding.place.line.max(1);
-    Diagnostic {
-        file,
-        line,
-        column: finding.place.column.max(1),
-        message: finding.message,
-        excerpt: masked(text.lines().nth(line - 1).unwrap_or_default()),
-        hint: finding.hint,
-    }
-}
-
-/// A line of the file for people, without the value of a key that holds a secret.
-fn masked(line: &str) -> String {
-    const SECRET: [&str; 3] = ["password", "passphrase", "token"];
-    match line.split_once(':') {
-        Some((key, value))
-            if SECRET.iter().any(|word| key.contains(word))
-                && !["env:", "file:"]
-                    .iter()
-                    .any(|reference| value.trim_start_matches([' ', '"', '\'']).starts_with(reference)) =>
-        {
-            format!("{key}: ***")
-        }
-        _ => line.to_owned(),
-    }
+    };
+    findings.into_iter().map(diagnose).collect()
 }
 
 /// The JSON Schema (draft 2020-12) of a configuration.

@@ -119,6 +119,18 @@ impl Node {
         })
     }
 
+    /// Whether a value or key in it stands at one of the places.
+    pub(crate) fn holds(&self, places: &[Place]) -> bool {
+        places.contains(&self.place)
+            || match &self.value {
+                Value::List(items) => items.iter().any(|item| item.holds(places)),
+                Value::Map(entries) => entries
+                    .iter()
+                    .any(|(key, node)| places.contains(&key.place) || node.holds(places)),
+                _ => false,
+            }
+    }
+
     pub(crate) fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.value {
@@ -255,7 +267,9 @@ impl<'a> Reader<'a> {
         };
         let node = Node { place, value };
         if anchor > 0 {
-            self.anchors.push((anchor, node.clone(), self.nodes - before + 1));
+            let size = self.nodes - before + 1;
+            self.anchors.push((anchor, node.clone(), size));
+            self.nodes += size;
         }
         Ok(node)
     }
@@ -272,10 +286,21 @@ impl<'a> Reader<'a> {
 
     fn map(&mut self, depth: usize) -> Result<Value, Broken> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
+        let mut merged = Vec::new();
         loop {
             let (event, place) = self.next()?;
             let name = match event {
-                Event::MappingEnd => return Ok(Value::Map(entries)),
+                Event::MappingEnd => {
+                    for source in merged {
+                        merge(&mut entries, source);
+                    }
+                    return Ok(Value::Map(entries));
+                }
+                Event::Scalar(text, style, _, _) if text == "<<" && style == ScalarStyle::Plain => {
+                    let (event, at) = self.next()?;
+                    merged.push(self.node(event, at, depth + 1)?);
+                    continue;
+                }
                 Event::Scalar(text, _, _, _) => text.into_owned(),
                 _ => {
                     return Err(Broken {
@@ -294,6 +319,28 @@ impl<'a> Reader<'a> {
             let node = self.node(event, at, depth + 1)?;
             entries.push((Key { name, place }, node));
         }
+    }
+}
+
+/// Adds the entries of a merge key's mapping, or list of mappings, that are not there; the first one wins.
+fn merge(entries: &mut Vec<(Key, Node)>, source: Node) {
+    match source.value {
+        Value::Map(more) => {
+            for (key, node) in more {
+                if !entries.iter().any(|(known, _)| known.name == key.name) {
+                    entries.push((key, node));
+                }
+            }
+        }
+        Value::List(sources) => sources.into_iter().for_each(|source| merge(entries, source)),
+        // Left in, so that it is named as an unknown key.
+        _ => entries.push((
+            Key {
+                name: "<<".to_owned(),
+                place: source.place,
+            },
+            source,
+        )),
     }
 }
 

@@ -12,21 +12,35 @@ pub fn reference_markdown() -> String {
     let mut text = String::from(
         "# Configuration reference\n\nGenerated from the program's own types by `make docs`; a test compares. `[]` marks \
          a list. Keys marked † are accepted and not acted on yet: `config validate` warns, and a repository that sets \
-         one is refused with exit 2.\n\n| key | type | meaning |\n| --- | --- | --- |\n",
+         one to something other than its default is refused with exit 2.\n\n\
+         | key | type | default | meaning |\n| --- | --- | --- | --- |\n",
     );
-    for (key, kind, meaning) in leaves(&schema) {
-        let mark = if is_unbuilt(&key) { " †" } else { "" };
-        let _ = writeln!(
-            text,
-            "| `{key}`{mark} | {kind} | {} |",
-            meaning.replace('\n', " ").replace('|', "\\|")
-        );
+    for leaf in leaves(&schema) {
+        let mark = if is_unbuilt(&leaf.key) { " †" } else { "" };
+        let default = leaf.default.map_or_else(String::new, |default| match default {
+            Value::String(text) => format!("`{text}`"),
+            other => format!("`{other}`"),
+        });
+        let meaning = leaf.meaning.replace('\n', " ").replace('|', "\\|");
+        let _ = writeln!(text, "| `{}`{mark} | {} | {default} | {meaning} |", leaf.key, leaf.kind);
     }
     text
 }
 
-/// Every key with its type and meaning.
-pub(crate) fn leaves(schema: &Value) -> Vec<(String, String, String)> {
+/// A key of the schema that has no keys below it.
+pub(crate) struct Leaf {
+    /// Path; `[]` marks a list of mappings.
+    pub(crate) key: String,
+    /// Its type, for people.
+    pub(crate) kind: String,
+    /// What holds where it is not set, if that is one value.
+    pub(crate) default: Option<Value>,
+    /// Its description.
+    pub(crate) meaning: String,
+}
+
+/// Every key with its type, default and meaning.
+pub(crate) fn leaves(schema: &Value) -> Vec<Leaf> {
     let mut found = Vec::new();
     walk(schema, schema, "", &mut found, 0);
     found
@@ -47,7 +61,7 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     }
 }
 
-fn walk(root: &Value, schema: &Value, path: &str, found: &mut Vec<(String, String, String)>, depth: usize) {
+fn walk(root: &Value, schema: &Value, path: &str, found: &mut Vec<Leaf>, depth: usize) {
     let schema = resolve(root, schema);
     let Some(properties) = schema["properties"].as_object() else {
         return;
@@ -64,12 +78,24 @@ fn walk(root: &Value, schema: &Value, path: &str, found: &mut Vec<(String, Strin
             .find_map(|schema| schema["description"].as_str())
             .unwrap_or_default();
         let items = &inner["items"];
-        if inner["properties"].is_object() && depth < 8 {
+        // The same keys again as below `repositories`.
+        let is_repeated = key == "defaults";
+        if inner["properties"].is_object() && depth < 8 && !is_repeated {
             walk(root, inner, &key, found, depth + 1);
         } else if resolve(root, items)["properties"].is_object() {
             walk(root, items, &format!("{key}[]"), found, depth + 1);
         } else {
-            found.push((key, kind(root, inner), meaning.to_owned()));
+            let kind = if is_repeated {
+                "mapping".to_owned()
+            } else {
+                kind(root, inner)
+            };
+            found.push(Leaf {
+                key,
+                kind,
+                default: property.get("default").cloned(),
+                meaning: meaning.to_owned(),
+            });
         }
     }
 }

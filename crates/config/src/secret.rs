@@ -42,6 +42,11 @@ impl Secret {
         })
     }
 
+    /// The secret itself, whatever it looks like.
+    pub(crate) fn literal(text: String) -> Self {
+        Self(Source::Literal(text))
+    }
+
     /// The secret's value; of a file its first line.
     pub fn reveal(&self) -> Result<String, SecretError> {
         match &self.0 {

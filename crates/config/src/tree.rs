@@ -77,7 +77,7 @@ impl Tree {
         let pattern = pattern.clone();
         let base = main.parent().unwrap_or(Path::new("."));
         let paths = match matching(base, &pattern) {
-            Ok(paths) if paths.is_empty() => {
+            Ok(paths) if paths.iter().all(|path| is_same(path, main)) => {
                 let absolute = base.join(&pattern);
                 return self.find(
                     place,
@@ -88,7 +88,8 @@ impl Tree {
             Ok(paths) => paths,
             Err(message) => return self.find(place, message, None),
         };
-        for path in paths {
+        // A pattern may match the file that it stands in.
+        for path in paths.into_iter().filter(|path| !is_same(path, main)) {
             match std::fs::read_to_string(&path) {
                 Ok(text) => {
                     self.files.push((path, text));
@@ -137,6 +138,13 @@ impl Tree {
                 )),
             }
         }
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
     }
 }
 
@@ -197,10 +205,12 @@ fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, St
         }
         expanded.push_str(&rest[..at]);
         let tail = &rest[at + 2..];
-        let end = tail
-            .find('}')
-            .ok_or_else(|| format!("{text:?} has \"${{\" without \"}}\""))?;
+        let end = tail.find('}').ok_or_else(|| "\"${\" without \"}\"".to_owned())?;
         let name = &tail[..end];
+        // The text itself may be a secret and is not shown.
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return Err("\"${…}\" holds no name of an environment variable".to_owned());
+        }
         expanded.push_str(&env(name).ok_or_else(|| format!("environment variable {name:?} is not set"))?);
         rest = &tail[end + 1..];
     }

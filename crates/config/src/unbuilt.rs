@@ -1,9 +1,10 @@
 //! Keys that are accepted and that this version does not act on yet: one table, so that nothing is ignored silently.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::formats;
 use crate::node::{Node, Place, Value};
+use crate::{formats, reference};
 
 /// Whom such a key concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,70 +101,152 @@ impl fmt::Display for Unbuilt {
     }
 }
 
-/// A key of the tables that is set.
+/// A key of the tables, or a value, that is set.
+#[derive(Clone, Debug)]
 pub(crate) struct Set {
     pub(crate) key: String,
     pub(crate) feature: &'static str,
     pub(crate) place: Place,
     pub(crate) concerns: Concerns,
+    pub(crate) hint: Option<&'static str>,
 }
 
-/// Top-level keys of the table that are set.
-pub(crate) fn top(root: &Node) -> Vec<Set> {
-    TOP.iter()
-        .filter_map(|(path, feature, concerns)| {
-            let place = set(root, path)?;
-            Some(Set {
-                key: (*path).to_owned(),
-                feature,
-                place,
-                concerns: *concerns,
-            })
-        })
-        .collect()
+/// Finds what is set and not acted on; a value that is the default anyway asks for nothing.
+pub(crate) struct Finder {
+    defaults: BTreeMap<String, serde_json::Value>,
 }
 
-/// Keys of the tables that a repository sets.
-pub(crate) fn repository(node: &Node) -> Vec<Set> {
-    REPOSITORY
-        .iter()
-        .chain(formats::UNBUILT)
-        .filter_map(|(path, feature)| {
-            let place = set(node, path)?;
-            Some(Set {
-                key: (*path).to_owned(),
-                feature,
-                place,
-                concerns: Concerns::Everybody,
-            })
-        })
-        .collect()
-}
-
-/// Where a key is set to something other than nothing.
-fn set(node: &Node, path: &str) -> Option<Place> {
-    let mut at = node;
-    let mut place = node.place;
-    for step in path.split('.') {
-        let (key, value) = at.entry(step)?;
-        place = key.place;
-        at = value;
-    }
-    (!is_nothing(at)).then_some(place)
-}
-
-/// Values that ask for nothing: null, false, empty, a block that is switched off.
-fn is_nothing(node: &Node) -> bool {
-    match &node.value {
-        Value::Null | Value::Bool(false) => true,
-        Value::List(items) => items.is_empty(),
-        Value::Map(entries) => {
-            let switched_off = node
-                .get("enabled")
-                .is_some_and(|enabled| matches!(enabled.value, Value::Bool(false)));
-            switched_off || entries.iter().all(|(_, value)| is_nothing(value))
+impl Finder {
+    pub(crate) fn new(schema: &serde_json::Value) -> Self {
+        let leaves = reference::leaves(schema);
+        Self {
+            defaults: leaves
+                .into_iter()
+                .filter_map(|leaf| Some((leaf.key, leaf.default?)))
+                .collect(),
         }
-        Value::Text(text) => text.is_empty() || text == "off",
-        _ => false,
     }
+
+    /// What the top level sets.
+    pub(crate) fn top(&self, root: &Node) -> Vec<Set> {
+        let mut sets: Vec<Set> = TOP
+            .iter()
+            .filter_map(|(path, feature, concerns)| {
+                Some(Set {
+                    concerns: *concerns,
+                    ..self.set(root, "", path, feature)?
+                })
+            })
+            .collect();
+        if let Some((url, place)) = text_at(root, &["database", "url"])
+            && url.starts_with("postgres")
+        {
+            sets.push(Set {
+                key: "database.url: postgresql".to_owned(),
+                feature: "PostgreSQL",
+                place,
+                concerns: Concerns::Nobody,
+                hint: Some("leave `database.url` away, or give `sqlite:///PATH`"),
+            });
+        }
+        sets
+    }
+
+    /// What a repository sets.
+    pub(crate) fn repository(&self, node: &Node) -> Vec<Set> {
+        let format = text_at(node, &["type"]);
+        let is_built = format.is_none_or(|(word, _)| formats::is_built(word));
+        let of_format: &[(&str, &str)] = if is_built { formats::UNBUILT } else { &[] };
+        let mut sets = values(node);
+        sets.extend(
+            REPOSITORY
+                .iter()
+                .chain(of_format)
+                .filter_map(|(path, feature)| self.set(node, "repositories[].", path, feature)),
+        );
+        sets
+    }
+
+    fn set(&self, node: &Node, prefix: &str, path: &str, feature: &'static str) -> Option<Set> {
+        let mut at = node;
+        let mut place = node.place;
+        for step in path.split('.') {
+            let (key, value) = at.entry(step)?;
+            place = key.place;
+            at = value;
+        }
+        (!self.is_nothing(at, &format!("{prefix}{path}"))).then(|| Set {
+            key: path.to_owned(),
+            feature,
+            place,
+            concerns: Concerns::Everybody,
+            hint: None,
+        })
+    }
+
+    /// Whether a value changes nothing: null, the default, empty, a block that is switched off.
+    fn is_nothing(&self, node: &Node, key: &str) -> bool {
+        if let (Some(default), false) = (self.defaults.get(key), matches!(node.value, Value::Null)) {
+            return node.to_json() == *default;
+        }
+        match &node.value {
+            Value::Null | Value::Bool(false) => true,
+            Value::List(items) => items.is_empty(),
+            Value::Map(entries) => {
+                let switch = format!("{key}.enabled");
+                match node.get("enabled").map(|enabled| &enabled.value) {
+                    Some(Value::Bool(is_on)) => return !is_on,
+                    _ if self.defaults.get(&switch) == Some(&false.into()) => return true,
+                    _ => {}
+                }
+                entries
+                    .iter()
+                    .all(|(name, value)| self.is_nothing(value, &format!("{key}.{}", name.name)))
+            }
+            Value::Text(text) => text.is_empty(),
+            _ => false,
+        }
+    }
+}
+
+fn text_at<'a>(node: &'a Node, path: &[&str]) -> Option<(&'a str, Place)> {
+    match node.at(path).map(|node| (&node.value, node.place)) {
+        Some((Value::Text(text), place)) => Some((text, place)),
+        _ => None,
+    }
+}
+
+/// Values, rather than keys, of a repository that this version does not act on.
+fn values(node: &Node) -> Vec<Set> {
+    let one = |key: String, feature, place, hint| Set {
+        key,
+        feature,
+        place,
+        concerns: Concerns::Everybody,
+        hint,
+    };
+    let mut found = Vec::new();
+    if let Some((word, place)) = text_at(node, &["type"]).filter(|(word, _)| !formats::is_built(word)) {
+        found.push(one(format!("type: {word}"), "this format", place, None));
+    }
+    let mode = text_at(node, &["mode"]);
+    if let Some((_, place)) = mode.filter(|(mode, _)| *mode == "hosted") {
+        found.push(one("mode: hosted".to_owned(), "uploading", place, None));
+    }
+    if let Some((policy, place)) = text_at(node, &["retention", "policy"]).filter(|(policy, _)| *policy != "mirror") {
+        let hint = mode.filter(|(mode, _)| *mode == "mirror").map(|_| {
+            "`mode: filtered`, since in mode mirror the metadata are upstream's own and keep nothing that it dropped"
+        });
+        let feature = "retention of versions that upstream drops";
+        found.push(one(format!("retention.policy: {policy}"), feature, place, hint));
+    }
+    for weakness in node.get("allow_weak").map(Node::items).unwrap_or_default() {
+        if let Value::Text(word) = &weakness.value
+            && word != "sha1"
+        {
+            let feature = "accepting other weaknesses than sha1";
+            found.push(one(format!("allow_weak: {word}"), feature, weakness.place, None));
+        }
+    }
+    found
 }

@@ -26,11 +26,11 @@ fn options(feed: &str) -> ClientOptions {
     }
 }
 
-fn promised(size: usize) -> Option<Promise> {
-    Some(Promise {
+fn promised(size: usize) -> Promise {
+    Promise {
         size: Some(size as u64),
         digests: vec![Sha256::of(&body()).into()],
-    })
+    }
 }
 
 async fn fetch(upstream: &Upstream, promise: Option<Promise>) -> (Result<Outcome, FetchError>, Vec<u8>) {
@@ -47,7 +47,7 @@ async fn fetch(upstream: &Upstream, promise: Option<Promise>) -> (Result<Outcome
 }
 
 async fn get(upstream: &Upstream) -> (Result<Outcome, FetchError>, Vec<u8>) {
-    fetch(upstream, promised(body().len())).await
+    fetch(upstream, Some(promised(body().len()))).await
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn an_older_and_shorter_file_is_refused_however_often_it_is_tried() {
         options.retry_attempts = retry_attempts;
         let request = Request {
             url: upstream.url("/r/file").parse().unwrap(),
-            promise: promised(body().len()),
+            promise: Some(promised(body().len())),
             limit_bytes: 0,
             validators: None,
         };
@@ -74,7 +74,7 @@ async fn an_older_and_shorter_file_is_refused_however_often_it_is_tried() {
 #[tokio::test]
 async fn a_longer_file_is_refused_before_any_of_it_lands() {
     let upstream = upstream();
-    let (outcome, bytes) = fetch(&upstream, promised(1000)).await;
+    let (outcome, bytes) = fetch(&upstream, Some(promised(1000))).await;
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), Kind::Refused);
     assert!(error.to_string().contains("expected 1000 bytes, got 300000"), "{error}");
@@ -198,7 +198,7 @@ async fn a_local_file_that_is_too_short_is_refused() {
     let client = Client::new(ClientOptions::new(url.clone())).unwrap();
     let request = Request {
         url,
-        promise: promised(body().len()),
+        promise: Some(promised(body().len())),
         limit_bytes: 1,
         validators: None,
     };

@@ -125,7 +125,6 @@ fn writes_that_fail_stop_the_run() {
         // SQLite has one code for an index of its log that cannot grow, whatever the cause.
         ("pwrite64", "EIO", &[6, 8][..]),
         ("pwrite64", "ENOSPC", &[6]),
-        ("write", "ENOSPC", &[6]),
         ("rename,renameat,renameat2", "EIO", &[8]),
         ("linkat", "EIO", &[8]),
         ("linkat", "ENOSPC", &[6]),

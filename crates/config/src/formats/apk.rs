@@ -11,9 +11,11 @@ block! {
     Apk {
         /// The branch.
         branch: String,
-        /// The repository. Default `main`.
+        /// The repository.
+        #[schemars(extend("default" = "main"))]
         repository: String,
-        /// The architecture. Default `x86_64`.
+        /// The architecture.
+        #[schemars(extend("default" = "x86_64"))]
         architecture: String,
     }
 }

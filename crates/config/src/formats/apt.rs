@@ -24,17 +24,23 @@ block! {
     Apt {
         /// The suite.
         distribution: String,
-        /// Components. Default `main`.
+        /// Components.
+        #[schemars(extend("default" = ["main"]))]
         components: Vec<String>,
-        /// Architectures. Default `amd64`.
+        /// Architectures.
+        #[schemars(extend("default" = ["amd64"]))]
         architectures: Vec<String>,
         /// Source packages too.
+        #[schemars(extend("default" = false))]
         include_source_packages: bool,
         /// Contents indexes too.
+        #[schemars(extend("default" = false))]
         include_contents: bool,
         /// Translations too.
+        #[schemars(extend("default" = false))]
         include_translations: bool,
         /// Publish by-hash copies.
+        #[schemars(extend("default" = false))]
         by_hash: bool,
         /// Field of the generated Release.
         origin: String,

@@ -33,11 +33,6 @@ impl FormatName {
         }
     }
 
-    /// Whether this version can sync it.
-    pub(crate) fn is_built(self) -> bool {
-        self == Self::Rpm
-    }
-
     /// Filter blocks of other formats, which this one must not have.
     pub(crate) fn foreign_filters(self) -> &'static [&'static str] {
         match self {
@@ -86,6 +81,11 @@ pub(crate) const UNBUILT: &[(&str, &str)] = &[
     ("apt", "APT repositories"),
     ("apk", "Alpine repositories"),
 ];
+
+/// Whether this version can sync a format.
+pub(crate) fn is_built(word: &str) -> bool {
+    word == rpm::NAME
+}
 
 /// The format that is taken where nothing says which.
 pub(crate) fn default_name() -> &'static str {

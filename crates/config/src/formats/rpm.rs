@@ -10,7 +10,8 @@ pub(super) const FILTERS: &str = "rpm";
 block! {
     /// Filters by RPM header fields. A package without a field does not pass an include list for it.
     RpmFilters {
-        /// Leave source packages out. Default false.
+        /// Leave source packages out.
+        #[schemars(extend("default" = false))]
         exclude_source_rpms: bool,
         /// By group.
         groups: WordChoice,

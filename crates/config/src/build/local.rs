@@ -1,0 +1,53 @@
+//! What is on this machine.
+
+use std::path::{Path, PathBuf};
+
+use super::Builder;
+use crate::effective::{Database, Storage};
+use crate::raw;
+
+impl Builder<'_> {
+    pub(super) fn storage(&mut self, storage: Option<&raw::Storage>) -> Storage {
+        let storage = storage.cloned().unwrap_or_default();
+        let or = |text: Option<&String>, default: PathBuf| text.map_or(default, |text| self.path(text));
+        let base_path = or(storage.base_path.as_ref(), "/var/lib/chantal".into());
+        Storage {
+            pool_path: or(storage.pool_path.as_ref(), base_path.join("pool")),
+            published_path: or(storage.published_path.as_ref(), "/var/www/repos".into()),
+            temp_path: or(storage.temp_path.as_ref(), base_path.join("tmp")),
+            base_path,
+            link_mode: storage.link_mode.unwrap_or_default(),
+            durability: storage.durability.unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn database(&mut self, database: Option<&raw::Database>, base_path: &Path) -> Database {
+        let default = Database::sqlite(base_path.join("chantal.db"));
+        let Some(url) = database.and_then(|database| database.url.as_deref()) else {
+            return default;
+        };
+        let mut wrong = |message: &str, hint: &str| self.wrong(&["database", "url"], message, Some(hint));
+        let Some((scheme, rest)) = url.split_once("://") else {
+            wrong("database.url is no URL", "`sqlite:///path/to/chantal.db`");
+            return default;
+        };
+        match scheme.split('+').next().unwrap_or_default() {
+            // Three slashes: relative to this file; four: absolute.
+            "sqlite" => match rest.strip_prefix('/') {
+                Some(path) if !path.is_empty() && path != ":memory:" => return Database::sqlite(self.path(path)),
+                _ => wrong("database.url names no file", "`sqlite:////var/lib/chantal/chantal.db`"),
+            },
+            "postgresql" | "postgres" => {
+                return Database {
+                    is_built: false,
+                    ..default
+                };
+            }
+            other => wrong(
+                &format!("database.url: {other:?} is not supported"),
+                "sqlite or postgresql",
+            ),
+        }
+        default
+    }
+}

@@ -1,0 +1,162 @@
+//! From the checked tree to effective values, with everything that only makes sense together checked as well.
+
+mod local;
+mod network;
+mod repository;
+mod together;
+
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+use crate::check::Finding;
+use crate::effective::{Config, Log};
+use crate::node::{Node, Place};
+use crate::raw;
+use crate::unbuilt::Finder;
+
+/// Builds effective values and gathers what is wrong.
+pub(crate) struct Builder<'a> {
+    /// What is left of the tree without what the schema refused.
+    pub(crate) root: &'a Node,
+    /// The tree as it was read.
+    pub(crate) whole: &'a Node,
+    /// Where the schema refused something.
+    pub(crate) refused: &'a [Place],
+    pub(crate) files: &'a [(PathBuf, String)],
+    pub(crate) base: &'a Path,
+    pub(crate) finder: &'a Finder,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// The path to a repository's entry in the tree.
+type At<'a> = [&'a str; 2];
+
+/// A path that is in no tree: global blocks are read as if by a repository that sets nothing.
+const NOBODY: At<'static> = ["repositories", "-"];
+
+impl Builder<'_> {
+    /// The effective configuration; meaningless if there are findings.
+    pub(crate) fn config(&mut self, file: &raw::File) -> Config {
+        let storage = self.storage(file.storage.as_ref());
+        let database = self.database(file.database.as_ref(), &storage.base_path);
+        self.global_blocks(file);
+        let mut repositories = Vec::new();
+        let mut places = Vec::new();
+        for (index, repository) in file.repositories.iter().flatten().enumerate() {
+            let number = index.to_string();
+            let at = ["repositories", number.as_str()];
+            if let Some(built) = self.repository(file, &at, index, repository) {
+                places.push(self.place(&[at[0], at[1], "id"]));
+                repositories.push(built);
+            }
+        }
+        self.duplicates(&repositories, &places);
+        self.trees(&repositories, &places);
+        self.views(file);
+        Config {
+            database,
+            storage,
+            repositories,
+            log: file.log.as_ref().map_or_else(Log::default, |log| Log {
+                level: log.level.unwrap_or_default(),
+                format: log.format.unwrap_or_default(),
+            }),
+        }
+    }
+
+    /// Checks the global blocks even where no repository uses them.
+    fn global_blocks(&mut self, file: &raw::File) {
+        self.proxy(&NOBODY, file.proxy.as_ref());
+        self.ssl(&NOBODY, file.ssl.as_ref());
+        self.download(&NOBODY, file.download.as_ref(), None);
+        self.limits(&NOBODY, file.limits.as_ref(), None);
+        self.publish(&NOBODY, file.publish.as_ref(), None);
+    }
+
+    fn place(&self, path: &[&str]) -> Place {
+        let mut longest = self.root.place;
+        for end in 1..=path.len() {
+            match self.root.at(&path[..end]) {
+                Some(node) => longest = node.place,
+                None => break,
+            }
+        }
+        longest
+    }
+
+    fn wrong(&mut self, path: &[&str], message: impl Into<String>, hint: Option<&str>) {
+        self.findings.push(Finding {
+            place: self.place(path),
+            message: message.into(),
+            hint: hint.map(str::to_owned),
+        });
+    }
+
+    /// The path of a repository's key, or of the global one where the repository does not have the block.
+    fn own_or_global<'p>(&self, own: &'p [&'p str]) -> &'p [&'p str] {
+        if self.root.at(&own[..3]).is_some() {
+            own
+        } else {
+            &own[2..]
+        }
+    }
+
+    /// Whether the schema refused nothing in a repository's entry: a key that is missing may be one that is misspelt,
+    /// and that is said already.
+    fn is_whole(&self, at: &At) -> bool {
+        let Some(place) = self.root.at(at).map(|node| node.place) else {
+            return true;
+        };
+        let entries = self.whole.get(at[0]).map(Node::items).unwrap_or_default();
+        let mut entries = entries.iter().filter(|entry| entry.place == place);
+        !entries.any(|entry| entry.holds(self.refused))
+    }
+
+    fn path(&self, text: &str) -> PathBuf {
+        self.base.join(text)
+    }
+
+    fn url(&mut self, path: &[&str], text: &str, schemes: &[&str]) -> Option<Url> {
+        match Url::parse(text) {
+            Ok(url) if schemes.contains(&url.scheme()) && (url.scheme() == "file" || url.has_host()) => Some(url),
+            Ok(url) => {
+                let message = format!(
+                    "scheme {:?} is not supported here: expected {}",
+                    url.scheme(),
+                    schemes.join(" or ")
+                );
+                self.wrong(path, message, None);
+                None
+            }
+            Err(error) => {
+                self.wrong(path, format!("not a URL: {error}"), Some("`https://host/path/`"));
+                None
+            }
+        }
+    }
+
+    /// A quantity of a repository's block, else of the global one, else the default.
+    fn quantity<T>(
+        &mut self,
+        at: &At,
+        (block, key): (&str, &str),
+        (own, global): (Option<&raw::Quantity>, Option<&raw::Quantity>),
+        read: fn(&str) -> Result<T, String>,
+        default: T,
+    ) -> T {
+        let own_path = [at[0], at[1], block, key];
+        let (quantity, path): (_, &[&str]) = match (own, global) {
+            (Some(own), _) => (own, &own_path),
+            (None, Some(global)) => (global, &own_path[2..]),
+            (None, None) => return default,
+        };
+        match read(&quantity.text()) {
+            Ok(value) => value,
+            Err(message) => {
+                self.wrong(path, message, None);
+                default
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Lines of a configuration for people, without secrets.
+
+use crate::node::{Node, Place, Value};
+
+/// Keys whose values are secret.
+const SECRET: [&str; 3] = ["password", "passphrase", "token"];
+
+/// Secrets that stand in the files, with their places.
+pub(crate) fn secrets(root: &Node) -> Vec<(Place, String)> {
+    let mut found = Vec::new();
+    gather(root, false, &mut found);
+    found
+}
+
+fn gather(node: &Node, is_secret: bool, found: &mut Vec<(Place, String)>) {
+    match &node.value {
+        Value::Text(text) if is_secret && !is_reference(text) && !text.is_empty() => {
+            found.push((node.place, text.clone()));
+        }
+        Value::Map(entries) => {
+            for (key, value) in entries {
+                let name = key.name.as_str();
+                gather(value, is_secret || name == "headers" || SECRET.contains(&name), found);
+            }
+        }
+        Value::List(items) => items.iter().for_each(|item| gather(item, is_secret, found)),
+        _ => {}
+    }
+}
+
+fn is_reference(text: &str) -> bool {
+    ["env:", "file:"].iter().any(|prefix| text.starts_with(prefix))
+}
+
+/// A line without the secrets that stand in it, without credentials in URLs, and cut where the value of a secret key
+/// begins: a text that is no YAML has no tree to find them in.
+pub(crate) fn line(line: &str, file: usize, number: usize, secrets: &[(Place, String)]) -> String {
+    let mut line = line.to_owned();
+    for (place, secret) in secrets {
+        if place.file == file && place.line == number {
+            line = line.replace(secret, "***");
+        }
+    }
+    let line = without_credentials(&line);
+    match secret_value(&line) {
+        Some(at) => format!("{} ***", &line[..at]),
+        None => line,
+    }
+}
+
+/// Where the value of a secret key begins that is not a reference.
+fn secret_value(line: &str) -> Option<usize> {
+    let value = |word: &str| {
+        line.match_indices(word).find_map(|(at, _)| {
+            let after = at + word.len();
+            let rest = line[after..].trim_start_matches(['"', '\'']).trim_start();
+            let value = rest.strip_prefix(':')?;
+            let is_shown = is_reference(value.trim_start_matches([' ', '"', '\''])) || value.trim().is_empty();
+            (!is_shown).then(|| line.len() - value.len())
+        })
+    };
+    SECRET.iter().filter_map(|word| value(word)).min()
+}
+
+fn without_credentials(line: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        masked.push_str(before);
+        let end = after.find(['/', ' ', '"', '\'', ',']).unwrap_or(after.len());
+        rest = match after[..end].rfind('@') {
+            Some(sign) => {
+                masked.push_str("***");
+                &after[sign..]
+            }
+            None => after,
+        };
+    }
+    masked + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_left_out_of_lines_and_references_stay() {
+        for (text, expected) in [
+            ("password: CANARY", "password: ***"),
+            (
+                "auth: {type: basic, password: CANARY, x: y",
+                "auth: {type: basic, password: ***",
+            ),
+            ("\"token\" : [CANARY", "\"token\" : ***"),
+            ("feed: https://u:CANARY@h/x", "feed: https://***@h/x"),
+            (
+                "feed: \"https://CANARY@h\" # http://CANARY@i/",
+                "feed: \"https://***@h\" # http://***@i/",
+            ),
+            ("password: env:NAME", "password: env:NAME"),
+            ("passphrase_file: /etc/x", "passphrase_file: /etc/x"),
+            ("feed: https://h/a@b", "feed: https://h/a@b"),
+        ] {
+            assert_eq!(line(text, 0, 1, &[]), expected);
+        }
+    }
+}
