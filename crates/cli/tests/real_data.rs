@@ -17,7 +17,7 @@ use std::path::Path;
 
 use chantal_model::Compression;
 use chantal_testkit::chantal::Chantal;
-use chantal_testkit::clients::Dnf;
+use chantal_testkit::clients::{Createrepo, Dnf};
 use chantal_testkit::needs::need;
 use chantal_testkit::rebody::RealMetadata;
 use chantal_testkit::upstream::Upstream;
@@ -140,4 +140,71 @@ fn centos_appstream_filtered_with_its_modules() {
             && !label.ends_with(".src")
     };
     compare(&real, &keys, expected, true);
+}
+
+/// Copies every package below a directory into another one, under names of their own; gives their number.
+fn gather(from: std::path::PathBuf, to: &Path) -> usize {
+    let mut copied = 0;
+    let mut directories = vec![from];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|suffix| suffix == "rpm") {
+                std::fs::copy(&path, to.join(format!("{copied}-{}", entry.file_name().display()))).unwrap();
+                copied += 1;
+            }
+        }
+    }
+    copied
+}
+
+#[test]
+fn packages_of_every_kind_keep_what_createrepo_c_says_about_them() {
+    let Some(data) = chantal_testkit::needs::real_data("rpm/rpm-rs") else {
+        return;
+    };
+    if !need(Createrepo::available(), "createrepo_c") {
+        return;
+    }
+    let feed = tempfile::tempdir().unwrap();
+    let copied = gather(data, feed.path());
+    Createrepo::create(feed.path(), &["--compress-type=gz"]);
+    let upstream = Upstream::serve_dir(feed.path());
+    let chantal = Chantal::new(env!("CARGO_BIN_EXE_chantal"));
+    chantal.repository("r", &upstream.url("/"), &["metadata: {compression: gzip}"]);
+    let ran = chantal.run(&["repo", "sync", "r", "--publish"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let tree = chantal.published().join("r/latest");
+    for (name, key) in [
+        ("primary", "pkgid=\"YES\">"),
+        ("filelists", "pkgid=\""),
+        ("other", "pkgid=\""),
+    ] {
+        let (expected, found) = (part(feed.path(), name), part(&tree, name));
+        let digest: fn(&str) -> String = if key.ends_with('>') {
+            |rest| between(rest, "pkgid=\"YES\">", "<")
+        } else {
+            |rest| between(rest, "pkgid=\"", "\"")
+        };
+        let (expected, found) = (fragments(&expected, digest), fragments(&found, digest));
+        assert!(
+            found.len() > 20 && found.len() == expected.len(),
+            "{name}: {} of {}",
+            found.len(),
+            expected.len()
+        );
+        for (pkgid, fragment) in &found {
+            let cut = |text: &str| {
+                if name == "primary" {
+                    without_location(text)
+                } else {
+                    text.to_owned()
+                }
+            };
+            assert_eq!(cut(fragment), cut(expected[pkgid]), "{name} of {pkgid}");
+        }
+    }
+    println!("{copied} packages");
 }
