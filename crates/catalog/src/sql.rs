@@ -229,8 +229,34 @@ pub(crate) mod many {
     pub(crate) const LISTS: [(&str, &str); 6] = [BLOBS, BLOBS_BY_DIGEST, PACKAGE_IDS, RECORD_IDS, RECORD_PLACES, PACKS];
 }
 
+/// How values are marked in a statement.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marks {
+    /// `?`. SQLite takes `$1` for a name and looks each one up among all before it, so that the time of a statement
+    /// grows with the square of its values.
+    Anonymous,
+    /// `$1`, which PostgreSQL needs.
+    Numbered,
+}
+
+impl Marks {
+    fn write(self, text: &mut String, number: usize) {
+        match self {
+            Self::Anonymous => text.push('?'),
+            Self::Numbered => {
+                text.push('$');
+                text.push_str(&number.to_string());
+            }
+        }
+    }
+}
+
 /// The text of an insertion of `rows` rows.
-pub(crate) fn values((head, columns, tail): (&str, usize, &str), rows: usize) -> String {
+pub(crate) fn values(parts: (&str, usize, &str), rows: usize) -> String {
+    marked_values(parts, rows, Marks::Anonymous)
+}
+
+fn marked_values((head, columns, tail): (&str, usize, &str), rows: usize, marks: Marks) -> String {
     let mut text = String::from(head);
     for row in 0..rows {
         text.push_str(if row == 0 { "(" } else { ", (" });
@@ -238,8 +264,7 @@ pub(crate) fn values((head, columns, tail): (&str, usize, &str), rows: usize) ->
             if column > 0 {
                 text.push_str(", ");
             }
-            text.push('$');
-            text.push_str(&(row * columns + column + 1).to_string());
+            marks.write(&mut text, row * columns + column + 1);
         }
         text.push(')');
     }
@@ -247,14 +272,17 @@ pub(crate) fn values((head, columns, tail): (&str, usize, &str), rows: usize) ->
 }
 
 /// The text of a query for `count` values.
-pub(crate) fn list((head, tail): (&str, &str), count: usize) -> String {
+pub(crate) fn list(parts: (&str, &str), count: usize) -> String {
+    marked_list(parts, count, Marks::Anonymous)
+}
+
+fn marked_list((head, tail): (&str, &str), count: usize, marks: Marks) -> String {
     let mut text = String::from(head);
-    for index in 1..=count {
-        if index > 1 {
+    for number in 1..=count {
+        if number > 1 {
             text.push_str(", ");
         }
-        text.push('$');
-        text.push_str(&index.to_string());
+        marks.write(&mut text, number);
     }
     text + tail
 }
@@ -263,7 +291,11 @@ pub(crate) fn list((head, tail): (&str, &str), count: usize) -> String {
 pub fn many_row_statements() -> Vec<String> {
     many::INSERTS
         .into_iter()
-        .map(|insert| values(insert, 2))
-        .chain(many::LISTS.into_iter().map(|query| list(query, 2)))
+        .map(|insert| marked_values(insert, 2, Marks::Numbered))
+        .chain(
+            many::LISTS
+                .into_iter()
+                .map(|query| marked_list(query, 2, Marks::Numbered)),
+        )
         .collect()
 }
