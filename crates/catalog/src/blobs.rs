@@ -12,6 +12,8 @@ use crate::sql::{self, many};
 
 /// Rows in one transaction.
 pub(crate) const TRANSACTION_ROWS: usize = 5000;
+/// Names in one row of what a lease relies on.
+const INTENT_NAMES: usize = 4096;
 /// Values in one lookup.
 pub(crate) const LOOKUP: usize = 1000;
 
@@ -84,17 +86,23 @@ impl Catalog {
     }
 
     /// Notes blobs that the holder of a lease relies on before anything else names them.
+    ///
+    /// One row holds many names: nothing looks one up, and what frees blobs reads them all.
     pub async fn intend(&self, lease: &Lease, names: &[Sha256]) -> Result<(), CatalogError> {
-        for chunk in names.chunks(TRANSACTION_ROWS) {
-            let mut transaction = self.begin_as(lease).await?;
-            let text = sql::values(many::ADD_INTENTS, chunk.len());
-            let mut query = sqlx::query(AssertSqlSafe(text));
-            for name in chunk {
-                query = query.bind(lease.name()).bind(lease.fence()).bind(&name.0[..]);
-            }
-            query.execute(&mut *transaction).await?;
-            transaction.commit().await?;
+        if names.is_empty() {
+            return Ok(());
         }
+        let mut transaction = self.begin_as(lease).await?;
+        for chunk in names.chunks(INTENT_NAMES) {
+            let joined: Vec<u8> = chunk.iter().flat_map(|name| name.0).collect();
+            sqlx::query(sql::ADD_INTENT)
+                .bind(lease.name())
+                .bind(lease.fence())
+                .bind(joined)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 

@@ -31,6 +31,11 @@ pub struct Catalog {
 
 /// Connections that read at the same time.
 const READERS: u32 = 4;
+/// Page cache of the writing connection, in negative KiB. The indexes of a hundred thousand packages are written at
+/// random places; the kernel's cache holds the rest.
+const WRITER_CACHE: &str = "-12288";
+/// Page cache of a reading connection, in negative KiB.
+const READER_CACHE: &str = "-2048";
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(60);
 
@@ -45,9 +50,7 @@ impl Catalog {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY)
-            .statement_cache_capacity(64)
-            .pragma("cache_size", "-32768")
-            .pragma("mmap_size", "268435456");
+            .statement_cache_capacity(64);
         let pool = |connections| {
             SqlitePoolOptions::new()
                 .max_connections(connections)
@@ -55,12 +58,13 @@ impl Catalog {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
+        let cached = |pages| options.clone().pragma("cache_size", pages);
         let catalog = Self {
             writer: pool(1)
-                .connect_with(options.clone())
+                .connect_with(cached(WRITER_CACHE))
                 .await
                 .map_err(|source| opening(path, source))?,
-            reader: pool(READERS).connect_lazy_with(options),
+            reader: pool(READERS).connect_lazy_with(cached(READER_CACHE)),
             path: path.to_owned(),
         };
         let found = schema::version(&catalog.writer).await?;

@@ -29,7 +29,7 @@ pub use lease::Lease;
 pub use members::{Member, MemberKey, MemberPackage, NewMember, NewPackage, PackageRow};
 pub use publications::{Publication, PublicationKind, PublicationState, StateStatus};
 pub use queries::{CatalogStats, FoundPackage};
-pub use records::RecordReader;
+pub use records::{RecordReader, RecordWriter};
 pub use repositories::Repository;
 pub use revisions::{NewRevision, Revision};
 pub use schema::{Migration, SchemaStatus};

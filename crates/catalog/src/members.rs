@@ -37,8 +37,8 @@ pub struct NewPackage {
     pub arch: String,
     /// How advisories and modules name it.
     pub label: String,
-    /// How other parts of the metadata name it.
-    pub part_key: String,
+    /// How other parts of the metadata name it; `None` where that is the SHA-256 of its bytes in hexadecimal.
+    pub part_key: Option<String>,
     /// Whether it is a source package.
     pub is_source: bool,
     /// When it was built.
@@ -84,8 +84,6 @@ pub struct Member {
 pub struct MemberKey {
     /// Its row.
     pub id: i64,
-    /// What it is.
-    pub kind: ItemKind,
     /// Its published path, or its key.
     pub path: String,
     /// Row of its package.
@@ -188,7 +186,7 @@ impl Catalog {
                 .bind(&package.version_key.0[..])
                 .bind(&package.arch)
                 .bind(&package.label)
-                .bind(Some(&package.part_key))
+                .bind(&package.part_key)
                 .bind(i64::from(package.is_source))
                 .bind(package.build_time)
                 .bind(&package.summary);
@@ -233,25 +231,33 @@ impl Catalog {
         rows.iter().map(member).collect()
     }
 
-    /// What every member of a revision is compared by.
-    pub async fn current_keys(&self, line: i64, revision: RevisionNumber) -> Result<Vec<MemberKey>, CatalogError> {
-        let rows = sqlx::query(sql::CURRENT_KEYS)
+    /// What the members of one kind of a revision are compared by, those whose path comes after `after`, in path order,
+    /// at most `limit`.
+    pub async fn member_keys(
+        &self,
+        line: i64,
+        revision: RevisionNumber,
+        kind: ItemKind,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<MemberKey>, CatalogError> {
+        let rows = sqlx::query(sql::MEMBER_KEYS)
             .bind(line)
+            .bind(kind.name())
+            .bind(after)
             .bind(revision.0)
+            .bind(i64::from(limit))
             .fetch_all(&self.reader)
             .await?;
         rows.iter()
             .map(|row| {
-                let kind: &str = row.try_get(1)?;
                 Ok(MemberKey {
                     id: row.try_get(0)?,
-                    kind: ItemKind::from_name(kind)
-                        .ok_or_else(|| CatalogError::corrupt(format!("a member of kind {kind:?}")))?,
-                    path: row.try_get(2)?,
-                    package_id: row.try_get(3)?,
-                    blob_id: row.try_get(4)?,
-                    records: [row.try_get(5)?, row.try_get(6)?, row.try_get(7)?],
-                    attributes: row.try_get(8)?,
+                    path: row.try_get(1)?,
+                    package_id: row.try_get(2)?,
+                    blob_id: row.try_get(3)?,
+                    records: [row.try_get(4)?, row.try_get(5)?, row.try_get(6)?],
+                    attributes: row.try_get(7)?,
                 })
             })
             .collect()
@@ -302,7 +308,10 @@ fn member(row: &SqliteRow) -> Result<Member, CatalogError> {
             version: row.try_get(9)?,
             arch: row.try_get(10)?,
             label: row.try_get(11)?,
-            part_key: row.try_get::<Option<String>, _>(12)?.unwrap_or_default(),
+            part_key: row
+                .try_get::<Option<String>, _>(12)?
+                .or_else(|| blob.map(|(sha256, _): (Sha256, u64)| sha256.hex()))
+                .unwrap_or_default(),
         }),
         None => None,
     };

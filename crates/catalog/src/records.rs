@@ -1,10 +1,10 @@
 //! Upstream's raw records, about 128 of one part in one zstd frame.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use chantal_model::Sha256;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 
 use crate::blobs::{LOOKUP, TRANSACTION_ROWS, sha256};
 use crate::connect::Catalog;
@@ -16,8 +16,8 @@ use crate::sql::{self, many};
 const PACK: usize = 128;
 /// zstd level of packs.
 const LEVEL: i32 = 3;
-/// Unpacked packs that a reader keeps.
-const KEPT: usize = 16;
+/// Bytes of unpacked packs that a reader keeps, beside the one that it reads from.
+const KEPT_BYTES: usize = 2 << 20;
 /// The largest unpacked pack in bytes; a bigger one was not written by this program.
 const MAX_PACK_BYTES: usize = 1 << 30;
 
@@ -45,67 +45,124 @@ impl Catalog {
         part: usize,
         records: &[(Sha256, Vec<u8>)],
     ) -> Result<Vec<i64>, CatalogError> {
+        let mut writer = RecordWriter::new(self, lease, part);
         let mut ids = Vec::with_capacity(records.len());
         for chunk in records.chunks(TRANSACTION_ROWS) {
-            let digests: Vec<Sha256> = chunk.iter().map(|(digest, _)| *digest).collect();
-            let mut known = self.record_ids(&digests).await?;
-            let mut new: Vec<&(Sha256, Vec<u8>)> = Vec::new();
-            for record in chunk {
-                if !known.contains_key(&record.0) && !new.iter().rev().take(PACK).any(|other| other.0 == record.0) {
-                    new.push(record);
-                }
-            }
-            if !new.is_empty() {
-                self.write_packs(lease, part, &new).await?;
-                let digests: Vec<Sha256> = new.iter().map(|(digest, _)| *digest).collect();
-                known.extend(self.record_ids(&digests).await?);
-            }
-            for (digest, _) in chunk {
-                ids.push(
-                    *known
-                        .get(digest)
-                        .ok_or_else(|| CatalogError::corrupt("a record that was just written is gone"))?,
-                );
-            }
+            ids.extend(writer.add(chunk).await?);
         }
+        writer.finish().await?;
         Ok(ids)
     }
+}
 
-    async fn write_packs(
-        &self,
-        lease: &Lease,
-        part: usize,
-        records: &[&(Sha256, Vec<u8>)],
-    ) -> Result<(), CatalogError> {
-        let mut bodies = Vec::with_capacity(records.len().div_ceil(PACK));
-        for pack in records.chunks(PACK) {
-            bodies.push((pack_up(pack)?, pack.len() as i64));
+/// Stores the records of one part as they come, in transactions of bounded size.
+///
+/// What was added counts once [`RecordWriter::finish`] has returned; until then the writing connection may be held.
+pub struct RecordWriter<'a> {
+    catalog: &'a Catalog,
+    lease: &'a Lease,
+    part: usize,
+    transaction: Option<Transaction<'static, Sqlite>>,
+    rows: usize,
+}
+
+impl<'a> RecordWriter<'a> {
+    /// Starts to write records of one part.
+    pub fn new(catalog: &'a Catalog, lease: &'a Lease, part: usize) -> Self {
+        Self {
+            catalog,
+            lease,
+            part,
+            transaction: None,
+            rows: 0,
         }
-        let mut transaction = self.begin_as(lease).await?;
-        let mut rows: Vec<(&Sha256, i64, i64)> = Vec::with_capacity(records.len());
-        for ((body, count), pack) in bodies.iter().zip(records.chunks(PACK)) {
-            let (id,): (i64,) = sqlx::query_as(AssertSqlSafe(sql::values(many::ADD_PACKS, 1)))
-                .bind(part as i64)
-                .bind(body.as_slice())
-                .bind(count)
-                .fetch_one(&mut *transaction)
-                .await?;
-            rows.extend(
-                pack.iter()
-                    .enumerate()
-                    .map(|(slot, (digest, _))| (digest, id, slot as i64)),
-            );
-        }
-        for chunk in rows.chunks(TRANSACTION_ROWS) {
-            let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_RECORDS, chunk.len())));
-            for (digest, pack, slot) in chunk {
-                query = query.bind(&digest.0[..]).bind(pack).bind(slot);
-            }
-            query.execute(&mut *transaction).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
     }
+
+    /// Stores those records that are not known yet; gives the rows of all, in order.
+    ///
+    /// A multiple of 128 records at a time fills the packs.
+    pub async fn add(&mut self, records: &[(Sha256, Vec<u8>)]) -> Result<Vec<i64>, CatalogError> {
+        let transaction = match &mut self.transaction {
+            Some(transaction) => transaction,
+            none => none.insert(self.catalog.begin_as(self.lease).await?),
+        };
+        let mut known: HashMap<Sha256, i64> = HashMap::with_capacity(records.len());
+        for chunk in records.chunks(LOOKUP) {
+            lookup(transaction, chunk, &mut known).await?;
+        }
+        let mut seen: HashSet<Sha256> = HashSet::new();
+        let new: Vec<&(Sha256, Vec<u8>)> = records
+            .iter()
+            .filter(|(digest, _)| !known.contains_key(digest) && seen.insert(*digest))
+            .collect();
+        for pack in new.chunks(PACK) {
+            known.extend(write_pack(transaction, self.part, pack).await?);
+        }
+        self.rows += new.len();
+        if self.rows >= TRANSACTION_ROWS {
+            self.commit().await?;
+        }
+        records
+            .iter()
+            .map(|(digest, _)| {
+                known
+                    .get(digest)
+                    .copied()
+                    .ok_or_else(|| CatalogError::corrupt("a record that was just written is gone"))
+            })
+            .collect()
+    }
+
+    /// Commits what is not committed yet.
+    pub async fn finish(mut self) -> Result<(), CatalogError> {
+        self.commit().await
+    }
+
+    async fn commit(&mut self) -> Result<(), CatalogError> {
+        self.rows = 0;
+        match self.transaction.take() {
+            Some(transaction) => Ok(transaction.commit().await?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Adds the rows of those records that the transaction sees.
+async fn lookup(
+    transaction: &mut Transaction<'static, Sqlite>,
+    records: &[(Sha256, Vec<u8>)],
+    known: &mut HashMap<Sha256, i64>,
+) -> Result<(), CatalogError> {
+    let mut query = sqlx::query_as::<_, (Vec<u8>, i64)>(AssertSqlSafe(sql::list(many::RECORD_IDS, records.len())));
+    for (digest, _) in records {
+        query = query.bind(&digest.0[..]);
+    }
+    for (digest, id) in query.fetch_all(&mut **transaction).await? {
+        known.insert(sha256(&digest)?, id);
+    }
+    Ok(())
+}
+
+/// Writes one pack; gives the rows of its records.
+async fn write_pack(
+    transaction: &mut Transaction<'static, Sqlite>,
+    part: usize,
+    records: &[&(Sha256, Vec<u8>)],
+) -> Result<Vec<(Sha256, i64)>, CatalogError> {
+    let (pack,): (i64,) = sqlx::query_as(AssertSqlSafe(sql::values(many::ADD_PACKS, 1)))
+        .bind(part as i64)
+        .bind(pack_up(records)?)
+        .bind(records.len() as i64)
+        .fetch_one(&mut **transaction)
+        .await?;
+    let mut query = sqlx::query_as::<_, (Vec<u8>, i64)>(AssertSqlSafe(sql::values(many::ADD_RECORDS, records.len())));
+    for (slot, (digest, _)) in records.iter().enumerate() {
+        query = query.bind(&digest.0[..]).bind(pack).bind(slot as i64);
+    }
+    let rows = query.fetch_all(&mut **transaction).await?;
+    rows.into_iter()
+        .map(|(digest, id)| Ok((sha256(&digest)?, id)))
+        .collect()
 }
 
 /// Number of records, their lengths, their bytes, all little endian, in one frame.
@@ -167,11 +224,16 @@ impl Unpacked {
     }
 }
 
+fn gone(record: i64) -> CatalogError {
+    CatalogError::corrupt(format!("record {record} is gone"))
+}
+
 /// Reads records by row and keeps the packs that it met last.
 pub struct RecordReader {
     catalog: Catalog,
     packs: HashMap<i64, Arc<Unpacked>>,
     order: VecDeque<i64>,
+    kept: usize,
 }
 
 impl RecordReader {
@@ -181,6 +243,7 @@ impl RecordReader {
             catalog: catalog.clone(),
             packs: HashMap::new(),
             order: VecDeque::new(),
+            kept: 0,
         }
     }
 
@@ -197,12 +260,18 @@ impl RecordReader {
                 places.insert(id, (pack, slot));
             }
         }
-        let mut records = Vec::with_capacity(ids.len());
-        for id in ids {
-            let missing = || CatalogError::corrupt(format!("record {id} is gone"));
-            let (pack, slot) = *places.get(id).ok_or_else(missing)?;
+        // Pack by pack, so that each is unpacked once.
+        let mut wanted: BTreeMap<i64, Vec<(usize, i64)>> = BTreeMap::new();
+        for (at, id) in ids.iter().enumerate() {
+            let (pack, slot) = places.get(id).ok_or_else(|| gone(*id))?;
+            wanted.entry(*pack).or_default().push((at, *slot));
+        }
+        let mut records = vec![Vec::new(); ids.len()];
+        for (pack, slots) in wanted {
             let unpacked = self.pack(pack).await?;
-            records.push(unpacked.get(slot).ok_or_else(missing)?.to_vec());
+            for (at, slot) in slots {
+                records[at] = unpacked.get(slot).ok_or_else(|| gone(ids[at]))?.to_vec();
+            }
         }
         Ok(records)
     }
@@ -217,11 +286,12 @@ impl RecordReader {
             .await?
             .ok_or_else(|| CatalogError::corrupt(format!("pack {id} is gone")))?;
         let unpacked = Arc::new(Unpacked::read(&body)?);
-        if self.order.len() >= KEPT
+        while self.kept > KEPT_BYTES
             && let Some(oldest) = self.order.pop_front()
         {
-            self.packs.remove(&oldest);
+            self.kept -= self.packs.remove(&oldest).map_or(0, |pack| pack.plain.len());
         }
+        self.kept += unpacked.plain.len();
         self.order.push_back(id);
         self.packs.insert(id, unpacked.clone());
         Ok(unpacked)

@@ -15,7 +15,7 @@ use crate::sql::{self, many};
 use crate::{FOREVER, PARTS};
 
 /// Rows of eleven columns in one statement, below SQLite's limit of 32,766 values.
-const MEMBER_ROWS: usize = 2500;
+const MEMBER_ROWS: usize = 1000;
 
 /// The immutable content of a repository after a change.
 #[derive(Clone, Debug)]
@@ -63,8 +63,6 @@ pub struct NewRevision {
     pub package_count: i64,
     /// Their size in bytes.
     pub package_bytes: i64,
-    /// Members that the revision before does not have.
-    pub open: Vec<NewMember>,
     /// Rows of members that it has no more.
     pub close: Vec<i64>,
     /// What is remembered about the feed, saved in the same transaction.
@@ -115,8 +113,13 @@ impl Catalog {
         rows.iter().map(revision).collect()
     }
 
-    /// Records a revision in one transaction; gives its number.
-    pub async fn commit_revision(&self, lease: &Lease, new: NewRevision) -> Result<RevisionNumber, CatalogError> {
+    /// Records a revision in one transaction, with the members that the revision before does not have; gives its number.
+    pub async fn commit_revision(
+        &self,
+        lease: &Lease,
+        new: NewRevision,
+        open: &mut (dyn Iterator<Item = NewMember> + Send),
+    ) -> Result<RevisionNumber, CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
         let current = sqlx::query(sql::CURRENT_REVISION)
             .bind(new.line)
@@ -146,9 +149,13 @@ impl Catalog {
                 .execute(&mut *transaction)
                 .await?;
         }
-        for chunk in new.open.chunks(MEMBER_ROWS) {
+        loop {
+            let chunk: Vec<NewMember> = open.take(MEMBER_ROWS).collect();
+            if chunk.is_empty() {
+                break;
+            }
             let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_MEMBERS, chunk.len())));
-            for member in chunk {
+            for member in &chunk {
                 query = query
                     .bind(new.line)
                     .bind(member.kind.name())

@@ -21,12 +21,20 @@ pub struct Migration {
 }
 
 /// Every migration, oldest first.
-pub(crate) const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "initial",
-    sqlite: include_str!("../migrations/sqlite/0001_initial.sql"),
-    postgres: include_str!("../migrations/postgres/0001_initial.sql"),
-}];
+pub(crate) const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "initial",
+        sqlite: include_str!("../migrations/sqlite/0001_initial.sql"),
+        postgres: include_str!("../migrations/postgres/0001_initial.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "intents by the page",
+        sqlite: include_str!("../migrations/sqlite/0002_intents.sql"),
+        postgres: include_str!("../migrations/postgres/0002_intents.sql"),
+    },
+];
 
 /// The version that this program writes.
 pub(crate) const LATEST: i64 = MIGRATIONS.len() as i64;

@@ -33,6 +33,7 @@ statements! {
         pid_start = excluded.pid_start, fence = excluded.fence, since = excluded.since, expires_at = excluded.expires_at";
     RENEW_LEASE = "UPDATE lease SET expires_at = $3 WHERE name = $1 AND fence = $2";
     DROP_LEASE = "UPDATE lease SET expires_at = 0 WHERE name = $1 AND fence = $2";
+    ADD_INTENT = "INSERT INTO intent (lease_name, fence, names) VALUES ($1, $2, $3)";
     DROP_INTENTS = "DELETE FROM intent WHERE lease_name = $1 AND fence = $2";
     DROP_OLD_INTENTS = "DELETE FROM intent WHERE lease_name = $1 AND fence < $2";
 
@@ -59,8 +60,9 @@ statements! {
         FROM member m LEFT JOIN blob b ON b.id = m.blob_id LEFT JOIN package p ON p.id = m.package_id \
         WHERE m.line_id = $1 AND m.kind = $2 AND m.path > $3 AND m.added_in <= $4 AND m.removed_in > $4 \
         ORDER BY m.path LIMIT $5";
-    CURRENT_KEYS = "SELECT id, kind, path, package_id, blob_id, record_0, record_1, record_2, attributes \
-        FROM member WHERE line_id = $1 AND added_in <= $2 AND removed_in > $2";
+    MEMBER_KEYS = "SELECT id, path, package_id, blob_id, record_0, record_1, record_2, attributes \
+        FROM member WHERE line_id = $1 AND kind = $2 AND path > $3 AND added_in <= $4 AND removed_in > $4 \
+        ORDER BY path LIMIT $5";
     PACKAGES_OF = "SELECT p.name, p.version, p.version_key, p.arch, b.size, b.sha256, m.path, p.summary \
         FROM member m JOIN package p ON p.id = m.package_id JOIN blob b ON b.id = m.blob_id \
         WHERE m.line_id = $1 AND m.kind = 'package' AND m.path > $2 AND m.added_in <= $3 AND m.removed_in > $3 \
@@ -163,11 +165,6 @@ statements! {
 
 /// The head and tail of statements over many rows or values; see [`values`] and [`list`].
 pub(crate) mod many {
-    pub(crate) const ADD_INTENTS: (&str, usize, &str) = (
-        "INSERT INTO intent (lease_name, fence, sha256) VALUES ",
-        3,
-        " ON CONFLICT (lease_name, fence, sha256) DO NOTHING",
-    );
     pub(crate) const ADD_BLOBS: (&str, usize, &str) = (
         "INSERT INTO blob (sha256, size) VALUES ",
         2,
@@ -189,7 +186,7 @@ pub(crate) mod many {
     pub(crate) const ADD_RECORDS: (&str, usize, &str) = (
         "INSERT INTO record (digest, pack_id, slot) VALUES ",
         3,
-        " ON CONFLICT (digest) DO NOTHING",
+        " ON CONFLICT (digest) DO NOTHING RETURNING digest, id",
     );
     pub(crate) const ADD_MEMBERS: (&str, usize, &str) = (
         "INSERT INTO member (line_id, kind, path, package_id, blob_id, record_0, record_1, record_2, attributes, added_in, \
@@ -216,8 +213,7 @@ pub(crate) mod many {
     pub(crate) const RECORD_PLACES: (&str, &str) = ("SELECT id, pack_id, slot FROM record WHERE id IN (", ")");
     pub(crate) const PACKS: (&str, &str) = ("SELECT id, body FROM pack WHERE id IN (", ")");
 
-    pub(crate) const INSERTS: [(&str, usize, &str); 8] = [
-        ADD_INTENTS,
+    pub(crate) const INSERTS: [(&str, usize, &str); 7] = [
         ADD_BLOBS,
         ADD_DIGESTS,
         ADD_PACKAGES,

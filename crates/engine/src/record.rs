@@ -216,10 +216,9 @@ impl Recording<'_> {
     ) -> Result<Recorded, EngineError> {
         let resolved = self.resolve(&prepared.packages, &entries, records).await?;
         let held = match current {
-            Some(current) => self.engine.catalog.current_keys(current.line, current.number).await,
-            None => Ok(Vec::new()),
-        }
-        .doing("read the current revision")?;
+            Some(current) => self.held_keys(current).await?,
+            None => Vec::new(),
+        };
         let new_advisories = new_advisories(&entries, &held);
         let delta = delta(&entries, &resolved, held.into_iter().map(as_current).collect());
         let open: Vec<NewMember> = delta
@@ -249,7 +248,6 @@ impl Recording<'_> {
             upstream_timestamp: prepared.overview.timestamp,
             package_count: package_count as i64,
             package_bytes: bytes as i64,
-            open,
             close: delta.close,
             feed_state: Some(prepared.feed_state),
         };
@@ -259,7 +257,7 @@ impl Recording<'_> {
         let number = self
             .engine
             .catalog
-            .commit_revision(self.lease, revision)
+            .commit_revision(self.lease, revision, &mut open.into_iter())
             .await
             .doing("record the new revision")?;
         Ok(Recorded {
@@ -268,6 +266,25 @@ impl Recording<'_> {
             is_new: true,
             new_advisories,
         })
+    }
+
+    async fn held_keys(&self, current: &Revision) -> Result<Vec<(ItemKind, MemberKey)>, EngineError> {
+        let mut held = Vec::new();
+        for kind in ItemKind::ALL {
+            let mut after = String::new();
+            loop {
+                let page = self
+                    .engine
+                    .catalog
+                    .member_keys(current.line, current.number, kind, &after, 1000)
+                    .await
+                    .doing("read the current revision")?;
+                let Some(last) = page.last() else { break };
+                after.clone_from(&last.path);
+                held.extend(page.into_iter().map(|key| (kind, key)));
+            }
+        }
+        Ok(held)
     }
 
     /// Database ids of everything that members name.
@@ -338,7 +355,8 @@ fn new_package(format: &str, package: &Package, blob_id: Option<i64>) -> NewPack
         version_key: package.version.key.clone(),
         arch: package.arch.to_string(),
         label: package.label.to_string(),
-        part_key: package.part_key.to_string(),
+        part_key: (package.promise.sha256().map(|sha256| sha256.hex()).as_deref() != Some(&*package.part_key))
+            .then(|| package.part_key.to_string()),
         is_source: package.is_source,
         build_time: package.build_time,
         summary: package.summary.to_string(),
@@ -422,9 +440,9 @@ fn absent_entries(mode: Mode, failures: &[Failure]) -> Vec<Entry> {
         .collect()
 }
 
-fn as_current(key: MemberKey) -> (Identity, Current) {
+fn as_current((kind, key): (ItemKind, MemberKey)) -> (Identity, Current) {
     (
-        (key.kind, key.path),
+        (kind, key.path),
         Current {
             id: key.id,
             package_id: key.package_id,
@@ -435,11 +453,11 @@ fn as_current(key: MemberKey) -> (Identity, Current) {
     )
 }
 
-fn new_advisories(entries: &[Entry], held: &[MemberKey]) -> BTreeMap<String, u64> {
+fn new_advisories(entries: &[Entry], held: &[(ItemKind, MemberKey)]) -> BTreeMap<String, u64> {
     let known: HashSet<&str> = held
         .iter()
-        .filter(|key| key.kind == ItemKind::Advisory)
-        .map(|key| key.path.as_str())
+        .filter(|(kind, _)| *kind == ItemKind::Advisory)
+        .map(|(_, key)| key.path.as_str())
         .collect();
     let mut new = BTreeMap::new();
     for entry in entries {

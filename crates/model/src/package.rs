@@ -75,6 +75,16 @@ pub enum ItemKind {
 }
 
 impl ItemKind {
+    /// Every kind, in order.
+    pub const ALL: [Self; 6] = [
+        Self::Package,
+        Self::File,
+        Self::Advisory,
+        Self::Group,
+        Self::Module,
+        Self::Document,
+    ];
+
     /// The word that the catalog stores.
     pub fn name(self) -> &'static str {
         match self {
@@ -89,16 +99,7 @@ impl ItemKind {
 
     /// Reads the catalog's word.
     pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::Package,
-            Self::File,
-            Self::Advisory,
-            Self::Group,
-            Self::Module,
-            Self::Document,
-        ]
-        .into_iter()
-        .find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
