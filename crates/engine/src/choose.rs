@@ -1,12 +1,14 @@
 //! Which of the listed packages and items belong to the repository, and under which path each package is published.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use chantal_formats::{Format, Rule};
-use chantal_model::{Mode, Package, RelPath};
+use chantal_model::{Mode, Package, RelPath, VersionKey};
 use chantal_select::{Bundle, Candidate, Filters, Verdict, select};
 
 use crate::listing::Listing;
+use crate::packed::Packed;
 
 /// The choice, as indices into a [`Listing`].
 pub(crate) struct Choice {
@@ -16,6 +18,17 @@ pub(crate) struct Choice {
     pub(crate) packages: Vec<(u32, RelPath)>,
     /// The items that belong to the chosen packages.
     pub(crate) items: Vec<u32>,
+}
+
+impl Choice {
+    /// Which of the listed packages have a published path.
+    pub(crate) fn flags(&self) -> Vec<bool> {
+        let mut flags = vec![false; self.verdicts.len()];
+        for (index, _) in &self.packages {
+            flags[*index as usize] = true;
+        }
+        flags
+    }
 }
 
 /// A package whose path cannot be kept in mode `mirror`.
@@ -73,18 +86,35 @@ pub(crate) fn full_name(package: &Package) -> String {
     format!("{}-{version}.{}", package.name, package.arch)
 }
 
+/// What the filters look at.
+struct Facts {
+    name: Box<str>,
+    full_name: String,
+    arch: Arc<str>,
+    version: VersionKey,
+    is_source: bool,
+}
+
 fn judge(filters: &Filters, listing: &Listing) -> Vec<Verdict> {
-    let full_names: Vec<String> = listing.packages.iter().map(full_name).collect();
-    let candidates: Vec<Candidate<'_>> = listing
+    let facts: Vec<Facts> = listing
         .packages
         .iter()
-        .zip(&full_names)
-        .map(|(package, full_name)| Candidate {
-            name: &package.name,
-            full_name,
-            arch: &package.arch,
-            version: &package.version.key,
+        .map(|(_, package)| Facts {
+            full_name: full_name(&package),
+            name: package.name,
+            arch: package.arch,
+            version: package.version.key,
             is_source: package.is_source,
+        })
+        .collect();
+    let candidates: Vec<Candidate<'_>> = facts
+        .iter()
+        .map(|facts| Candidate {
+            name: &facts.name,
+            full_name: &facts.full_name,
+            arch: &facts.arch,
+            version: &facts.version,
+            is_source: facts.is_source,
         })
         .collect();
     let bundles: Vec<Bundle<'_>> = listing
@@ -106,60 +136,63 @@ fn judge(filters: &Filters, listing: &Listing) -> Vec<Verdict> {
     select(&candidates, &bundles, filters)
 }
 
+fn refuse(package: &Package, reason: String) -> UnmirrorablePath {
+    UnmirrorablePath {
+        label: package.label.to_string(),
+        href: package.href.to_string(),
+        reason,
+    }
+}
+
 /// Upstream's own paths, all of which must be safe and name one file each.
-fn upstream_paths(format: &dyn Format, packages: &[Package]) -> Result<Vec<(u32, RelPath)>, UnmirrorablePath> {
+fn upstream_paths(format: &dyn Format, packages: &Packed) -> Result<Vec<(u32, RelPath)>, UnmirrorablePath> {
     let mut paths = Vec::with_capacity(packages.len());
-    for (index, package) in packages.iter().enumerate() {
-        let refuse = |reason: String| UnmirrorablePath {
-            label: package.label.to_string(),
-            href: package.href.to_string(),
-            reason,
-        };
-        let path = format.upstream_path(package).map_err(refuse)?;
-        paths.push((index as u32, path));
+    for (index, package) in packages.iter() {
+        let path = format.upstream_path(&package);
+        paths.push((index, path.map_err(|reason| refuse(&package, reason))?));
     }
     paths.sort_by(|a, b| a.1.cmp(&b.1));
-    paths.dedup_by(|b, a| a.1 == b.1 && packages[a.0 as usize].promise == packages[b.0 as usize].promise);
+    paths.dedup_by(|b, a| a.1 == b.1 && packages.get(a.0).promise == packages.get(b.0).promise);
     if let Some(twice) = paths.windows(2).find(|pair| pair[0].1 == pair[1].1) {
-        let package = &packages[twice[1].0 as usize];
-        return Err(UnmirrorablePath {
-            label: package.label.to_string(),
-            href: package.href.to_string(),
-            reason: "two packages with different digests share it".to_owned(),
-        });
+        let reason = "two packages with different digests share it".to_owned();
+        return Err(refuse(&packages.get(twice[1].0), reason));
     }
     Ok(paths)
 }
 
 /// The first free path of each chosen package; files and directories never collide.
-fn free_paths(format: &dyn Format, packages: &[Package], verdicts: &[Verdict]) -> Vec<(u32, RelPath)> {
+fn free_paths(format: &dyn Format, packages: &Packed, verdicts: &[Verdict]) -> Vec<(u32, RelPath)> {
     let mut taken: HashMap<RelPath, u32> = HashMap::new();
     let mut directories: HashSet<RelPath> = HashSet::new();
-    let mut paths = Vec::new();
-    for (index, package) in packages.iter().enumerate() {
-        if !verdicts[index].is_chosen() {
+    for (index, package) in packages.iter() {
+        if !verdicts[index as usize].is_chosen() {
             continue;
         }
         let same = |other: &u32| {
-            packages[*other as usize].promise == package.promise
-                && packages[*other as usize].description == package.description
+            let other = packages.get(*other);
+            other.promise == package.promise && other.description == package.description
         };
-        for path in format.paths(package) {
+        for path in format.paths(&package) {
             if taken.get(&path).is_some_and(same) {
                 break;
             }
-            let parents: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent).collect();
-            let free = !taken.contains_key(&path)
-                && !directories.contains(&path)
-                && parents.iter().all(|parent| !taken.contains_key(parent));
+            let free = !taken.contains_key(&path) && !directories.contains(&path) && {
+                std::iter::successors(path.parent(), RelPath::parent)
+                    // Whose parent is known to be a directory, all above it are.
+                    .take_while(|parent| !directories.contains(parent))
+                    .all(|parent| !taken.contains_key(&parent))
+            };
             if free {
-                directories.extend(parents);
-                taken.insert(path.clone(), index as u32);
-                paths.push((index as u32, path));
+                let new: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent)
+                    .take_while(|parent| !directories.contains(parent))
+                    .collect();
+                directories.extend(new);
+                taken.insert(path, index);
                 break;
             }
         }
     }
+    let mut paths: Vec<(u32, RelPath)> = taken.into_iter().map(|(path, index)| (index, path)).collect();
     paths.sort_by(|a, b| a.1.cmp(&b.1));
     paths
 }

@@ -15,13 +15,14 @@ use url::Url;
 
 use crate::error::{Doing, EngineError, ExitClass, blocking, of_fetch};
 use crate::feed::masked;
+use crate::packed::Packed;
 use crate::report::FailedPackage;
 
 /// Fetched packages that may wait to be stored.
 const AHEAD: usize = 64;
 
 /// A package that is to be fetched.
-pub(crate) struct Missing {
+pub(crate) struct Order {
     /// Index of the listed package.
     pub(crate) package: u32,
     pub(crate) url: Url,
@@ -86,27 +87,45 @@ pub(crate) fn package_url(base: &Url, package: &Package) -> Result<Url, String> 
     resolve(base, package.base.as_deref(), &package.href).map_err(|error| error.to_string())
 }
 
+/// Turns indices of listed packages, in ascending order, into orders, one at a time.
+pub(crate) fn orders<'a>(
+    base: &'a Url,
+    packages: &'a Packed,
+    missing: &'a [u32],
+) -> impl Iterator<Item = Order> + Send + 'a {
+    let mut wanted = missing.iter().copied().peekable();
+    packages.iter().filter_map(move |(index, package)| {
+        wanted.next_if_eq(&index)?;
+        Some(Order {
+            package: index,
+            url: package_url(base, &package).expect("planning resolved the location"),
+            label: package.label.into(),
+            promise: package.promise,
+        })
+    })
+}
+
 impl Downloader<'_> {
-    /// Fetches all of `missing`. What fails is reported and does not stop the others; only a failure of the pool or
+    /// Fetches all that is ordered. What fails is reported and does not stop the others; only a failure of the pool or
     /// the catalog does.
     ///
     /// Fetching goes on while a batch is made durable.
-    pub(crate) async fn run(&self, missing: Vec<Missing>) -> Result<Downloaded, EngineError> {
+    pub(crate) async fn run(&self, orders: impl Iterator<Item = Order>, bytes: u64) -> Result<Downloaded, EngineError> {
         let progress = &self.source.progress;
-        progress.begin(Step::Download, missing.iter().filter_map(|one| one.promise.size).sum());
+        progress.begin(Step::Download, bytes);
         let (send, receive) = mpsc::channel(AHEAD);
-        let (failures, blobs) = tokio::try_join!(self.fetch_all(missing, send), self.store_all(receive))?;
+        let (failures, blobs) = tokio::try_join!(self.fetch_all(orders, send), self.store_all(receive))?;
         progress.end(Step::Download);
         Ok(Downloaded { blobs, failures })
     }
 
     async fn fetch_all(
         &self,
-        missing: Vec<Missing>,
+        orders: impl Iterator<Item = Order>,
         send: mpsc::Sender<(u32, Sealed)>,
     ) -> Result<Vec<Failure>, EngineError> {
         let mut failures = Vec::new();
-        let mut answers = stream::iter(missing)
+        let mut answers = stream::iter(orders)
             .map(|one| {
                 let source = self.source.clone();
                 Task(tokio::spawn(async move {
@@ -183,7 +202,7 @@ impl Downloader<'_> {
 }
 
 impl Source {
-    async fn fetch(&self, one: &Missing) -> Result<Result<Sealed, Failure>, EngineError> {
+    async fn fetch(&self, one: &Order) -> Result<Result<Sealed, Failure>, EngineError> {
         let algorithms: Vec<_> = one.promise.algorithms().collect();
         let mut landing = self.pool.incoming(&algorithms).doing("take a package")?;
         let request = Request {
@@ -220,7 +239,7 @@ impl Source {
 }
 
 /// A full disk stops the sync; anything that upstream did is this package's failure.
-fn local_or_failure(one: &Missing, error: FetchError) -> Result<Result<Sealed, Failure>, EngineError> {
+fn local_or_failure(one: &Order, error: FetchError) -> Result<Result<Sealed, Failure>, EngineError> {
     if error.kind() == chantal_fetch::Kind::Local {
         return Err(EngineError::Fetch {
             repo: String::new(),
@@ -231,7 +250,7 @@ fn local_or_failure(one: &Missing, error: FetchError) -> Result<Result<Sealed, F
     Ok(Err(failure(one, of_fetch(&error), false, error.to_string())))
 }
 
-fn failure(one: &Missing, class: ExitClass, absent: bool, reason: String) -> Failure {
+fn failure(one: &Order, class: ExitClass, absent: bool, reason: String) -> Failure {
     Failure {
         package: one.package,
         class,

@@ -4,6 +4,7 @@
 
 mod choose;
 mod client;
+mod compare;
 mod content;
 mod diff;
 mod download;
@@ -11,7 +12,9 @@ mod error;
 mod feed;
 mod files;
 mod health;
+mod items;
 mod listing;
+mod packed;
 mod parts;
 mod plan;
 mod prune;

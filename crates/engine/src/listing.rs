@@ -1,7 +1,8 @@
-//! Takes what a format lists; keeps facts in memory and raw records of items in a spool file.
+//! Takes what a format lists; keeps facts packed in memory and raw records of items in a spool file.
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -9,21 +10,40 @@ use std::path::Path;
 use chantal_formats::{Bad, Flow, Item, Rule, Sink, Stop};
 use chantal_model::{ItemKind, Package, Sha256};
 
+use crate::packed::Packed;
+
 /// All that a feed lists, before anything is chosen.
 pub(crate) struct Listing {
-    pub(crate) packages: Vec<Package>,
+    pub(crate) packages: Packed,
     pub(crate) items: Vec<ListedItem>,
     pub(crate) bad: Vec<Bad>,
+    /// The label of each package, as a tag.
+    labels: Vec<Tag>,
+    tagger: Tagger,
     spool: BufWriter<File>,
     spooled: u64,
     failure: Option<io::Error>,
+}
+
+/// Stands for a text in a table that must be small. Tags of different texts differ: 128 bits under random keys.
+pub(crate) type Tag = u128;
+
+/// Makes tags; those of one tagger can be compared with each other.
+#[derive(Clone, Default)]
+pub(crate) struct Tagger(RandomState, RandomState);
+
+impl Tagger {
+    pub(crate) fn tag(&self, text: &str) -> Tag {
+        u128::from(self.0.hash_one(text)) << 64 | u128::from(self.1.hash_one(text))
+    }
 }
 
 /// An item whose raw record lies in the spool.
 pub(crate) struct ListedItem {
     pub(crate) kind: ItemKind,
     pub(crate) key: String,
-    pub(crate) attributes: serde_json::Value,
+    /// Facts as JSON.
+    pub(crate) attributes: String,
     pub(crate) rule: Rule,
     pub(crate) series: Option<(Box<str>, u64)>,
     /// Indices of the packages that it refers to and that the feed lists; filled by [`Listing::resolve`].
@@ -31,7 +51,7 @@ pub(crate) struct ListedItem {
     /// Whether it named any package at all.
     pub(crate) refers_to_packages: bool,
     pub(crate) digest: Sha256,
-    labels: Vec<Box<str>>,
+    labels: Vec<Tag>,
     at: u64,
     len: usize,
 }
@@ -40,9 +60,11 @@ impl Listing {
     /// Makes an empty listing whose spool is an unnamed file in `work`.
     pub(crate) fn new(work: &Path) -> io::Result<Self> {
         Ok(Self {
-            packages: Vec::new(),
+            packages: Packed::default(),
             items: Vec::new(),
             bad: Vec::new(),
+            labels: Vec::new(),
+            tagger: Tagger::default(),
             spool: BufWriter::new(tempfile::tempfile_in(work)?),
             spooled: 0,
             failure: None,
@@ -57,22 +79,24 @@ impl Listing {
     /// Turns labels into indices of packages. Call once, after the listing is complete.
     pub(crate) fn resolve(&mut self) -> io::Result<()> {
         self.spool.flush()?;
-        let mut by_label: HashMap<&str, Vec<u32>> = HashMap::with_capacity(self.packages.len());
-        for (index, package) in self.packages.iter().enumerate() {
-            by_label.entry(&package.label).or_default().push(index as u32);
+        let mut by_label: HashMap<Tag, u32> = HashMap::with_capacity(self.labels.len());
+        // Further packages of one label.
+        let mut others: HashMap<Tag, Vec<u32>> = HashMap::new();
+        for (index, label) in std::mem::take(&mut self.labels).into_iter().enumerate() {
+            let index = index as u32;
+            if *by_label.entry(label).or_insert(index) != index {
+                others.entry(label).or_default().push(index);
+            }
         }
         for item in &mut self.items {
             item.refers_to_packages = !item.labels.is_empty();
-            item.members = item
-                .labels
-                .iter()
-                .filter_map(|label| by_label.get(&**label))
-                .flatten()
-                .copied()
-                .collect();
+            for label in std::mem::take(&mut item.labels) {
+                item.members.extend(by_label.get(&label));
+                item.members.extend(others.get(&label).into_iter().flatten());
+            }
             item.members.sort_unstable();
             item.members.dedup();
-            item.labels = Vec::new();
+            item.members.shrink_to_fit();
         }
         Ok(())
     }
@@ -87,7 +111,8 @@ impl Listing {
 
 impl Sink for Listing {
     fn package(&mut self, package: Package, _record: &[u8]) -> Flow {
-        self.packages.push(package);
+        self.labels.push(self.tagger.tag(&package.label));
+        self.packages.push(&package);
         Ok(())
     }
 
@@ -101,13 +126,13 @@ impl Sink for Listing {
         self.items.push(ListedItem {
             kind: item.kind,
             key: item.key,
-            attributes: item.attributes,
+            attributes: item.attributes.to_string(),
             rule: item.rule,
             series: item.series,
             members: Vec::new(),
             refers_to_packages: false,
             digest: Sha256::of(&item.record),
-            labels: item.refers,
+            labels: item.refers.iter().map(|label| self.tagger.tag(label)).collect(),
             at,
             len: item.record.len(),
         });

@@ -3,85 +3,154 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chantal_catalog::{Catalog, Lease};
+use chantal_catalog::{Catalog, Lease, RecordWriter};
 use chantal_formats::{Format, FormatError, Stop};
-use chantal_model::{Package, Sha256};
+use chantal_model::Sha256;
 use tokio::sync::mpsc;
 
 use crate::content::PARTS;
 use crate::error::{Doing, EngineError};
 use crate::files::Files;
+use crate::listing::{Tag, Tagger};
+use crate::packed::Packed;
 
-/// Records that travel together from the parser to the catalog.
-const BATCH: usize = 1024;
+/// Records of one pack of the catalog; batches are multiples of it.
+const PACK: usize = 128;
+/// The most records that travel together from the parser to the catalog.
+const BATCH: usize = 8 * PACK;
+/// A batch travels once it has this many bytes.
+const BATCH_BYTES: usize = 512 << 10;
 /// Batches that may wait for the catalog.
-const AHEAD: usize = 3;
+const AHEAD: usize = 2;
 
-/// Digests and ids of each chosen package's records, by index of the listed package.
+/// Stands for a listed package that is not chosen.
+pub(crate) const NOT_CHOSEN: u32 = u32::MAX;
+
+/// Digests and rows of each chosen package's records, by place in the choice.
 pub(crate) struct Records {
     pub(crate) digests: Vec<[Option<Sha256>; PARTS]>,
     pub(crate) ids: Vec<[Option<i64>; PARTS]>,
-    /// For each part, packages that upstream does not describe there.
-    pub(crate) missing: [u64; PARTS],
     /// For each part, records of packages that upstream does not list.
     pub(crate) unknown: [u64; PARTS],
 }
 
-struct Found {
-    package: u32,
-    digest: Sha256,
-    record: Vec<u8>,
+/// What a pass over the parts needs to know about the listing.
+pub(crate) struct Places {
+    /// The place in the choice of each listed package, or [`NOT_CHOSEN`].
+    slots: Vec<u32>,
+    tagger: Tagger,
+    /// Listed packages by the key that parts name them by.
+    keys: HashMap<Tag, u32>,
+    /// Further packages of one key.
+    others: HashMap<Tag, Vec<u32>>,
+    chosen: usize,
 }
 
-/// Which listed packages a part's keys name, in listing order.
-fn keys(packages: &[Package]) -> HashMap<&str, Vec<u32>> {
-    let mut keys: HashMap<&str, Vec<u32>> = HashMap::with_capacity(packages.len());
-    for (index, package) in packages.iter().enumerate() {
-        keys.entry(&package.part_key).or_default().push(index as u32);
+impl Places {
+    pub(crate) fn new(packages: &Packed, choice: impl ExactSizeIterator<Item = u32>) -> Self {
+        let mut places = Self {
+            slots: vec![NOT_CHOSEN; packages.len()],
+            tagger: Tagger::default(),
+            keys: HashMap::with_capacity(packages.len()),
+            others: HashMap::new(),
+            chosen: choice.len(),
+        };
+        for (slot, index) in choice.enumerate() {
+            places.slots[index as usize] = slot as u32;
+        }
+        for (index, package) in packages.iter() {
+            let key = places.tagger.tag(&package.part_key);
+            if *places.keys.entry(key).or_insert(index) != index {
+                places.others.entry(key).or_default().push(index);
+            }
+        }
+        places
     }
-    keys
+
+    /// Whether the key is known, and the places in the choice of the packages that it names.
+    fn of(&self, key: &str) -> (bool, impl Iterator<Item = u32> + '_) {
+        let key = self.tagger.tag(key);
+        let first = self.keys.get(&key);
+        let all = first.into_iter().chain(self.others.get(&key).into_iter().flatten());
+        let slots = all.map(|&index| self.slots[index as usize]);
+        (first.is_some(), slots.filter(|slot| *slot != NOT_CHOSEN))
+    }
+}
+
+struct Found {
+    slot: u32,
+    digest: Sha256,
+    record: Vec<u8>,
 }
 
 /// Passes over all parts and records what is new.
 pub(crate) async fn record_parts(
     format: &'static dyn Format,
     files: Arc<Files>,
-    packages: Arc<Vec<Package>>,
-    chosen: Arc<Vec<bool>>,
+    places: Arc<Places>,
     catalog: &Catalog,
     lease: &Lease,
     repo: &str,
 ) -> Result<Records, EngineError> {
     let mut records = Records {
-        digests: vec![[None; PARTS]; packages.len()],
-        ids: vec![[None; PARTS]; packages.len()],
-        missing: [0; PARTS],
+        digests: vec![[None; PARTS]; places.chosen],
+        ids: vec![[None; PARTS]; places.chosen],
         unknown: [0; PARTS],
     };
     for part in 0..format.parts().len().min(PARTS) {
         let (send, mut receive) = mpsc::channel::<Vec<Found>>(AHEAD);
-        let (files, packages_of, chosen_of) = (files.clone(), packages.clone(), chosen.clone());
-        let pass = tokio::task::spawn_blocking(move || pass(format, part, &files, &packages_of, &chosen_of, &send));
+        let (files, places) = (files.clone(), places.clone());
+        let pass = tokio::task::spawn_blocking(move || pass(format, part, &files, &places, send));
+        let mut writer = RecordWriter::new(catalog, lease, part);
         while let Some(batch) = receive.recv().await {
-            let (places, bodies): (Vec<_>, Vec<_>) = batch
+            let (slots, bodies): (Vec<u32>, Vec<_>) = batch
                 .into_iter()
-                .map(|found| ((found.package, found.digest), (found.digest, found.record)))
+                .map(|found| (found.slot, (found.digest, found.record)))
                 .unzip();
-            let ids = catalog.add_records(lease, part, &bodies).await.doing("store records")?;
-            for ((package, digest), id) in places.into_iter().zip(ids) {
-                records.digests[package as usize][part] = Some(digest);
-                records.ids[package as usize][part] = Some(id);
+            let ids = writer.add(&bodies).await.doing("store records")?;
+            for ((slot, (digest, _)), id) in slots.into_iter().zip(bodies).zip(ids) {
+                records.digests[slot as usize][part] = Some(digest);
+                records.ids[slot as usize][part] = Some(id);
             }
         }
+        writer.finish().await.doing("store records")?;
         let unknown = pass.await.map_err(|error| EngineError::Worker(error.to_string()))?;
         records.unknown[part] = unknown.map_err(|source| EngineError::Metadata {
             repo: repo.to_owned(),
             source,
         })?;
-        let without = |i: usize| chosen[i] && records.ids[i][part].is_none();
-        records.missing[part] = (0..packages.len()).filter(|&i| without(i)).count() as u64;
     }
     Ok(records)
+}
+
+/// Collects records and sends them on in batches.
+struct Sender {
+    send: mpsc::Sender<Vec<Found>>,
+    batch: Vec<Found>,
+    bytes: usize,
+}
+
+impl Sender {
+    fn push(&mut self, slot: u32, digest: Sha256, record: &[u8]) -> Result<(), Stop> {
+        self.bytes += record.len();
+        self.batch.push(Found {
+            slot,
+            digest,
+            record: record.to_vec(),
+        });
+        let is_full = self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES && self.batch.len().is_multiple_of(PACK);
+        if is_full { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), Stop> {
+        self.bytes = 0;
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        self.send
+            .blocking_send(std::mem::take(&mut self.batch))
+            .map_err(|_| Stop)
+    }
 }
 
 /// One pass over one part, on a blocking thread; gives the number of records of unknown packages.
@@ -89,50 +158,37 @@ fn pass(
     format: &dyn Format,
     part: usize,
     files: &Files,
-    packages: &[Package],
-    chosen: &[bool],
-    send: &mpsc::Sender<Vec<Found>>,
+    places: &Places,
+    send: mpsc::Sender<Vec<Found>>,
 ) -> Result<u64, FormatError> {
-    let keys = if part == 0 { HashMap::new() } else { keys(packages) };
-    let mut next = 0_u32;
+    let mut sender = Sender {
+        send,
+        batch: Vec::new(),
+        bytes: 0,
+    };
+    let mut next = 0_usize;
     let mut unknown = 0_u64;
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut one = [0_u32];
     format.part(part, files, &mut |key, record| {
-        let places: &[u32] = if part == 0 {
+        if part == 0 {
             // Part 0 comes in the order of the listing.
-            one = [next];
+            let slot = places.slots.get(next).copied().unwrap_or(NOT_CHOSEN);
             next += 1;
-            &one
-        } else if let Some(places) = keys.get(key) {
-            places
-        } else {
-            unknown += 1;
-            return Ok(());
-        };
-        let mut places = places
-            .iter()
-            .filter(|&&i| chosen.get(i as usize).copied().unwrap_or(false))
-            .peekable();
-        if places.peek().is_none() {
+            if slot != NOT_CHOSEN {
+                sender.push(slot, Sha256::of(record), record)?;
+            }
             return Ok(());
         }
-        let digest = Sha256::of(record);
-        for &package in places {
-            batch.push(Found {
-                package,
-                digest,
-                record: record.to_vec(),
-            });
-        }
-        if batch.len() >= BATCH {
-            send.blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))
-                .map_err(|_| Stop)?;
+        let (is_known, mut slots) = places.of(key);
+        unknown += u64::from(!is_known);
+        if let Some(first) = slots.next() {
+            let digest = Sha256::of(record);
+            sender.push(first, digest, record)?;
+            for slot in slots {
+                sender.push(slot, digest, record)?;
+            }
         }
         Ok(())
     })?;
-    if !batch.is_empty() {
-        send.blocking_send(batch).map_err(|_| FormatError::Stopped)?;
-    }
+    sender.flush().map_err(|_| FormatError::Stopped)?;
     Ok(unknown)
 }

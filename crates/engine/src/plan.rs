@@ -1,25 +1,32 @@
 //! Planning a sync: list, choose, find what the pool has, compare with the current revision. Nothing is changed here.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chantal_catalog::{FeedState, Revision};
 use chantal_config::Repository;
 use chantal_formats::Format;
-use chantal_model::{Package, Sha256, Step};
+use chantal_model::{Digest, Promise, Sha256, Step};
 use chantal_select::Filters;
 
 use crate::Engine;
 use crate::choose::{Choice, choose};
-use crate::diff::{Changed, Counts, Side, pair};
-use crate::download::{Missing, package_url};
+use crate::diff::Counts;
+use crate::download::package_url;
 use crate::error::{Doing, EngineError, blocking};
 use crate::feed::{Feed, Upstream, masked};
 use crate::files::Files;
 use crate::listing::Listing;
+use crate::packed::Packed;
 use crate::report::SyncPlan;
 use crate::settings::Settings;
 use crate::sync::Prepared;
+
+/// Blobs of packages, by index of the listed package.
+pub(crate) type Blobs = Vec<Option<(Sha256, u64)>>;
+
+/// Packages looked up by digest at a time.
+const LOOKUP: usize = 1000;
 
 impl Engine {
     /// Lists, chooses, finds what the pool has, and compares with the current revision.
@@ -29,6 +36,7 @@ impl Engine {
         upstream: Upstream,
         current: Option<&Revision>,
         selection: String,
+        detailed: bool,
     ) -> Result<Prepared, EngineError> {
         let (repo, format) = (feed.repo, feed.format);
         self.progress.begin(Step::Select, 0);
@@ -47,21 +55,17 @@ impl Engine {
             hint: Some("`mode: filtered` publishes packages under paths of its own".into()),
         })?;
         let packages = Arc::new(std::mem::take(&mut listing.packages));
-        let hits = self.hits(&packages, &choice).await?;
-        let missing = missing(feed, &packages, &choice, &hits)?;
-        let held = match current {
-            Some(current) => self.held(current).await?,
-            None => Vec::new(),
-        };
-        let newest_build = choice
-            .packages
-            .iter()
-            .filter_map(|(i, _)| packages[*i as usize].build_time)
-            .max();
-        let settings = Settings::new(repo, &upstream.overview, newest_build.unwrap_or(0));
+        let hits = self.hits(&packages, &choice.flags()).await?;
+        let missing = Missing::find(feed, &packages, &choice, &hits)?;
+        let (changes, counts) = self.compare(current, &packages, &choice, &hits, detailed).await?;
+        let newest_build = newest_build(&packages, &choice);
+        let settings = Settings::new(repo, &upstream.overview, newest_build);
         let mut plan = unchanged(repo, &feed.base, current);
         plan.unchanged = false;
-        describe(&mut plan, &packages, &listing, &choice, &hits, &missing, held);
+        plan.listed = packages.len() as u64;
+        plan.changes = changes;
+        plan.counts = counts;
+        describe(&mut plan, &listing, &choice, &hits, &missing);
         plan.warnings.extend(upstream.overview.warnings.iter().cloned());
         self.progress.end(Step::Select);
         let now = self.clock.now().as_second();
@@ -83,6 +87,7 @@ impl Engine {
             packages,
             listing,
             choice,
+            base: feed.base.clone(),
             hits,
             missing,
             settings,
@@ -116,60 +121,99 @@ impl Engine {
         .await
     }
 
-    /// Which chosen packages the pool has already, by any digest that upstream promises.
-    pub(crate) async fn hits(
-        &self,
-        packages: &[Package],
-        choice: &Choice,
-    ) -> Result<HashMap<u32, (Sha256, u64)>, EngineError> {
-        let mut hits = HashMap::new();
-        for chunk in choice.packages.chunks(5000) {
-            let weak: Vec<_> = chunk
-                .iter()
-                .map(|(index, _)| &packages[*index as usize].promise)
-                .filter(|promise| promise.sha256().is_none())
-                .flat_map(|promise| promise.digests.iter().cloned())
-                .collect();
-            let known = self.catalog.blobs_by_digest(&weak).await.doing("look up digests")?;
-            for (index, _) in chunk {
-                let promise = &packages[*index as usize].promise;
-                let found = promise
-                    .sha256()
-                    .zip(promise.size)
-                    .or_else(|| promise.digests.iter().find_map(|digest| known.get(digest)).copied());
-                if let Some((sha256, size)) = found
-                    && promise.size.is_none_or(|promised| promised == size)
-                    && self.pool.contains(&sha256, size)
-                {
-                    hits.insert(*index, (sha256, size));
+    /// Which of the flagged packages the pool has already, by any digest that upstream promises.
+    pub(crate) async fn hits(&self, packages: &Packed, flags: &[bool]) -> Result<Blobs, EngineError> {
+        let mut hits: Blobs = vec![None; packages.len()];
+        let mut waiting: Vec<(u32, Promise)> = Vec::new();
+        for (index, package) in packages.iter().filter(|(index, _)| flags[*index as usize]) {
+            match package.promise.sha256().zip(package.promise.size) {
+                Some((sha256, size)) if self.pool.contains(&sha256, size) => {
+                    hits[index as usize] = Some((sha256, size));
                 }
+                Some(_) => {}
+                None => waiting.push((index, package.promise)),
+            }
+            if waiting.len() == LOOKUP {
+                self.look_up(&mut waiting, &mut hits).await?;
             }
         }
+        self.look_up(&mut waiting, &mut hits).await?;
         Ok(hits)
     }
 
-    /// The packages of a revision, for comparing.
-    pub(crate) async fn held(&self, revision: &Revision) -> Result<Vec<(Sha256, Changed)>, EngineError> {
-        let mut held = Vec::new();
-        self.catalog
-            .each_package(revision.line, revision.number, &mut |package| {
-                held.push((
-                    package.sha256,
-                    Changed {
-                        name: package.name,
-                        arch: package.arch,
-                        side: Side {
-                            version: package.version,
-                            path: package.path,
-                            key: package.version_key,
-                        },
-                    },
-                ));
-            })
-            .await
-            .doing("read the current revision")?;
-        Ok(held)
+    /// Looks packages up whose blob's name or size is not promised.
+    async fn look_up(&self, waiting: &mut Vec<(u32, Promise)>, hits: &mut Blobs) -> Result<(), EngineError> {
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let digests: Vec<Digest> = waiting
+            .iter()
+            .flat_map(|(_, promise)| promise.digests.clone())
+            .collect();
+        let known = self.catalog.blobs_by_digest(&digests).await.doing("look up digests")?;
+        for (index, promise) in waiting.drain(..) {
+            let found = promise.digests.iter().find_map(|digest| known.get(digest)).copied();
+            if let Some((sha256, size)) = found
+                && promise.size.is_none_or(|promised| promised == size)
+                && self.pool.contains(&sha256, size)
+            {
+                hits[index as usize] = Some((sha256, size));
+            }
+        }
+        Ok(())
     }
+}
+
+/// What must be fetched: indices of listed packages, in their order.
+#[derive(Default)]
+pub(crate) struct Missing {
+    pub(crate) packages: Vec<u32>,
+    /// Bytes, as far as they are promised.
+    pub(crate) bytes: u64,
+    pub(crate) sha256: Vec<Sha256>,
+}
+
+impl Missing {
+    /// Finds what is neither a hit nor there twice, and checks that each can be asked for.
+    fn find(feed: &Feed<'_>, packages: &Packed, choice: &Choice, hits: &Blobs) -> Result<Self, EngineError> {
+        let chosen = choice.flags();
+        let mut seen: HashSet<Digest> = HashSet::new();
+        let mut named: HashSet<Sha256> = HashSet::new();
+        let mut missing = Self::default();
+        for (index, package) in packages.iter() {
+            if !chosen[index as usize] || hits[index as usize].is_some() {
+                continue;
+            }
+            // The same bytes under two paths are fetched once; recording finds them by digest.
+            let is_new = match (package.promise.sha256(), package.promise.digests.first()) {
+                (Some(sha256), _) => named.insert(sha256),
+                (None, Some(digest)) => seen.insert(digest.clone()),
+                (None, None) => true,
+            };
+            if !is_new {
+                continue;
+            }
+            package_url(&feed.base, &package).map_err(|reason| EngineError::Location {
+                repo: feed.repo.id.to_string(),
+                message: format!("package {}: location {:?}: {reason}", package.label, package.href),
+                hint: None,
+            })?;
+            missing.bytes += package.promise.size.unwrap_or(0);
+            missing.packages.push(index);
+        }
+        missing.sha256 = named.into_iter().collect();
+        Ok(missing)
+    }
+}
+
+fn newest_build(packages: &Packed, choice: &Choice) -> i64 {
+    let chosen = choice.flags();
+    packages
+        .iter()
+        .filter(|(index, _)| chosen[*index as usize])
+        .filter_map(|(_, package)| package.build_time)
+        .max()
+        .unwrap_or(0)
 }
 
 fn compile(repo: &Repository) -> Result<Filters, EngineError> {
@@ -194,40 +238,6 @@ fn compile(repo: &Repository) -> Result<Filters, EngineError> {
     Ok(compiled)
 }
 
-fn missing(
-    feed: &Feed<'_>,
-    packages: &[Package],
-    choice: &Choice,
-    hits: &HashMap<u32, (Sha256, u64)>,
-) -> Result<Vec<Missing>, EngineError> {
-    let mut seen = HashSet::new();
-    let mut missing = Vec::new();
-    for (index, _) in &choice.packages {
-        let package = &packages[*index as usize];
-        if hits.contains_key(index) {
-            continue;
-        }
-        // The same bytes under two paths are fetched once; recording finds them by digest.
-        if let Some(digest) = package.promise.digests.first()
-            && !seen.insert(digest.clone())
-        {
-            continue;
-        }
-        let url = package_url(&feed.base, package).map_err(|reason| EngineError::Location {
-            repo: feed.repo.id.to_string(),
-            message: format!("package {}: location {:?}: {reason}", package.label, package.href),
-            hint: None,
-        })?;
-        missing.push(Missing {
-            package: *index,
-            url,
-            promise: package.promise.clone(),
-            label: package.label.to_string(),
-        });
-    }
-    Ok(missing)
-}
-
 pub(crate) fn unchanged(repo: &Repository, base: &url::Url, current: Option<&Revision>) -> SyncPlan {
     let packages = current.map_or(0, |current| current.package_count as u64);
     SyncPlan {
@@ -248,16 +258,7 @@ pub(crate) fn unchanged(repo: &Repository, base: &url::Url, current: Option<&Rev
     }
 }
 
-fn describe(
-    plan: &mut SyncPlan,
-    packages: &[Package],
-    listing: &Listing,
-    choice: &Choice,
-    hits: &HashMap<u32, (Sha256, u64)>,
-    missing: &[Missing],
-    held: Vec<(Sha256, Changed)>,
-) {
-    plan.listed = packages.len() as u64;
+fn describe(plan: &mut SyncPlan, listing: &Listing, choice: &Choice, hits: &Blobs, missing: &Missing) {
     plan.chosen = choice.packages.len() as u64;
     for verdict in choice.verdicts.iter().filter(|verdict| !verdict.is_chosen()) {
         let word = serde_json::to_value(verdict).ok();
@@ -268,40 +269,13 @@ fn describe(
             .to_owned();
         *plan.left_out.entry(word).or_default() += 1;
     }
-    let now: HashSet<Sha256> = hits.values().map(|(sha256, _)| *sha256).collect();
-    let before: HashSet<Sha256> = held.iter().map(|(sha256, _)| *sha256).collect();
-    let removed = held
-        .into_iter()
-        .filter(|(sha256, _)| !now.contains(sha256))
-        .map(|(_, changed)| changed)
-        .collect();
-    let added = choice
-        .packages
-        .iter()
-        .filter(|(index, _)| hits.get(index).is_none_or(|(sha256, _)| !before.contains(sha256)))
-        .map(|(index, path)| changed(&packages[*index as usize], path.as_str()))
-        .collect();
-    plan.changes = pair(removed, added);
-    plan.counts = Counts::of(&plan.changes);
-    plan.download_files = missing.len() as u64;
-    plan.download_bytes = missing.iter().filter_map(|one| one.promise.size).sum();
-    plan.saved_bytes = hits.values().map(|(_, size)| size).sum();
+    plan.download_files = missing.packages.len() as u64;
+    plan.download_bytes = missing.bytes;
+    plan.saved_bytes = hits.iter().flatten().map(|(_, size)| size).sum();
     for bad in &listing.bad {
         plan.warnings.push(format!(
             "{}: record {} ({}) left out: {}",
             bad.file, bad.index, bad.name, bad.reason
         ));
-    }
-}
-
-fn changed(package: &Package, path: &str) -> Changed {
-    Changed {
-        name: package.name.to_string(),
-        arch: package.arch.to_string(),
-        side: Side {
-            version: package.version.text.to_string(),
-            path: path.to_owned(),
-            key: package.version.key.clone(),
-        },
     }
 }

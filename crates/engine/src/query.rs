@@ -35,7 +35,7 @@ pub(crate) fn advisory_row(id: String, attributes: Option<&str>) -> AdvisoryRow 
     let text = |key: &str| attributes[key].as_str().unwrap_or_default().to_owned();
     AdvisoryRow {
         r#type: text("type"),
-        severity: crate::record::severity(Some(&attributes.to_string())),
+        severity: crate::items::severity(Some(&attributes.to_string())),
         title: text("title"),
         cves: attributes["cves"]
             .as_array()

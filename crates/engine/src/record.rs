@@ -1,23 +1,26 @@
-//! Records what a sync chose and fetched: records, packages, then one transaction for the new revision.
+//! Records what a sync chose and fetched: packages, then one transaction for the new revision.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use chantal_catalog::{Lease, MemberKey, NewBlob, NewMember, NewPackage, NewRevision, Repository as Row, Revision};
+use chantal_catalog::{Lease, NewBlob, NewMember, NewPackage, NewRevision, Repository as Row, Revision};
 use chantal_config::Repository;
-use chantal_formats::{Format, Rule};
-use chantal_model::{ItemKind, Mode, Package, RelPath, RevisionNumber, Sha256, Step};
+use chantal_formats::Format;
+use chantal_model::{ItemKind, Package, RelPath, RevisionNumber, Sha256, Step};
 
 use crate::Engine;
-use crate::content::{Current, Entry, Identity, PARTS, Resolved, delta, fingerprint};
+use crate::content::{Delta, Fingerprint, Line, Merge, New, PARTS, Rows};
 use crate::download::Failure;
 use crate::error::{Doing, EngineError, blocking};
-use crate::parts::{Records, record_parts};
+use crate::items::{Entry, Items, severity};
+use crate::parts::Records;
+use crate::plan::Blobs;
 use crate::report::SyncPlan;
 use crate::sync::Prepared;
 
-/// Members written in one statement's worth of work.
-const CHUNK: usize = 2000;
+/// Packages written at a time.
+const CHUNK: usize = 1000;
+/// Old members read at a time.
+const PAGE: u32 = 1000;
 
 /// What recording needs beside the content.
 pub(crate) struct Recording<'a> {
@@ -36,49 +39,122 @@ pub(crate) struct Recorded {
     pub(crate) new_advisories: BTreeMap<String, u64>,
 }
 
+/// The new content. Packages are addressed by their slot, which is their place in the choice.
+struct Content {
+    /// Index of the listed package and published path, in path order.
+    choice: Vec<(u32, RelPath)>,
+    blobs: Blobs,
+    records: Records,
+    items: Vec<Entry>,
+    /// Rows of packages and their blobs, by slot.
+    rows: Vec<(i64, i64)>,
+}
+
+impl Content {
+    /// The packages whose bytes are there: slot, path, blob.
+    fn kept(&self) -> impl Iterator<Item = (usize, &RelPath, (Sha256, u64))> {
+        self.choice
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, (index, path))| Some((slot, path, self.blobs[*index as usize]?)))
+    }
+
+    fn fingerprint(&self, mut fingerprint: Fingerprint) -> Sha256 {
+        for (slot, path, blob) in self.kept() {
+            fingerprint.add(&Line {
+                kind: ItemKind::Package,
+                path: path.as_str(),
+                blob: Some(blob),
+                records: self.records.digests[slot],
+                attributes: None,
+            });
+        }
+        for item in &self.items {
+            fingerprint.add(&item.line());
+        }
+        fingerprint.finish()
+    }
+
+    fn package_rows(&self, slot: usize) -> Rows {
+        let (package, blob) = self.rows[slot];
+        Rows {
+            package: Some(package),
+            blob: Some(blob),
+            records: self.records.ids[slot],
+        }
+    }
+
+    fn items_of(&self, kind: ItemKind) -> impl Iterator<Item = &Entry> {
+        self.items.iter().filter(move |item| item.kind == kind)
+    }
+
+    /// Members of one kind in path order.
+    fn members(&self, kind: ItemKind) -> Box<dyn Iterator<Item = New<'_>> + Send + '_> {
+        if kind == ItemKind::Package {
+            return Box::new(self.kept().map(|(slot, path, _)| New {
+                path: path.as_str(),
+                rows: self.package_rows(slot),
+                attributes: None,
+            }));
+        }
+        Box::new(self.items_of(kind).map(|item| New {
+            path: &item.path,
+            rows: item.rows,
+            attributes: item.attributes.as_deref(),
+        }))
+    }
+}
+
+fn new_member(kind: ItemKind, new: &New<'_>) -> NewMember {
+    NewMember {
+        kind,
+        path: new.path.to_owned(),
+        package_id: new.rows.package,
+        blob_id: new.rows.blob,
+        records: new.rows.records,
+        attributes: new.attributes.map(str::to_owned),
+    }
+}
+
 impl Recording<'_> {
-    /// Writes records and packages, then the revision, unless the content equals the current one.
+    /// Writes packages, then the revision, unless the content equals the current one.
     pub(crate) async fn record(
         &self,
         mut prepared: Prepared,
+        records: Records,
         fetched: Vec<(u32, Sha256, u64)>,
         failures: &[Failure],
     ) -> Result<Recorded, EngineError> {
         let progress = &self.engine.progress;
         progress.begin(Step::Record, prepared.plan.chosen);
-        let blobs = self.blobs_of(&prepared, fetched).await?;
-        let kept = kept_packages(&prepared, &blobs);
-        let chosen = flags(prepared.packages.len(), &kept);
-        let records = record_parts(
-            self.format,
-            prepared.files.clone(),
-            prepared.packages.clone(),
-            Arc::new(chosen),
-            &self.engine.catalog,
-            self.lease,
-            self.repo.id.as_str(),
-        )
-        .await?;
-        let warnings = warnings_about_parts(self.format, &records);
-        let mut entries = package_entries(&kept, &blobs, &records);
-        entries.extend(self.item_entries(&prepared, &kept).await?);
-        entries.extend(file_entries(&prepared));
-        entries.extend(absent_entries(self.repo.mode, failures));
-        let fingerprint = fingerprint(self.repo.mode, &prepared.settings.to_json(), &mut entries);
-        let current = self
-            .engine
-            .catalog
-            .current(self.row.line)
-            .await
-            .doing("find the newest revision")?;
-        let count = kept.len();
-        drop(kept);
-        prepared.plan.warnings.extend(warnings);
+        let blobs = self.blobs_of(&mut prepared, fetched).await?;
+        let kept: Vec<bool> = blobs.iter().map(Option::is_some).collect();
+        let items = Items {
+            engine: self.engine,
+            lease: self.lease,
+            mode: self.repo.mode,
+        };
+        let items = items
+            .store(&prepared.listing, &prepared.choice, &kept, &prepared.files, failures)
+            .await?;
+        let mut content = Content {
+            choice: std::mem::take(&mut prepared.choice.packages),
+            blobs,
+            records,
+            items,
+            rows: Vec::new(),
+        };
+        prepared
+            .plan
+            .warnings
+            .extend(warnings_about_parts(self.format, &content));
         prepared.feed_state.complete = failures.is_empty() && prepared.listing.bad.is_empty();
+        let fingerprint = content.fingerprint(Fingerprint::new(self.repo.mode, &prepared.settings.to_json()));
+        let catalog = &self.engine.catalog;
+        let current = catalog.current(self.row.line).await.doing("find the newest revision")?;
         let recorded = match current {
             Some(current) if current.fingerprint == fingerprint => {
-                self.engine
-                    .catalog
+                catalog
                     .save_feed_state(self.lease, self.row.id, &prepared.feed_state)
                     .await
                     .doing("save the feed's state")?;
@@ -90,154 +166,145 @@ impl Recording<'_> {
                 }
             }
             current => {
-                self.commit(prepared, count, entries, &records, fingerprint, current.as_ref())
-                    .await?
+                content.rows = self.add_packages(&prepared, &content).await?;
+                self.commit(prepared, &content, fingerprint, current.as_ref()).await?
             }
         };
         progress.end(Step::Record);
         Ok(recorded)
     }
 
-    /// Every blob that is relied on, by index of the listed package; makes sure that the catalog has a row for it.
-    async fn blobs_of(
-        &self,
-        prepared: &Prepared,
-        fetched: Vec<(u32, Sha256, u64)>,
-    ) -> Result<HashMap<u32, (Sha256, u64)>, EngineError> {
-        let mut blobs = prepared.hits.clone();
-        let mut by_digest = HashMap::new();
-        for (package, sha256, size) in fetched {
-            if let Some(digest) = prepared.packages[package as usize].promise.digests.first() {
-                by_digest.insert(digest.clone(), (sha256, size));
-            }
-            blobs.insert(package, (sha256, size));
-        }
-        for (index, _) in &prepared.choice.packages {
-            if let Some(digest) = prepared.packages[*index as usize].promise.digests.first()
-                && let Some(found) = by_digest.get(digest)
-            {
-                blobs.entry(*index).or_insert(*found);
-            }
-        }
-        let mut rows: Vec<NewBlob> = prepared
-            .hits
+    /// Every blob that is relied on; makes sure that the catalog has a row for it.
+    async fn blobs_of(&self, prepared: &mut Prepared, fetched: Vec<(u32, Sha256, u64)>) -> Result<Blobs, EngineError> {
+        let mut blobs = std::mem::take(&mut prepared.hits);
+        let hits = prepared
+            .packages
             .iter()
-            .map(|(index, (sha256, size))| NewBlob {
-                sha256: *sha256,
-                size: *size,
-                digests: prepared.packages[*index as usize].promise.digests.clone(),
-            })
-            .collect();
-        rows.extend(prepared.files.all().map(|had| {
-            NewBlob {
-                sha256: had.sha256,
-                size: had.size,
-                digests: had
-                    .wanted
-                    .promise
-                    .iter()
-                    .flat_map(|promise| promise.digests.clone())
-                    .collect(),
+            .filter(|(index, _)| blobs[*index as usize].is_some());
+        let mut rows: Vec<NewBlob> = Vec::new();
+        for (index, package) in hits {
+            let Some((sha256, size)) = blobs[index as usize] else {
+                continue;
+            };
+            rows.push(NewBlob {
+                sha256,
+                size,
+                digests: package.promise.digests,
+            });
+            if rows.len() == CHUNK {
+                self.add_blobs(&mut rows).await?;
             }
-        }));
-        for chunk in rows.chunks(CHUNK) {
-            self.engine
-                .catalog
-                .add_blobs(self.lease, chunk)
-                .await
-                .doing("record files of the pool")?;
+        }
+        self.add_blobs(&mut rows).await?;
+        for (package, sha256, size) in fetched {
+            blobs[package as usize] = Some((sha256, size));
+        }
+        // What has the bytes of another package was fetched once.
+        let mut without = prepared.choice.flags();
+        for (flag, blob) in without.iter_mut().zip(&blobs) {
+            *flag &= blob.is_none();
+        }
+        if without.iter().any(|flag| *flag) {
+            let found = self.engine.hits(&prepared.packages, &without).await?;
+            for (blob, found) in blobs.iter_mut().zip(found) {
+                *blob = blob.or(found);
+            }
         }
         Ok(blobs)
     }
 
-    /// Advisories, groups, modules and documents that belong to the kept packages, with their records stored.
-    async fn item_entries(
-        &self,
-        prepared: &Prepared,
-        kept: &[(u32, &RelPath, &Package)],
-    ) -> Result<Vec<Entry>, EngineError> {
-        let kept: HashSet<u32> = kept.iter().map(|(index, _, _)| *index).collect();
-        let belongs = |index: &&u32| {
-            let item = &prepared.listing.items[**index as usize];
-            self.repo.mode == Mode::Mirror
-                || item.rule == Rule::Always
-                || !item.refers_to_packages
-                || item.members.iter().any(|member| kept.contains(member))
-        };
-        let chosen: Vec<u32> = prepared.choice.items.iter().filter(belongs).copied().collect();
-        let mut entries = Vec::with_capacity(chosen.len());
-        for chunk in chosen.chunks(CHUNK) {
-            let mut bodies = Vec::with_capacity(chunk.len());
-            for index in chunk {
-                let item = &prepared.listing.items[*index as usize];
-                let body = prepared.listing.record(item).map_err(|source| EngineError::Io {
-                    what: "read back a file in",
-                    path: self.engine.config.storage.temp_path.clone(),
-                    source,
-                })?;
-                bodies.push((item.digest, body));
-                entries.push(Entry {
-                    kind: item.kind,
-                    path: item.key.clone(),
-                    blob: None,
-                    records: [Some(item.digest), None, None],
-                    attributes: Some(item.attributes.to_string()),
-                    package: None,
-                });
-            }
-            self.engine
-                .catalog
-                .add_records(self.lease, 0, &bodies)
-                .await
-                .doing("store records")?;
+    async fn add_blobs(&self, rows: &mut Vec<NewBlob>) -> Result<(), EngineError> {
+        if rows.is_empty() {
+            return Ok(());
         }
-        let files: Vec<(Sha256, Vec<u8>)> = prepared
-            .files
-            .all()
-            .filter(|had| !had.wanted.record.is_empty())
-            .map(|had| (Sha256::of(&had.wanted.record), had.wanted.record.clone()))
-            .collect();
         self.engine
             .catalog
-            .add_records(self.lease, 0, &files)
+            .add_blobs(self.lease, rows)
             .await
-            .doing("store records")?;
-        Ok(entries)
+            .doing("record files of the pool")?;
+        rows.clear();
+        Ok(())
+    }
+
+    /// Rows of all kept packages and their blobs, by slot.
+    async fn add_packages(&self, prepared: &Prepared, content: &Content) -> Result<Vec<(i64, i64)>, EngineError> {
+        let mut slots = vec![None; prepared.packages.len()];
+        for (slot, (index, _)) in content.choice.iter().enumerate() {
+            slots[*index as usize] = Some(slot);
+        }
+        let mut rows = vec![(0, 0); content.choice.len()];
+        let mut chunk: Vec<(usize, Package, Sha256)> = Vec::with_capacity(CHUNK);
+        for (index, package) in prepared.packages.iter() {
+            if let (Some(slot), Some((sha256, _))) = (slots[index as usize], content.blobs[index as usize]) {
+                chunk.push((slot, package, sha256));
+            }
+            if chunk.len() == CHUNK {
+                self.add_chunk(&mut chunk, &mut rows).await?;
+            }
+        }
+        self.add_chunk(&mut chunk, &mut rows).await?;
+        Ok(rows)
+    }
+
+    async fn add_chunk(
+        &self,
+        chunk: &mut Vec<(usize, Package, Sha256)>,
+        rows: &mut [(i64, i64)],
+    ) -> Result<(), EngineError> {
+        let catalog = &self.engine.catalog;
+        let names: Vec<Sha256> = chunk.iter().map(|(_, _, sha256)| *sha256).collect();
+        let blobs = catalog.blobs(&names).await.doing("look up blobs")?;
+        let blob = |sha256: &Sha256| blobs.get(sha256).map_or(0, |blob| blob.id);
+        let new: Vec<NewPackage> = chunk
+            .iter()
+            .map(|(_, package, sha256)| new_package(self.format.name(), package, sha256, blob(sha256)))
+            .collect();
+        let ids = catalog.add_packages(self.lease, &new).await.doing("store packages")?;
+        for ((slot, _, sha256), id) in chunk.iter().zip(ids) {
+            rows[*slot] = (id, blob(sha256));
+        }
+        self.engine.progress.advance(Step::Record, chunk.len() as u64);
+        chunk.clear();
+        Ok(())
+    }
+
+    /// Compares with the current revision, kind by kind.
+    async fn deltas(
+        &self,
+        content: &Content,
+        current: Option<&Revision>,
+    ) -> Result<Vec<(ItemKind, Delta)>, EngineError> {
+        let mut deltas = Vec::with_capacity(ItemKind::ALL.len());
+        for kind in ItemKind::ALL {
+            let mut merge = Merge::new(content.members(kind));
+            let mut after = String::new();
+            while let Some(current) = current {
+                let page = self
+                    .engine
+                    .catalog
+                    .member_keys(current.line, current.number, kind, &after, PAGE)
+                    .await
+                    .doing("read the current revision")?;
+                page.iter().for_each(|old| merge.old(old));
+                match page.last() {
+                    Some(last) if page.len() == PAGE as usize => after.clone_from(&last.path),
+                    _ => break,
+                }
+            }
+            deltas.push((kind, merge.finish()));
+        }
+        Ok(deltas)
     }
 
     async fn commit(
         &self,
         prepared: Prepared,
-        package_count: usize,
-        entries: Vec<Entry>,
-        records: &Records,
+        content: &Content,
         fingerprint: Sha256,
         current: Option<&Revision>,
     ) -> Result<Recorded, EngineError> {
-        let resolved = self.resolve(&prepared.packages, &entries, records).await?;
-        let held = match current {
-            Some(current) => self.held_keys(current).await?,
-            None => Vec::new(),
-        };
-        let new_advisories = new_advisories(&entries, &held);
-        let delta = delta(&entries, &resolved, held.into_iter().map(as_current).collect());
-        let open: Vec<NewMember> = delta
-            .open
-            .iter()
-            .map(|&index| NewMember {
-                kind: entries[index].kind,
-                path: entries[index].path.clone(),
-                package_id: resolved[index].package_id,
-                blob_id: resolved[index].blob_id,
-                records: resolved[index].record_ids,
-                attributes: entries[index].attributes.clone(),
-            })
-            .collect();
-        let bytes: u64 = entries
-            .iter()
-            .filter(|entry| entry.kind == ItemKind::Package)
-            .filter_map(|entry| entry.blob.map(|(_, size)| size))
-            .sum();
+        let deltas = self.deltas(content, current).await?;
+        let new_advisories = new_advisories(content, &deltas);
         let revision = NewRevision {
             line: self.row.line,
             repository: self.row.id,
@@ -246,18 +313,22 @@ impl Recording<'_> {
             fingerprint,
             upstream_revision: prepared.overview.revision.clone(),
             upstream_timestamp: prepared.overview.timestamp,
-            package_count: package_count as i64,
-            package_bytes: bytes as i64,
-            close: delta.close,
+            package_count: content.kept().count() as i64,
+            package_bytes: content.kept().map(|(_, _, (_, size))| size as i64).sum(),
+            close: deltas
+                .iter()
+                .flat_map(|(_, delta)| delta.close.iter().copied())
+                .collect(),
             feed_state: Some(prepared.feed_state),
         };
         // Hits may come from a run that was killed before its blobs' names were durable.
         let pool = self.engine.pool.clone();
         blocking(move || pool.barrier().doing("make blobs durable")).await?;
+        let mut open = deltas.iter().flat_map(|(kind, delta)| opened(content, *kind, delta));
         let number = self
             .engine
             .catalog
-            .commit_revision(self.lease, revision, &mut open.into_iter())
+            .commit_revision(self.lease, revision, &mut open)
             .await
             .doing("record the new revision")?;
         Ok(Recorded {
@@ -267,233 +338,64 @@ impl Recording<'_> {
             new_advisories,
         })
     }
-
-    async fn held_keys(&self, current: &Revision) -> Result<Vec<(ItemKind, MemberKey)>, EngineError> {
-        let mut held = Vec::new();
-        for kind in ItemKind::ALL {
-            let mut after = String::new();
-            loop {
-                let page = self
-                    .engine
-                    .catalog
-                    .member_keys(current.line, current.number, kind, &after, 1000)
-                    .await
-                    .doing("read the current revision")?;
-                let Some(last) = page.last() else { break };
-                after.clone_from(&last.path);
-                held.extend(page.into_iter().map(|key| (kind, key)));
-            }
-        }
-        Ok(held)
-    }
-
-    /// Database ids of everything that members name.
-    async fn resolve(
-        &self,
-        packages: &[Package],
-        entries: &[Entry],
-        records: &Records,
-    ) -> Result<Vec<Resolved>, EngineError> {
-        let catalog = &self.engine.catalog;
-        let mut resolved = Vec::with_capacity(entries.len());
-        for chunk in entries.chunks(CHUNK) {
-            let names: Vec<Sha256> = chunk
-                .iter()
-                .filter_map(|entry| entry.blob.map(|(sha256, _)| sha256))
-                .collect();
-            let blobs = catalog.blobs(&names).await.doing("look up blobs")?;
-            let digests: Vec<Sha256> = chunk
-                .iter()
-                .filter(|entry| entry.package.is_none())
-                .filter_map(|entry| entry.records[0])
-                .collect();
-            let record_ids = catalog.record_ids(&digests).await.doing("look up records")?;
-            let blob_id = |entry: &Entry| {
-                entry
-                    .blob
-                    .and_then(|(sha256, _)| blobs.get(&sha256).map(|blob| blob.id))
-            };
-            let new: Vec<NewPackage> = chunk
-                .iter()
-                .filter_map(|entry| Some((entry, &packages[entry.package? as usize])))
-                .map(|(entry, package)| new_package(self.format.name(), package, blob_id(entry)))
-                .collect();
-            let mut package_ids = catalog
-                .add_packages(self.lease, &new)
-                .await
-                .doing("store packages")?
-                .into_iter();
-            for entry in chunk {
-                resolved.push(Resolved {
-                    package_id: entry.package.and_then(|_| package_ids.next()),
-                    blob_id: blob_id(entry),
-                    record_ids: match entry.package {
-                        Some(index) => records.ids[index as usize],
-                        None => [
-                            entry.records[0].and_then(|digest| record_ids.get(&digest).copied()),
-                            None,
-                            None,
-                        ],
-                    },
-                });
-                self.engine
-                    .progress
-                    .advance(Step::Record, u64::from(entry.package.is_some()));
-            }
-        }
-        Ok(resolved)
-    }
 }
 
-fn new_package(format: &str, package: &Package, blob_id: Option<i64>) -> NewPackage {
+/// The members that a delta opens.
+fn opened<'a>(content: &'a Content, kind: ItemKind, delta: &'a Delta) -> impl Iterator<Item = NewMember> + Send + 'a {
+    let mut wanted = delta.open.iter().copied().peekable();
+    content.members(kind).enumerate().filter_map(move |(at, new)| {
+        wanted.next_if_eq(&(at as u32))?;
+        Some(new_member(kind, &new))
+    })
+}
+
+fn new_package(format: &str, package: &Package, sha256: &Sha256, blob_id: i64) -> NewPackage {
+    let part_key = &*package.part_key;
     NewPackage {
         format: format.to_owned(),
-        blob_id: blob_id.expect("every kept package has a blob whose row was just written"),
+        blob_id,
         description: package.description,
         name: package.name.to_string(),
         version: package.version.text.to_string(),
         version_key: package.version.key.clone(),
         arch: package.arch.to_string(),
         label: package.label.to_string(),
-        part_key: (package.promise.sha256().map(|sha256| sha256.hex()).as_deref() != Some(&*package.part_key))
-            .then(|| package.part_key.to_string()),
+        part_key: (part_key != sha256.hex()).then(|| part_key.to_owned()),
         is_source: package.is_source,
         build_time: package.build_time,
         summary: package.summary.to_string(),
     }
 }
 
-/// The chosen packages whose bytes are there.
-fn kept_packages<'a>(
-    prepared: &'a Prepared,
-    blobs: &HashMap<u32, (Sha256, u64)>,
-) -> Vec<(u32, &'a RelPath, &'a Package)> {
-    prepared
-        .choice
-        .packages
-        .iter()
-        .filter(|(index, _)| blobs.contains_key(index))
-        .map(|(index, path)| (*index, path, &prepared.packages[*index as usize]))
-        .collect()
-}
-
-fn flags(len: usize, kept: &[(u32, &RelPath, &Package)]) -> Vec<bool> {
-    let mut flags = vec![false; len];
-    for (index, _, _) in kept {
-        flags[*index as usize] = true;
-    }
-    flags
-}
-
-fn package_entries(
-    kept: &[(u32, &RelPath, &Package)],
-    blobs: &HashMap<u32, (Sha256, u64)>,
-    records: &Records,
-) -> Vec<Entry> {
-    kept.iter()
-        .map(|(index, path, _)| Entry {
-            kind: ItemKind::Package,
-            path: path.to_string(),
-            blob: blobs.get(index).copied(),
-            records: records.digests[*index as usize],
-            attributes: None,
-            package: Some(*index),
-        })
-        .collect()
-}
-
-/// Upstream's metadata files: those published as they are, and those that only were read.
-fn file_entries(prepared: &Prepared) -> Vec<Entry> {
-    prepared
-        .files
-        .all()
-        .map(|had| {
-            let role = if had.wanted.verbatim { "verbatim" } else { "source" };
-            let record = (!had.wanted.record.is_empty()).then(|| Sha256::of(&had.wanted.record));
-            Entry {
-                kind: ItemKind::File,
-                path: had.wanted.path.to_string(),
-                blob: Some((had.sha256, had.size)),
-                records: [record, None, None],
-                attributes: Some(serde_json::json!({ "role": role, "id": had.wanted.id }).to_string()),
-                package: None,
-            }
-        })
-        .collect()
-}
-
-/// In mode `mirror` the metadata names packages that upstream does not have; they are noted.
-fn absent_entries(mode: Mode, failures: &[Failure]) -> Vec<Entry> {
-    failures
-        .iter()
-        .filter(|failure| mode == Mode::Mirror && failure.absent)
-        .map(|failure| Entry {
-            kind: ItemKind::Document,
-            path: format!("absent/{}", failure.package),
-            blob: None,
-            records: [None; PARTS],
-            attributes: Some(
-                serde_json::json!({ "absent": failure.report.package, "url": failure.report.url }).to_string(),
-            ),
-            package: None,
-        })
-        .collect()
-}
-
-fn as_current((kind, key): (ItemKind, MemberKey)) -> (Identity, Current) {
-    (
-        (kind, key.path),
-        Current {
-            id: key.id,
-            package_id: key.package_id,
-            blob_id: key.blob_id,
-            record_ids: key.records,
-            attributes: key.attributes,
-        },
-    )
-}
-
-fn new_advisories(entries: &[Entry], held: &[(ItemKind, MemberKey)]) -> BTreeMap<String, u64> {
-    let known: HashSet<&str> = held
-        .iter()
-        .filter(|(kind, _)| *kind == ItemKind::Advisory)
-        .map(|(_, key)| key.path.as_str())
-        .collect();
+fn new_advisories(content: &Content, deltas: &[(ItemKind, Delta)]) -> BTreeMap<String, u64> {
     let mut new = BTreeMap::new();
-    for entry in entries {
-        if entry.kind == ItemKind::Advisory && !known.contains(entry.path.as_str()) {
-            *new.entry(severity(entry.attributes.as_deref())).or_default() += 1;
+    for (_, delta) in deltas.iter().filter(|(kind, _)| *kind == ItemKind::Advisory) {
+        let mut added = delta.added.iter().copied().peekable();
+        for (at, entry) in content.items_of(ItemKind::Advisory).enumerate() {
+            if added.next_if_eq(&(at as u32)).is_some() {
+                *new.entry(severity(entry.attributes.as_deref())).or_default() += 1;
+            }
         }
     }
     new
 }
 
-/// The word that an advisory is counted under: its severity, or its type where it has none.
-pub(crate) fn severity(attributes: Option<&str>) -> String {
-    let attributes: serde_json::Value = attributes
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default();
-    ["severity", "type"]
-        .iter()
-        .filter_map(|key| attributes[*key].as_str())
-        .find(|word| !word.is_empty() && !word.eq_ignore_ascii_case("none"))
-        .unwrap_or("other")
-        .to_lowercase()
-}
-
-fn warnings_about_parts(format: &dyn Format, records: &Records) -> Vec<String> {
+fn warnings_about_parts(format: &dyn Format, content: &Content) -> Vec<String> {
+    let mut missing = [0_u64; PARTS];
+    for (slot, _, _) in content.kept() {
+        for (count, row) in missing.iter_mut().zip(&content.records.ids[slot]) {
+            *count += u64::from(row.is_none());
+        }
+    }
     let mut warnings = Vec::new();
     for (part, name) in format.parts().iter().enumerate().take(PARTS) {
-        if records.missing[part] > 0 {
-            warnings.push(format!(
-                "{} packages are not described in {name}",
-                records.missing[part]
-            ));
+        if missing[part] > 0 {
+            warnings.push(format!("{} packages are not described in {name}", missing[part]));
         }
-        if records.unknown[part] > 0 {
+        if content.records.unknown[part] > 0 {
             warnings.push(format!(
                 "{name} describes {} packages that upstream does not list",
-                records.unknown[part]
+                content.records.unknown[part]
             ));
         }
     }

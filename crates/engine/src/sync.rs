@@ -1,6 +1,6 @@
 //! Sync: read the feed, select, download what is missing, record a new revision.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -8,17 +8,19 @@ use std::time::Instant;
 use chantal_catalog::{FeedState, Lease, Repository as Row};
 use chantal_config::{OnPackageError, Repository};
 use chantal_formats::{Format, Overview};
-use chantal_model::{Mode, Package, RepoId, RevisionNumber, Sha256};
+use chantal_model::{Mode, RepoId, RevisionNumber, Sha256};
 
 use crate::Engine;
 use crate::check_file_systems;
 use crate::choose::Choice;
-use crate::download::{Downloaded, Downloader, Failure, Missing, Source};
+use crate::download::{Downloaded, Downloader, Failure, Source, orders};
 use crate::error::{Doing, EngineError};
 use crate::feed::{Feed, Reading};
 use crate::files::Files;
 use crate::listing::Listing;
-use crate::plan::unchanged;
+use crate::packed::Packed;
+use crate::parts::{Places, record_parts};
+use crate::plan::{Blobs, Missing, unchanged};
 use crate::record::Recording;
 use crate::report::{SyncOptions, SyncPlan, SyncReport};
 use crate::settings::{Settings, selection};
@@ -28,12 +30,14 @@ pub(crate) struct Prepared {
     pub(crate) plan: SyncPlan,
     pub(crate) files: Arc<Files>,
     pub(crate) overview: Overview,
-    pub(crate) packages: Arc<Vec<Package>>,
+    pub(crate) packages: Arc<Packed>,
     pub(crate) listing: Listing,
     pub(crate) choice: Choice,
-    /// Blobs of chosen packages that the pool has, by index of the listed package.
-    pub(crate) hits: HashMap<u32, (Sha256, u64)>,
-    pub(crate) missing: Vec<Missing>,
+    /// Where packages are fetched from.
+    pub(crate) base: url::Url,
+    /// Blobs of chosen packages that the pool has.
+    pub(crate) hits: Blobs,
+    pub(crate) missing: Missing,
     pub(crate) settings: Settings,
     pub(crate) feed_state: FeedState,
 }
@@ -114,7 +118,7 @@ impl Engine {
         let row = self.catalog.repository(id).await.doing("find the repository")?;
         let fetched = Arc::new(AtomicU64::new(0));
         let planned = self
-            .prepare(repo, format, row.as_ref(), options, &fetched, &landing)
+            .prepare(repo, format, row.as_ref(), options, &fetched, Some(&landing))
             .await?;
         Ok(match planned {
             Planned::Unchanged(plan) => plan,
@@ -131,9 +135,7 @@ impl Engine {
         options: &SyncOptions,
         fetched: &Arc<AtomicU64>,
     ) -> Result<Done, EngineError> {
-        let planned = self
-            .prepare(repo, format, Some(row), options, fetched, &self.pool)
-            .await?;
+        let planned = self.prepare(repo, format, Some(row), options, fetched, None).await?;
         let mut prepared = match planned {
             Planned::Unchanged(plan) => {
                 let state = self.catalog.feed_state(row.id).await.doing("read the feed's state")?;
@@ -155,7 +157,25 @@ impl Engine {
             }
             Planned::Changed(prepared) => *prepared,
         };
-        let downloaded = self.download(repo, format, &mut prepared, lease, fetched).await?;
+        let missing = std::mem::take(&mut prepared.missing);
+        self.preflight(&missing)?;
+        self.intend(&prepared, &missing, lease).await?;
+        let places = Arc::new(Places::new(
+            &prepared.packages,
+            prepared.choice.packages.iter().map(|(index, _)| *index),
+        ));
+        // Records need no bytes of packages, so they are stored while these come in.
+        let (downloaded, records) = tokio::try_join!(
+            self.download(repo, &prepared, &missing, lease, fetched),
+            record_parts(
+                format,
+                prepared.files.clone(),
+                places,
+                &self.catalog,
+                lease,
+                repo.id.as_str()
+            ),
+        )?;
         let failures = judge_failures(repo, downloaded.failures, prepared.plan.download_files as usize)?;
         let feed_timestamp = prepared.overview.timestamp;
         let recording = Recording {
@@ -165,7 +185,7 @@ impl Engine {
             row,
             lease,
         };
-        let recorded = recording.record(prepared, downloaded.blobs, &failures).await?;
+        let recorded = recording.record(prepared, records, downloaded.blobs, &failures).await?;
         Ok(Done {
             plan: recorded.plan,
             revision: Some(recorded.revision),
@@ -176,7 +196,8 @@ impl Engine {
         })
     }
 
-    /// Reads the feed, chooses and compares. `landing` takes metadata files that the pool lacks.
+    /// Reads the feed, chooses and compares. A dry run gives a scratch pool that takes the metadata files that the
+    /// pool lacks, and gets every change listed.
     async fn prepare(
         &self,
         repo: &Repository,
@@ -184,7 +205,7 @@ impl Engine {
         row: Option<&Row>,
         options: &SyncOptions,
         fetched: &Arc<AtomicU64>,
-        landing: &chantal_pool::Pool,
+        scratch: Option<&chantal_pool::Pool>,
     ) -> Result<Planned, EngineError> {
         let feed = Feed {
             repo,
@@ -192,7 +213,7 @@ impl Engine {
             client: self.client(repo)?,
             base: self.feed_url(repo)?,
             pool: &self.pool,
-            landing,
+            landing: scratch.unwrap_or(&self.pool),
             catalog: &self.catalog,
             progress: self.progress.clone(),
             fetched_bytes: fetched.clone(),
@@ -210,32 +231,36 @@ impl Engine {
             Reading::Unchanged => return Ok(Planned::Unchanged(unchanged(repo, &feed.base, current.as_ref()))),
             Reading::Read(upstream) => *upstream,
         };
-        let prepared = self.plan(&feed, upstream, current.as_ref(), selection).await?;
+        let prepared = self
+            .plan(&feed, upstream, current.as_ref(), selection, scratch.is_some())
+            .await?;
         Ok(Planned::Changed(Box::new(prepared)))
     }
 
-    async fn download(
-        &self,
-        repo: &Repository,
-        format: &'static dyn Format,
-        prepared: &mut Prepared,
-        lease: &Lease,
-        fetched: &Arc<AtomicU64>,
-    ) -> Result<Downloaded, EngineError> {
-        let _ = format;
-        let missing = std::mem::take(&mut prepared.missing);
-        self.preflight(&missing)?;
+    /// Notes every blob that is relied on before anything else names it.
+    async fn intend(&self, prepared: &Prepared, missing: &Missing, lease: &Lease) -> Result<(), EngineError> {
         let relied_on: Vec<Sha256> = prepared
             .hits
-            .values()
+            .iter()
+            .flatten()
             .map(|(sha256, _)| *sha256)
-            .chain(missing.iter().filter_map(|one| one.promise.sha256()))
+            .chain(missing.sha256.iter().copied())
             .chain(prepared.files.all().map(|had| had.sha256))
             .collect();
         self.catalog
             .intend(lease, &relied_on)
             .await
-            .doing("note what is relied on")?;
+            .doing("note what is relied on")
+    }
+
+    async fn download(
+        &self,
+        repo: &Repository,
+        prepared: &Prepared,
+        missing: &Missing,
+        lease: &Lease,
+        fetched: &Arc<AtomicU64>,
+    ) -> Result<Downloaded, EngineError> {
         let downloader = Downloader {
             source: Arc::new(Source {
                 client: self.client(repo)?,
@@ -248,16 +273,16 @@ impl Engine {
             lease,
             parallel: repo.download.parallel,
         };
-        downloader.run(missing).await
+        let orders = orders(&prepared.base, &prepared.packages, &missing.packages);
+        downloader.run(orders, missing.bytes).await
     }
 
     /// Bytes and inodes of the plan plus 5 % must be free before the first byte is fetched.
-    fn preflight(&self, missing: &[Missing]) -> Result<(), EngineError> {
-        if missing.is_empty() {
+    fn preflight(&self, missing: &Missing) -> Result<(), EngineError> {
+        if missing.packages.is_empty() {
             return Ok(());
         }
         let (free_bytes, free_inodes) = self.pool.free_space().doing("find its free space")?;
-        let bytes: u64 = missing.iter().filter_map(|one| one.promise.size).sum();
         let with_reserve = |n: u64| n + n.div_ceil(20);
         let check = |what, needed, free| {
             if needed > free {
@@ -270,8 +295,12 @@ impl Engine {
             }
             Ok(())
         };
-        check("not enough space in bytes", with_reserve(bytes), free_bytes)?;
-        check("not enough inodes", with_reserve(missing.len() as u64), free_inodes)
+        check("not enough space in bytes", with_reserve(missing.bytes), free_bytes)?;
+        check(
+            "not enough inodes",
+            with_reserve(missing.packages.len() as u64),
+            free_inodes,
+        )
     }
 
     fn sync_report(&self, done: Done, fetched_bytes: u64) -> SyncReport {

@@ -23,6 +23,16 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 6] = [
+        Self::Md5,
+        Self::Sha1,
+        Self::Sha224,
+        Self::Sha256,
+        Self::Sha384,
+        Self::Sha512,
+    ];
+
     /// The name in lower case, as metadata writes it (`sha256`).
     pub fn name(self) -> &'static str {
         match self {

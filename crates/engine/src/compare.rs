@@ -1,0 +1,97 @@
+//! What a sync would change: the listed choice against the current revision, without holding either as a whole.
+
+use std::collections::HashMap;
+
+use chantal_catalog::Revision;
+use chantal_model::{Package, Sha256};
+
+use crate::Engine;
+use crate::choose::Choice;
+use crate::diff::{Changed, Counts, DiffEntry, Side, pair};
+use crate::error::{Doing, EngineError};
+use crate::packed::Packed;
+use crate::plan::Blobs;
+
+impl Engine {
+    /// Compares the choice with a revision by the bytes of packages.
+    ///
+    /// Without a revision everything is new, and is listed only if `detailed`.
+    pub(crate) async fn compare(
+        &self,
+        current: Option<&Revision>,
+        packages: &Packed,
+        choice: &Choice,
+        hits: &Blobs,
+        detailed: bool,
+    ) -> Result<(Vec<DiffEntry>, Counts), EngineError> {
+        if current.is_none() && !detailed {
+            let counts = Counts {
+                added: choice.packages.len() as u64,
+                ..Counts::default()
+            };
+            return Ok((Vec::new(), counts));
+        }
+        // Whether the revision holds each blob of the choice.
+        let mut held: HashMap<Sha256, bool> = choice
+            .packages
+            .iter()
+            .filter_map(|(index, _)| hits[*index as usize])
+            .map(|(sha256, _)| (sha256, false))
+            .collect();
+        let mut removed = Vec::new();
+        if let Some(current) = current {
+            self.catalog
+                .each_package(current.line, current.number, &mut |package| {
+                    if let Some(is_held) = held.get_mut(&package.sha256) {
+                        *is_held = true;
+                        return;
+                    }
+                    removed.push(Changed {
+                        name: package.name,
+                        arch: package.arch,
+                        side: Side {
+                            version: package.version,
+                            path: package.path,
+                            key: package.version_key,
+                        },
+                    });
+                })
+                .await
+                .doing("read the current revision")?;
+        }
+        let added = added(packages, choice, |index| {
+            hits[index as usize].is_none_or(|(sha256, _)| !held[&sha256])
+        });
+        let changes = pair(removed, added);
+        let counts = Counts::of(&changes);
+        Ok((changes, counts))
+    }
+}
+
+fn added(packages: &Packed, choice: &Choice, is_new: impl Fn(u32) -> bool) -> Vec<Changed> {
+    let new: HashMap<u32, &str> = choice
+        .packages
+        .iter()
+        .filter(|(index, _)| is_new(*index))
+        .map(|(index, path)| (*index, path.as_str()))
+        .collect();
+    if new.is_empty() {
+        return Vec::new();
+    }
+    packages
+        .iter()
+        .filter_map(|(index, package)| Some(changed(package, new.get(&index)?)))
+        .collect()
+}
+
+fn changed(package: Package, path: &str) -> Changed {
+    Changed {
+        name: package.name.into(),
+        arch: package.arch.to_string(),
+        side: Side {
+            version: package.version.text.into(),
+            path: path.to_owned(),
+            key: package.version.key,
+        },
+    }
+}
