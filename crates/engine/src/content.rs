@@ -143,7 +143,9 @@ mod tests {
     fn every_field_of_a_member_counts() {
         let of = |mode, settings: &str, lines: &[Line<'_>]| {
             let mut fingerprint = Fingerprint::new(mode, settings);
-            lines.iter().for_each(|line| fingerprint.add(line));
+            for line in lines {
+                fingerprint.add(line);
+            }
             fingerprint.finish()
         };
         let base = [line("a", b"1"), line("b", b"2")];

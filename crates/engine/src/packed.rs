@@ -283,7 +283,7 @@ mod tests {
     fn package(n: u32) -> Package {
         let sha256 = Sha256::of(&n.to_le_bytes());
         let mut digests = vec![Digest::from(sha256)];
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             let sha1 = Digest::from_bytes(Algorithm::Sha1, &[n as u8; 20]).unwrap();
             digests.insert(n as usize % 2, sha1);
         }
@@ -295,15 +295,20 @@ mod tests {
             },
             arch: ["x86_64", "noarch"][n as usize % 2].into(),
             href: format!("Packages/{n}.rpm").into(),
-            base: (n % 5 == 0).then(|| "".into()),
+            base: n.is_multiple_of(5).then(|| "".into()),
             promise: Promise {
-                size: (n % 7 != 0).then_some(u64::from(n) << 40),
-                digests: if n % 11 == 0 { Vec::new() } else { digests },
+                size: (!n.is_multiple_of(7)).then_some(u64::from(n) << 40),
+                digests: if n.is_multiple_of(11) { Vec::new() } else { digests },
             },
             description: Sha256::of(b"description"),
-            part_key: if n % 2 == 0 { sha256.hex() } else { format!("key {n}") }.into(),
+            part_key: if n.is_multiple_of(2) {
+                sha256.hex()
+            } else {
+                format!("key {n}")
+            }
+            .into(),
             label: format!("name{n}-0:{n}.x").into(),
-            is_source: n % 4 == 0,
+            is_source: n.is_multiple_of(4),
             build_time: [None, Some(0), Some(-5), Some(i64::MAX)][n as usize % 4],
             summary: "s".repeat(n as usize).into(),
         }

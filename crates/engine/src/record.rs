@@ -285,7 +285,9 @@ impl Recording<'_> {
                     .member_keys(current.line, current.number, kind, &after, PAGE)
                     .await
                     .doing("read the current revision")?;
-                page.iter().for_each(|old| merge.old(old));
+                for old in &page {
+                    merge.old(old);
+                }
                 match page.last() {
                     Some(last) if page.len() == PAGE as usize => after.clone_from(&last.path),
                     _ => break,
