@@ -112,13 +112,16 @@ impl Catalog {
         for chunk in blobs.chunks(TRANSACTION_ROWS) {
             let mut transaction = self.begin_as(lease).await?;
             let text = sql::values(many::ADD_BLOBS, chunk.len());
-            let mut query = sqlx::query(AssertSqlSafe(text));
+            let mut query = sqlx::query_as::<_, (Vec<u8>, i64)>(AssertSqlSafe(text));
             for blob in chunk {
                 query = query.bind(&blob.sha256.0[..]).bind(blob.size as i64);
             }
-            query.execute(&mut *transaction).await?;
             let mut rows: HashMap<Sha256, i64> = HashMap::with_capacity(chunk.len());
-            for names in chunk.chunks(LOOKUP) {
+            for (name, id) in query.fetch_all(&mut *transaction).await? {
+                rows.insert(sha256(&name)?, id);
+            }
+            let old: Vec<&NewBlob> = chunk.iter().filter(|blob| !rows.contains_key(&blob.sha256)).collect();
+            for names in old.chunks(LOOKUP) {
                 let mut query =
                     sqlx::query_as::<_, (Vec<u8>, i64, i64)>(AssertSqlSafe(sql::list(many::BLOBS, names.len())));
                 for blob in names {

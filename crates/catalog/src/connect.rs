@@ -36,6 +36,9 @@ const READERS: u32 = 4;
 const WRITER_CACHE: &str = "-12288";
 /// Page cache of a reading connection, in negative KiB.
 const READER_CACHE: &str = "-2048";
+/// Pages in the log before they go into the database. Indexes over digests are written at random places, so that the
+/// same pages come again and again: a rare checkpoint writes each once.
+const CHECKPOINT_PAGES: &str = "8000";
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(60);
 
@@ -50,7 +53,12 @@ impl Catalog {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY)
-            .statement_cache_capacity(64);
+            .statement_cache_capacity(64)
+            // Rows come from a thread of their own; a larger buffer wakes the reader less often.
+            .row_buffer_size(1024)
+            // What a statement over many rows keeps for its own undoing would go to a file, page by page.
+            .pragma("temp_store", "MEMORY")
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
         let pool = |connections| {
             SqlitePoolOptions::new()
                 .max_connections(connections)

@@ -152,30 +152,35 @@ impl Catalog {
     pub async fn add_packages(&self, lease: &Lease, packages: &[NewPackage]) -> Result<Vec<i64>, CatalogError> {
         let mut ids = Vec::with_capacity(packages.len());
         for chunk in packages.chunks(PACKAGE_ROWS) {
-            let known = self.package_ids(chunk).await?;
+            let mut known = self.package_ids(chunk).await?;
             let new: Vec<&NewPackage> = chunk
                 .iter()
                 .filter(|package| !known.contains_key(&key(package)))
                 .collect();
             if !new.is_empty() {
-                self.insert_packages(lease, &new).await?;
+                self.insert_packages(lease, &new, &mut known).await?;
             }
-            let all = if new.is_empty() {
-                known
-            } else {
-                self.package_ids(chunk).await?
-            };
+            if chunk.iter().any(|package| !known.contains_key(&key(package))) {
+                // Another process wrote one in the meantime.
+                known = self.package_ids(chunk).await?;
+            }
             for package in chunk {
-                let id = all.get(&key(package));
+                let id = known.get(&key(package));
                 ids.push(*id.ok_or_else(|| CatalogError::corrupt("a package that was just written is gone"))?);
             }
         }
         Ok(ids)
     }
 
-    async fn insert_packages(&self, lease: &Lease, packages: &[&NewPackage]) -> Result<(), CatalogError> {
+    async fn insert_packages(
+        &self,
+        lease: &Lease,
+        packages: &[&NewPackage],
+        rows: &mut HashMap<PackageKey, i64>,
+    ) -> Result<(), CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
-        let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_PACKAGES, packages.len())));
+        let text = sql::values(many::ADD_PACKAGES, packages.len());
+        let mut query = sqlx::query_as::<_, (i64, i64, Vec<u8>, String)>(AssertSqlSafe(text));
         for package in packages {
             query = query
                 .bind(&package.format)
@@ -191,7 +196,9 @@ impl Catalog {
                 .bind(package.build_time)
                 .bind(&package.summary);
         }
-        query.execute(&mut *transaction).await?;
+        for (id, blob, description, format) in query.fetch_all(&mut *transaction).await? {
+            rows.insert((blob, sha256(&description)?, format), id);
+        }
         transaction.commit().await?;
         Ok(())
     }

@@ -14,6 +14,9 @@ use crate::sql::{self, many};
 
 /// Records in one pack.
 const PACK: usize = 128;
+/// Records in one transaction. Each touches a random page of the index over digests, so that few large transactions
+/// write far less than many small ones.
+const RECORD_ROWS: usize = 20_000;
 /// zstd level of packs.
 const LEVEL: i32 = 3;
 /// Bytes of unpacked packs that a reader keeps, beside the one that it reads from.
@@ -99,7 +102,7 @@ impl<'a> RecordWriter<'a> {
             known.extend(write_pack(transaction, self.part, pack).await?);
         }
         self.rows += new.len();
-        if self.rows >= TRANSACTION_ROWS {
+        if self.rows >= RECORD_ROWS {
             self.commit().await?;
         }
         records

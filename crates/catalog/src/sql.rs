@@ -168,7 +168,7 @@ pub(crate) mod many {
     pub(crate) const ADD_BLOBS: (&str, usize, &str) = (
         "INSERT INTO blob (sha256, size) VALUES ",
         2,
-        " ON CONFLICT (sha256) DO NOTHING",
+        " ON CONFLICT (sha256) DO NOTHING RETURNING sha256, id",
     );
     pub(crate) const ADD_DIGESTS: (&str, usize, &str) = (
         "INSERT INTO blob_digest (algorithm, digest, blob_id) VALUES ",
@@ -179,7 +179,7 @@ pub(crate) mod many {
         "INSERT INTO package (format, blob_id, description, name, version, version_key, arch, label, part_key, is_source, \
          build_time, summary) VALUES ",
         12,
-        " ON CONFLICT (blob_id, description, format) DO NOTHING",
+        " ON CONFLICT (blob_id, description, format) DO NOTHING RETURNING id, blob_id, description, format",
     );
     pub(crate) const ADD_PACKS: (&str, usize, &str) =
         ("INSERT INTO pack (part, body, count) VALUES ", 3, " RETURNING id");

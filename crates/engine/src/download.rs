@@ -1,5 +1,6 @@
 //! Fetches the packages that the pool lacks, in parallel, each verified before it is stored.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +9,7 @@ use std::task::{Context, Poll};
 use chantal_catalog::{Catalog, Lease, NewBlob};
 use chantal_fetch::{Client, FetchError, Outcome, Request, resolve};
 use chantal_model::{Landing, Package, Progress, Promise, Sha256, Step};
-use chantal_pool::{Batch, Pool, Sealed, Settled};
+use chantal_pool::{Pool, Sealed, Settled};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 use url::Url;
@@ -20,6 +21,8 @@ use crate::report::FailedPackage;
 
 /// Fetched packages that may wait to be stored.
 const AHEAD: usize = 64;
+/// Durable packages that may wait to be recorded together. Those of a run that is killed are found by their digest.
+const RECORD_ROWS: usize = 2048;
 
 /// A package that is to be fetched.
 pub(crate) struct Order {
@@ -153,51 +156,68 @@ impl Downloader<'_> {
         &self,
         mut receive: mpsc::Receiver<(u32, Sealed)>,
     ) -> Result<Vec<(u32, Sha256, u64)>, EngineError> {
-        let mut blobs = Vec::new();
+        let mut store = Store {
+            blobs: Vec::new(),
+            waiting: VecDeque::new(),
+            unrecorded: Vec::new(),
+        };
         let mut batch = self.source.pool.batch();
-        let mut waiting: Vec<u32> = Vec::new();
         while let Some((package, sealed)) = receive.recv().await {
-            waiting.push(package);
+            store.waiting.push_back(package);
             if batch.push(sealed) {
-                batch = self.settle(batch, &mut waiting, &mut blobs).await?;
+                let settled;
+                (batch, settled) = blocking(move || {
+                    let settled = batch.flush().doing("store packages")?;
+                    Ok((batch, settled))
+                })
+                .await?;
+                store.take(settled);
+                if store.unrecorded.len() >= RECORD_ROWS {
+                    self.record(&mut store.unrecorded).await?;
+                }
             }
         }
-        self.settle(batch, &mut waiting, &mut blobs).await?;
-        Ok(blobs)
+        store.take(blocking(move || batch.finish().doing("store packages")).await?);
+        self.record(&mut store.unrecorded).await?;
+        Ok(store.blobs)
     }
 
-    /// Makes a batch durable, then tells the catalog.
-    async fn settle(
-        &self,
-        mut batch: Batch,
-        waiting: &mut Vec<u32>,
-        blobs: &mut Vec<(u32, Sha256, u64)>,
-    ) -> Result<Batch, EngineError> {
-        let (batch, settled) = blocking(move || {
-            let settled = batch.flush().doing("store packages")?;
-            Ok((batch, settled))
-        })
-        .await?;
-        self.record(&settled).await?;
-        let placed = waiting.drain(..).zip(settled);
-        blobs.extend(placed.map(|(package, settled)| (package, settled.sha256, settled.size)));
-        Ok(batch)
-    }
-
-    async fn record(&self, settled: &[Settled]) -> Result<(), EngineError> {
-        let blobs: Vec<NewBlob> = settled
-            .iter()
-            .map(|settled| NewBlob {
-                sha256: settled.sha256,
-                size: settled.size,
-                digests: settled.digests.clone(),
-            })
-            .collect();
+    async fn record(&self, settled: &mut Vec<NewBlob>) -> Result<(), EngineError> {
+        if settled.is_empty() {
+            return Ok(());
+        }
         self.catalog
-            .add_blobs(self.lease, &blobs)
+            .add_blobs(self.lease, settled)
             .await
             .doing("record fetched packages")?;
+        settled.clear();
         Ok(())
+    }
+}
+
+/// Fetched packages on their way into the catalog.
+struct Store {
+    blobs: Vec<(u32, Sha256, u64)>,
+    /// Packages whose files are not durable yet, oldest first.
+    waiting: VecDeque<u32>,
+    /// Durable files that the catalog does not know yet.
+    unrecorded: Vec<NewBlob>,
+}
+
+impl Store {
+    /// Takes what has become durable, oldest first.
+    fn take(&mut self, settled: Vec<Settled>) {
+        let packages = self.waiting.drain(..settled.len());
+        self.blobs.extend(
+            packages
+                .zip(&settled)
+                .map(|(package, settled)| (package, settled.sha256, settled.size)),
+        );
+        self.unrecorded.extend(settled.into_iter().map(|settled| NewBlob {
+            sha256: settled.sha256,
+            size: settled.size,
+            digests: settled.digests,
+        }));
     }
 }
 

@@ -318,7 +318,9 @@ mod tests {
     fn packages_come_back_as_they_went_in() {
         let all: Vec<Package> = (0..300).map(package).collect();
         let mut packed = Packed::default();
-        all.iter().for_each(|package| packed.push(package));
+        for package in &all {
+            packed.push(package);
+        }
         assert_eq!(packed.len(), all.len());
         let show = |package: &Package| format!("{package:?}");
         for (index, package) in packed.iter() {

@@ -18,7 +18,7 @@ use crate::report::SyncPlan;
 use crate::sync::Prepared;
 
 /// Packages written at a time.
-const CHUNK: usize = 1000;
+const CHUNK: usize = 2000;
 /// Old members read at a time.
 const PAGE: u32 = 1000;
 

@@ -1,10 +1,12 @@
 //! Files that are made durable together.
 
+use std::fs::File;
 use std::time::{Duration, Instant};
 
 use crate::Pool;
 use crate::error::PoolError;
 use crate::incoming::{Sealed, Settled};
+use crate::settle::Sorted;
 
 /// A batch is due at so many files,
 const MAX_FILES: usize = 512;
@@ -13,12 +15,18 @@ const MAX_BYTES: u64 = 256 * 1024 * 1024;
 /// or after so long.
 const MAX_AGE: Duration = Duration::from_secs(5);
 
-/// Sealed files that wait to be settled. Dropped, it removes them.
+/// Sealed files that wait to be settled. Dropped, it removes those that have no name yet.
+///
+/// One barrier serves two batches: it makes the bytes of the new one durable, and the names of the one before.
 pub struct Batch {
     pool: Pool,
     files: Vec<Sealed>,
     bytes: u64,
     since: Instant,
+    /// Files that have names which are not durable yet.
+    named: Sorted,
+    /// Is told of every write error since the first file of the first batch was opened.
+    witness: Option<File>,
 }
 
 impl Batch {
@@ -28,6 +36,8 @@ impl Batch {
             files: Vec::new(),
             bytes: 0,
             since: Instant::now(),
+            named: Sorted::default(),
+            witness: None,
         }
     }
 
@@ -41,10 +51,41 @@ impl Batch {
         self.files.len() >= MAX_FILES || self.bytes >= MAX_BYTES || self.since.elapsed() >= MAX_AGE
     }
 
-    /// Settles what was pushed, in order; the batch is empty afterwards.
+    /// Gives names to what was pushed; gives what is durable now, in the order of pushing: the files of the flush
+    /// before. [`Batch::finish`] gives the rest.
+    ///
+    /// # Errors
+    /// See [`Pool::settle`]. What an earlier flush named and did not give back may not be durable.
     pub fn flush(&mut self) -> Result<Vec<Settled>, PoolError> {
         self.bytes = 0;
-        let pool = self.pool.clone();
-        pool.settle(std::mem::take(&mut self.files))
+        let mut sorted = self.pool.sort(std::mem::take(&mut self.files))?;
+        if sorted.settled.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.witness.is_none() {
+            self.witness = Some(self.pool.witness(&sorted.new)?);
+        }
+        let witness = self.witness.as_ref().expect("it was just set");
+        let is_all_durable = self.pool.sync_data(&sorted.new, witness)?;
+        if !is_all_durable && !self.named.settled.is_empty() {
+            self.pool.sync_directories(&self.named.directories, witness)?;
+        }
+        self.pool.name_all(&mut sorted)?;
+        Ok(std::mem::replace(&mut self.named, sorted).settled)
+    }
+
+    /// Settles everything; gives what no flush has given yet.
+    ///
+    /// # Errors
+    /// See [`Batch::flush`].
+    pub fn finish(mut self) -> Result<Vec<Settled>, PoolError> {
+        let mut settled = self.flush()?;
+        if let Some(witness) = &self.witness
+            && !self.named.settled.is_empty()
+        {
+            self.pool.sync_directories(&self.named.directories, witness)?;
+        }
+        settled.extend(std::mem::take(&mut self.named).settled);
+        Ok(settled)
     }
 }

@@ -10,6 +10,18 @@ use crate::{Durability, Pool, inspect, make_directory};
 
 /// Threads that call `fsync` where each file gets its own.
 const FSYNC_THREADS: usize = 8;
+/// Up to so many files one `fsync` each is cheaper than a barrier for the whole file system.
+const FEW: usize = 4;
+
+/// Files on their way to their names.
+#[derive(Default)]
+pub(crate) struct Sorted {
+    pub(crate) settled: Vec<Settled>,
+    /// Those that the pool does not hold.
+    pub(crate) new: Vec<Sealed>,
+    /// The directories whose entries must become durable.
+    pub(crate) directories: BTreeSet<PathBuf>,
+}
 
 impl Pool {
     /// Stores sealed files, in order. When it returns, all are durable under their names, those that the pool had
@@ -18,35 +30,44 @@ impl Pool {
     /// # Errors
     /// No file whose bytes are not durable has a name. Those that were not renamed are removed.
     pub fn settle(&self, files: Vec<Sealed>) -> Result<Vec<Settled>, PoolError> {
-        let mut settled = Vec::with_capacity(files.len());
-        let mut new = Vec::new();
+        let mut sorted = self.sort(files)?;
+        if sorted.settled.is_empty() {
+            return Ok(sorted.settled);
+        }
+        let witness = self.witness(&sorted.new)?;
+        self.sync_data(&sorted.new, &witness)?;
+        self.name_all(&mut sorted)?;
+        self.sync_directories(&sorted.directories, &witness)?;
+        Ok(sorted.settled)
+    }
+
+    /// Finds out which files are new.
+    pub(crate) fn sort(&self, files: Vec<Sealed>) -> Result<Sorted, PoolError> {
+        let mut sorted = Sorted::default();
         let mut named = HashSet::new();
-        // A run that was killed after its renames may have left names that are not durable, so hits count too.
-        let mut directories = BTreeSet::new();
         for sealed in files {
             let was_there = !named.insert(sealed.sha256) || self.holds(&sealed)?;
-            directories.insert(self.directory(&sealed.sha256));
-            settled.push(Settled {
+            // A run that was killed after its renames may have left names that are not durable, so hits count too.
+            sorted.directories.insert(self.directory(&sealed.sha256));
+            sorted.settled.push(Settled {
                 sha256: sealed.sha256,
                 size: sealed.size,
                 digests: sealed.digests.clone(),
                 was_there,
             });
             if !was_there {
-                new.push(sealed);
+                sorted.new.push(sealed);
             }
         }
-        if settled.is_empty() {
-            return Ok(settled);
-        }
-        let witness = self.witness(&new)?;
-        self.sync_data(&new, &witness)?;
-        for sealed in new {
-            self.name(sealed)?;
-        }
-        directories.insert(self.root().to_owned());
-        self.sync_directories(&directories, &witness)?;
-        Ok(settled)
+        sorted.directories.insert(self.root().to_owned());
+        Ok(sorted)
+    }
+
+    /// Gives new files their names, which are not durable yet.
+    pub(crate) fn name_all(&self, sorted: &mut Sorted) -> Result<(), PoolError> {
+        std::mem::take(&mut sorted.new)
+            .into_iter()
+            .try_for_each(|sealed| self.name(sealed))
     }
 
     /// Makes everything durable that was written to the pool's file system so far. A commit that relies on blobs which
@@ -58,7 +79,7 @@ impl Pool {
     /// A descriptor that is told of every write error since the first of these files was opened: `syncfs` reports to
     /// each descriptor what happened since that one was opened, and an error that another process was told of is not
     /// reported to a younger one.
-    fn witness(&self, files: &[Sealed]) -> Result<File, PoolError> {
+    pub(crate) fn witness(&self, files: &[Sealed]) -> Result<File, PoolError> {
         let oldest = files.iter().min_by_key(|sealed| sealed.opened);
         let file = oldest.map_or(&self.inner.directory, |sealed| &sealed.file);
         file.try_clone()
@@ -79,22 +100,31 @@ impl Pool {
 
     fn name(&self, mut sealed: Sealed) -> Result<(), PoolError> {
         let path = self.path(&sealed.sha256);
-        make_directory(&self.directory(&sealed.sha256), 0o755)?;
-        std::fs::rename(sealed.temporary.path(), &path).map_err(|source| PoolError::io("rename to", &path, source))?;
+        let mut renamed = std::fs::rename(sealed.temporary.path(), &path);
+        if renamed
+            .as_ref()
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        {
+            make_directory(&self.directory(&sealed.sha256), 0o755)?;
+            renamed = std::fs::rename(sealed.temporary.path(), &path);
+        }
+        renamed.map_err(|source| PoolError::io("rename to", &path, source))?;
         sealed.temporary.give_away();
         Ok(())
     }
 
-    fn sync_data(&self, files: &[Sealed], witness: &File) -> Result<(), PoolError> {
-        // Up to here one fsync each is cheaper than a barrier for the whole file system.
-        if self.inner.durability == Durability::Batch && files.len() > FSYNC_THREADS {
-            return self.sync_file_system(witness);
+    /// Makes the bytes of files durable; `true` if everything else on the file system is durable too.
+    pub(crate) fn sync_data(&self, files: &[Sealed], witness: &File) -> Result<bool, PoolError> {
+        if self.inner.durability == Durability::Batch && files.len() > FEW {
+            self.sync_file_system(witness)?;
+            return Ok(true);
         }
-        in_threads(files, |sealed| self.sync_file(&sealed.file, sealed.temporary.path()))
+        in_threads(files, |sealed| self.sync_file(&sealed.file, sealed.temporary.path()))?;
+        Ok(false)
     }
 
-    fn sync_directories(&self, directories: &BTreeSet<PathBuf>, witness: &File) -> Result<(), PoolError> {
-        if self.inner.durability == Durability::Batch && directories.len() > FSYNC_THREADS {
+    pub(crate) fn sync_directories(&self, directories: &BTreeSet<PathBuf>, witness: &File) -> Result<(), PoolError> {
+        if self.inner.durability == Durability::Batch && directories.len() > FEW {
             return self.sync_file_system(witness);
         }
         let directories: Vec<&PathBuf> = directories.iter().collect();
