@@ -47,7 +47,7 @@ impl Catalog {
         let mut found = HashMap::with_capacity(names.len());
         for chunk in names.chunks(LOOKUP) {
             let text = sql::list(many::BLOBS, chunk.len());
-            let mut query = sqlx::query_as::<_, (Vec<u8>, i64, i64)>(AssertSqlSafe(text));
+            let mut query = sqlx::query_as::<_, (Vec<u8>, i64, i64)>(AssertSqlSafe(text)).persistent(false);
             for name in chunk {
                 query = query.bind(&name.0[..]);
             }
@@ -68,7 +68,7 @@ impl Catalog {
         let others: Vec<&Digest> = digests.iter().filter(|digest| digest.sha256().is_none()).collect();
         for chunk in others.chunks(LOOKUP) {
             let text = sql::list(many::BLOBS_BY_DIGEST, chunk.len());
-            let mut query = sqlx::query_as::<_, (String, Vec<u8>, Vec<u8>, i64)>(AssertSqlSafe(text));
+            let mut query = sqlx::query_as::<_, (String, Vec<u8>, Vec<u8>, i64)>(AssertSqlSafe(text)).persistent(false);
             for digest in chunk {
                 query = query.bind(digest.bytes());
             }
@@ -112,7 +112,7 @@ impl Catalog {
         for chunk in blobs.chunks(TRANSACTION_ROWS) {
             let mut transaction = self.begin_as(lease).await?;
             let text = sql::values(many::ADD_BLOBS, chunk.len());
-            let mut query = sqlx::query_as::<_, (Vec<u8>, i64)>(AssertSqlSafe(text));
+            let mut query = sqlx::query_as::<_, (Vec<u8>, i64)>(AssertSqlSafe(text)).persistent(false);
             for blob in chunk {
                 query = query.bind(&blob.sha256.0[..]).bind(blob.size as i64);
             }
@@ -123,7 +123,8 @@ impl Catalog {
             let old: Vec<&NewBlob> = chunk.iter().filter(|blob| !rows.contains_key(&blob.sha256)).collect();
             for names in old.chunks(LOOKUP) {
                 let mut query =
-                    sqlx::query_as::<_, (Vec<u8>, i64, i64)>(AssertSqlSafe(sql::list(many::BLOBS, names.len())));
+                    sqlx::query_as::<_, (Vec<u8>, i64, i64)>(AssertSqlSafe(sql::list(many::BLOBS, names.len())))
+                        .persistent(false);
                 for blob in names {
                     query = query.bind(&blob.sha256.0[..]);
                 }
@@ -137,7 +138,8 @@ impl Catalog {
                 .filter(|(digest, _)| digest.algorithm() != Algorithm::Sha256)
                 .collect();
             for some in digests.chunks(TRANSACTION_ROWS) {
-                let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_DIGESTS, some.len())));
+                let mut query =
+                    sqlx::query(AssertSqlSafe(sql::values(many::ADD_DIGESTS, some.len()))).persistent(false);
                 for (digest, blob) in some {
                     query = query.bind(digest.algorithm().name()).bind(digest.bytes()).bind(blob);
                 }

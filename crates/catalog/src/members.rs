@@ -13,8 +13,11 @@ use crate::error::CatalogError;
 use crate::lease::Lease;
 use crate::sql::{self, many};
 
-/// Rows of twelve columns in one statement, below SQLite's limit of 32,766 values.
+/// Packages in one transaction.
 const PACKAGE_ROWS: usize = 2000;
+/// Rows of twelve columns in one statement, far below SQLite's limit of 32,766 values: a statement takes memory by the
+/// value.
+const STATEMENT_ROWS: usize = 250;
 /// Packages read at a time.
 const PAGE: i64 = 2000;
 
@@ -179,25 +182,27 @@ impl Catalog {
         rows: &mut HashMap<PackageKey, i64>,
     ) -> Result<(), CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
-        let text = sql::values(many::ADD_PACKAGES, packages.len());
-        let mut query = sqlx::query_as::<_, (i64, i64, Vec<u8>, String)>(AssertSqlSafe(text));
-        for package in packages {
-            query = query
-                .bind(&package.format)
-                .bind(package.blob_id)
-                .bind(&package.description.0[..])
-                .bind(&package.name)
-                .bind(&package.version)
-                .bind(&package.version_key.0[..])
-                .bind(&package.arch)
-                .bind(&package.label)
-                .bind(&package.part_key)
-                .bind(i64::from(package.is_source))
-                .bind(package.build_time)
-                .bind(&package.summary);
-        }
-        for (id, blob, description, format) in query.fetch_all(&mut *transaction).await? {
-            rows.insert((blob, sha256(&description)?, format), id);
+        for chunk in packages.chunks(STATEMENT_ROWS) {
+            let text = sql::values(many::ADD_PACKAGES, chunk.len());
+            let mut query = sqlx::query_as::<_, (i64, i64, Vec<u8>, String)>(AssertSqlSafe(text)).persistent(false);
+            for package in chunk {
+                query = query
+                    .bind(&package.format)
+                    .bind(package.blob_id)
+                    .bind(&package.description.0[..])
+                    .bind(&package.name)
+                    .bind(&package.version)
+                    .bind(&package.version_key.0[..])
+                    .bind(&package.arch)
+                    .bind(&package.label)
+                    .bind(&package.part_key)
+                    .bind(i64::from(package.is_source))
+                    .bind(package.build_time)
+                    .bind(&package.summary);
+            }
+            for (id, blob, description, format) in query.fetch_all(&mut *transaction).await? {
+                rows.insert((blob, sha256(&description)?, format), id);
+            }
         }
         transaction.commit().await?;
         Ok(())
@@ -207,7 +212,7 @@ impl Catalog {
         let mut found = HashMap::with_capacity(packages.len());
         for chunk in packages.chunks(LOOKUP) {
             let text = sql::list(many::PACKAGE_IDS, chunk.len());
-            let mut query = sqlx::query_as::<_, (i64, i64, Vec<u8>, String)>(AssertSqlSafe(text));
+            let mut query = sqlx::query_as::<_, (i64, i64, Vec<u8>, String)>(AssertSqlSafe(text)).persistent(false);
             for package in chunk {
                 query = query.bind(package.blob_id);
             }

@@ -30,7 +30,8 @@ impl Catalog {
         let mut found = HashMap::with_capacity(digests.len());
         for chunk in digests.chunks(LOOKUP) {
             let mut query =
-                sqlx::query_as::<_, (Vec<u8>, i64)>(AssertSqlSafe(sql::list(many::RECORD_IDS, chunk.len())));
+                sqlx::query_as::<_, (Vec<u8>, i64)>(AssertSqlSafe(sql::list(many::RECORD_IDS, chunk.len())))
+                    .persistent(false);
             for digest in chunk {
                 query = query.bind(&digest.0[..]);
             }
@@ -136,7 +137,8 @@ async fn lookup(
     records: &[(Sha256, Vec<u8>)],
     known: &mut HashMap<Sha256, i64>,
 ) -> Result<(), CatalogError> {
-    let mut query = sqlx::query_as::<_, (Vec<u8>, i64)>(AssertSqlSafe(sql::list(many::RECORD_IDS, records.len())));
+    let mut query = sqlx::query_as::<_, (Vec<u8>, i64)>(AssertSqlSafe(sql::list(many::RECORD_IDS, records.len())))
+        .persistent(false);
     for (digest, _) in records {
         query = query.bind(&digest.0[..]);
     }
@@ -255,7 +257,7 @@ impl RecordReader {
         let mut places: HashMap<i64, (i64, i64)> = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(LOOKUP) {
             let text = sql::list(many::RECORD_PLACES, chunk.len());
-            let mut query = sqlx::query_as::<_, (i64, i64, i64)>(AssertSqlSafe(text));
+            let mut query = sqlx::query_as::<_, (i64, i64, i64)>(AssertSqlSafe(text)).persistent(false);
             for id in chunk {
                 query = query.bind(id);
             }

@@ -15,7 +15,7 @@ use crate::sql::{self, many};
 use crate::{FOREVER, PARTS};
 
 /// Rows of eleven columns in one statement, below SQLite's limit of 32,766 values.
-const MEMBER_ROWS: usize = 1000;
+const MEMBER_ROWS: usize = 250;
 
 /// The immutable content of a repository after a change.
 #[derive(Clone, Debug)]
@@ -154,7 +154,7 @@ impl Catalog {
             if chunk.is_empty() {
                 break;
             }
-            let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_MEMBERS, chunk.len())));
+            let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_MEMBERS, chunk.len()))).persistent(false);
             for member in &chunk {
                 query = query
                     .bind(new.line)
