@@ -33,7 +33,7 @@ pub struct Catalog {
 const READERS: u32 = 4;
 /// Page cache of the writing connection, in negative KiB. The indexes of a hundred thousand packages are written at
 /// random places; the kernel's cache holds the rest.
-const WRITER_CACHE: &str = "-12288";
+const WRITER_CACHE: &str = "-8192";
 /// Page cache of a reading connection, in negative KiB.
 const READER_CACHE: &str = "-2048";
 /// Pages in the log before they go into the database. Indexes over digests are written at random places, so that the

@@ -124,10 +124,10 @@ fn judge(filters: &Filters, listing: &Listing) -> Vec<Verdict> {
         .map(|item| {
             let (series, rank) = item
                 .series
-                .as_ref()
+                .as_deref()
                 .map_or((&*item.key, 0), |(series, rank)| (series, *rank));
             Bundle {
-                members: item.members.clone(),
+                members: item.members.to_vec(),
                 series,
                 rank,
             }

@@ -19,12 +19,13 @@ const CHUNK: usize = 500;
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) kind: ItemKind,
-    pub(crate) path: String,
-    pub(crate) blob: Option<(Sha256, u64)>,
-    pub(crate) record: Option<Sha256>,
+    pub(crate) path: Box<str>,
+    blob: Option<Box<(Sha256, u64)>>,
+    record: Option<Sha256>,
     /// Facts for listings, as JSON.
-    pub(crate) attributes: Option<String>,
-    pub(crate) rows: Rows,
+    pub(crate) attributes: Option<Box<str>>,
+    /// Rows of its bytes and of its record.
+    rows: (Option<i64>, Option<i64>),
 }
 
 impl Entry {
@@ -32,9 +33,17 @@ impl Entry {
         Line {
             kind: self.kind,
             path: &self.path,
-            blob: self.blob,
+            blob: self.blob.as_deref().copied(),
             records: [self.record, None, None],
             attributes: self.attributes.as_deref(),
+        }
+    }
+
+    pub(crate) fn rows(&self) -> Rows {
+        Rows {
+            package: None,
+            blob: self.rows.0,
+            records: [self.rows.1, None, None],
         }
     }
 }
@@ -76,27 +85,29 @@ impl Items<'_> {
         let mut entries = Vec::with_capacity(chosen.len());
         for chunk in chosen.chunks(CHUNK) {
             let mut bodies = Vec::with_capacity(chunk.len());
+            let mut facts = Vec::with_capacity(chunk.len());
             for index in chunk {
                 let item = &listing.items[*index as usize];
-                let body = listing.record(item).map_err(|source| EngineError::Io {
+                let (body, attributes) = listing.record(item).map_err(|source| EngineError::Io {
                     what: "read back a file in",
                     path: self.engine.config.storage.temp_path.clone(),
                     source,
                 })?;
                 bodies.push((item.digest, body));
+                facts.push(attributes);
             }
             let rows = self.add(&bodies).await?;
-            entries.extend(chunk.iter().zip(rows).map(|(index, row)| {
+            for ((index, attributes), row) in chunk.iter().zip(facts).zip(rows) {
                 let item = &listing.items[*index as usize];
-                Entry {
+                entries.push(Entry {
                     kind: item.kind,
                     path: item.key.clone(),
                     blob: None,
                     record: Some(item.digest),
-                    attributes: Some(item.attributes.clone()),
-                    rows: with_record(row),
-                }
-            }));
+                    attributes: Some(attributes.into()),
+                    rows: (None, Some(row)),
+                });
+            }
         }
         Ok(entries)
     }
@@ -137,15 +148,15 @@ impl Items<'_> {
                 let row = if has_record { record_rows.next() } else { None };
                 Entry {
                     kind: ItemKind::File,
-                    path: had.wanted.path.to_string(),
-                    blob: Some((had.sha256, had.size)),
+                    path: had.wanted.path.as_str().into(),
+                    blob: Some(Box::new((had.sha256, had.size))),
                     record: has_record.then(|| Sha256::of(&had.wanted.record)),
-                    attributes: Some(serde_json::json!({ "role": role, "id": had.wanted.id }).to_string()),
-                    rows: Rows {
-                        blob: Some(blob),
-                        records: [row, None, None],
-                        ..Rows::default()
-                    },
+                    attributes: Some(
+                        serde_json::json!({ "role": role, "id": had.wanted.id })
+                            .to_string()
+                            .into(),
+                    ),
+                    rows: (Some(blob), row),
                 }
             })
             .collect())
@@ -160,13 +171,6 @@ impl Items<'_> {
     }
 }
 
-fn with_record(row: i64) -> Rows {
-    Rows {
-        records: [Some(row), None, None],
-        ..Rows::default()
-    }
-}
-
 /// In mode `mirror` the metadata names packages that upstream does not have; they are noted.
 fn absent(mode: Mode, failures: &[Failure]) -> Vec<Entry> {
     failures
@@ -174,13 +178,15 @@ fn absent(mode: Mode, failures: &[Failure]) -> Vec<Entry> {
         .filter(|failure| mode == Mode::Mirror && failure.absent)
         .map(|failure| Entry {
             kind: ItemKind::Document,
-            path: format!("absent/{}", failure.package),
+            path: format!("absent/{}", failure.package).into(),
             blob: None,
             record: None,
             attributes: Some(
-                serde_json::json!({ "absent": failure.report.package, "url": failure.report.url }).to_string(),
+                serde_json::json!({ "absent": failure.report.package, "url": failure.report.url })
+                    .to_string()
+                    .into(),
             ),
-            rows: Rows::default(),
+            rows: (None, None),
         })
         .collect()
 }

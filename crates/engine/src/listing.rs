@@ -19,6 +19,8 @@ pub(crate) struct Listing {
     pub(crate) bad: Vec<Bad>,
     /// The label of each package, as a tag.
     labels: Vec<Tag>,
+    /// The labels that each item names.
+    named: Vec<Box<[Tag]>>,
     tagger: Tagger,
     spool: BufWriter<File>,
     spooled: u64,
@@ -38,22 +40,20 @@ impl Tagger {
     }
 }
 
-/// An item whose raw record lies in the spool.
+/// An item whose raw record and facts lie in the spool.
 pub(crate) struct ListedItem {
     pub(crate) kind: ItemKind,
-    pub(crate) key: String,
-    /// Facts as JSON.
-    pub(crate) attributes: String,
     pub(crate) rule: Rule,
-    pub(crate) series: Option<(Box<str>, u64)>,
-    /// Indices of the packages that it refers to and that the feed lists; filled by [`Listing::resolve`].
-    pub(crate) members: Vec<u32>,
     /// Whether it named any package at all.
     pub(crate) refers_to_packages: bool,
+    pub(crate) key: Box<str>,
+    pub(crate) series: Option<Box<(Box<str>, u64)>>,
+    /// Indices of the packages that it refers to and that the feed lists; filled by [`Listing::resolve`].
+    pub(crate) members: Box<[u32]>,
     pub(crate) digest: Sha256,
-    labels: Vec<Tag>,
     at: u64,
-    len: usize,
+    record_bytes: u32,
+    attribute_bytes: u32,
 }
 
 impl Listing {
@@ -64,6 +64,7 @@ impl Listing {
             items: Vec::new(),
             bad: Vec::new(),
             labels: Vec::new(),
+            named: Vec::new(),
             tagger: Tagger::default(),
             spool: BufWriter::new(tempfile::tempfile_in(work)?),
             spooled: 0,
@@ -88,24 +89,29 @@ impl Listing {
                 others.entry(label).or_default().push(index);
             }
         }
-        for item in &mut self.items {
-            item.refers_to_packages = !item.labels.is_empty();
-            for label in std::mem::take(&mut item.labels) {
-                item.members.extend(by_label.get(&label));
-                item.members.extend(others.get(&label).into_iter().flatten());
+        for (item, labels) in self.items.iter_mut().zip(std::mem::take(&mut self.named)) {
+            item.refers_to_packages = !labels.is_empty();
+            let mut members: Vec<u32> = Vec::with_capacity(labels.len());
+            for label in labels {
+                members.extend(by_label.get(&label));
+                members.extend(others.get(&label).into_iter().flatten());
             }
-            item.members.sort_unstable();
-            item.members.dedup();
-            item.members.shrink_to_fit();
+            members.sort_unstable();
+            members.dedup();
+            item.members = members.into();
         }
         Ok(())
     }
 
-    /// Reads an item's raw record back.
-    pub(crate) fn record(&self, item: &ListedItem) -> io::Result<Vec<u8>> {
-        let mut record = vec![0; item.len];
-        self.spool.get_ref().read_exact_at(&mut record, item.at)?;
-        Ok(record)
+    /// Reads an item's raw record and its facts, as JSON, back.
+    pub(crate) fn record(&self, item: &ListedItem) -> io::Result<(Vec<u8>, String)> {
+        let mut record = vec![0; item.record_bytes as usize];
+        let mut attributes = vec![0; item.attribute_bytes as usize];
+        let spool = self.spool.get_ref();
+        spool.read_exact_at(&mut record, item.at)?;
+        spool.read_exact_at(&mut attributes, item.at + u64::from(item.record_bytes))?;
+        let attributes = String::from_utf8(attributes).map_err(|error| io::Error::other(error.to_string()))?;
+        Ok((record, attributes))
     }
 }
 
@@ -118,23 +124,27 @@ impl Sink for Listing {
 
     fn item(&mut self, item: Item) -> Flow {
         let at = self.spooled;
-        if let Err(error) = self.spool.write_all(&item.record) {
-            self.failure = Some(error);
-            return Err(Stop);
+        let attributes = item.attributes.to_string();
+        for part in [&item.record[..], attributes.as_bytes()] {
+            if let Err(error) = self.spool.write_all(part) {
+                self.failure = Some(error);
+                return Err(Stop);
+            }
+            self.spooled += part.len() as u64;
         }
-        self.spooled += item.record.len() as u64;
+        self.named
+            .push(item.refers.iter().map(|label| self.tagger.tag(label)).collect());
         self.items.push(ListedItem {
             kind: item.kind,
-            key: item.key,
-            attributes: item.attributes.to_string(),
             rule: item.rule,
-            series: item.series,
-            members: Vec::new(),
             refers_to_packages: false,
+            key: item.key.into(),
+            series: item.series.map(Box::new),
+            members: Box::default(),
             digest: Sha256::of(&item.record),
-            labels: item.refers.iter().map(|label| self.tagger.tag(label)).collect(),
             at,
-            len: item.record.len(),
+            record_bytes: item.record.len() as u32,
+            attribute_bytes: attributes.len() as u32,
         });
         Ok(())
     }

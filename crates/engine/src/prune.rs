@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use chantal_catalog::Lease;
 use chantal_formats::Format;
 use chantal_model::{RelPath, Step};
+use chantal_publish::Pruned;
 
 use crate::Engine;
 use crate::error::{Doing, EngineError, blocking};
+use crate::listing::{Tag, Tagger};
 use crate::site::Place;
 
 impl Engine {
@@ -69,17 +71,17 @@ impl Engine {
             for file in self.metadata_of(&state).await? {
                 let in_entry_dir = file.path.parent().as_ref() == Some(entry_dir);
                 let is_over = if in_entry_dir { metadata_over } else { packages_over };
-                needs.of(is_over).insert(file.path);
+                needs.add(&file.path, is_over);
             }
-            let packages = self.package_paths(&state).await?;
-            needs.of(packages_over).extend(packages);
+            self.each_package_path(&state, &mut |path| needs.add(path, packages_over))
+                .await?;
         }
         Ok(needs)
     }
 
     /// Removes files whose grace is over. A file that no recorded state ever named is noted when it is first seen and
     /// removed one package grace later, so that a lost record never breaks a client.
-    pub(crate) async fn prune(&self, place: &Place, entry_dir: &RelPath, lease: &Lease) -> Result<u64, EngineError> {
+    pub(crate) async fn prune(&self, place: &Place, entry_dir: &RelPath, lease: &Lease) -> Result<Pruned, EngineError> {
         self.progress.begin(Step::Prune, 0);
         let now = self.clock.now().as_second();
         let needs = self.needs(place, entry_dir, now).await?;
@@ -91,14 +93,15 @@ impl Engine {
             .collect();
         let (site, tree, key) = (place.site.clone(), place.tree.clone(), place.key());
         let states_over = needs.states_over.clone();
-        let (removed, unknown) = blocking(move || {
+        let (pruned, unknown) = blocking(move || {
             let mut unknown = Vec::new();
             let mut keep = |path: &RelPath| {
-                let known = needs.over.contains(path) || expired.contains(path);
-                if !known && !needs.kept.contains(path) {
+                let is_kept = needs.is_kept(path);
+                let known = needs.is_over(path) || expired.contains(path);
+                if !known && !is_kept {
                     unknown.push(path.to_string());
                 }
-                needs.kept.contains(path) || !known
+                is_kept || !known
             };
             let pruned = site
                 .prune(&tree, &mut keep)
@@ -108,7 +111,7 @@ impl Engine {
                     Ok(pruned)
                 })
                 .map_err(|source| EngineError::Publish { path: key, source })?;
-            Ok((pruned.removed, unknown))
+            Ok((pruned, unknown))
         })
         .await?;
         self.catalog
@@ -122,21 +125,32 @@ impl Engine {
                 .doing("forget a served state")?;
         }
         self.progress.end(Step::Prune);
-        Ok(removed)
+        Ok(pruned)
     }
 }
 
 /// Names in a tree by whether a served state may still be asked for them.
 #[derive(Default)]
 struct Needs {
-    kept: HashSet<RelPath>,
-    over: HashSet<RelPath>,
+    tagger: Tagger,
+    kept: HashSet<Tag>,
+    over: HashSet<Tag>,
     generations: HashSet<i64>,
     states_over: Vec<i64>,
 }
 
 impl Needs {
-    fn of(&mut self, is_over: bool) -> &mut HashSet<RelPath> {
-        if is_over { &mut self.over } else { &mut self.kept }
+    fn add(&mut self, path: &RelPath, is_over: bool) {
+        let tag = self.tagger.tag(path.as_str());
+        let names = if is_over { &mut self.over } else { &mut self.kept };
+        names.insert(tag);
+    }
+
+    fn is_kept(&self, path: &RelPath) -> bool {
+        self.kept.contains(&self.tagger.tag(path.as_str()))
+    }
+
+    fn is_over(&self, path: &RelPath) -> bool {
+        self.over.contains(&self.tagger.tag(path.as_str()))
     }
 }

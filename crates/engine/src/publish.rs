@@ -68,7 +68,7 @@ impl Engine {
         {
             self.refuse_pinned(id, &place).await?;
         }
-        self.plan_state(repo, &place, &state, snapshot.map(|(_, name)| name), options)
+        self.plan_state(repo, &place, &state, snapshot.map(|(_, name)| name), options, true)
             .await
     }
 
@@ -101,7 +101,7 @@ impl Engine {
     ) -> Result<PublishPlan, EngineError> {
         let (repo, state, snapshot) = self.state_of(&switch_target(id, snapshot)).await?;
         let place = self.place(repo, None, options.target_dir.clone())?;
-        self.plan_state(repo, &place, &state, snapshot.map(|(_, name)| name), options)
+        self.plan_state(repo, &place, &state, snapshot.map(|(_, name)| name), options, true)
             .await
     }
 
@@ -167,6 +167,7 @@ impl Engine {
         ))
     }
 
+    /// Says what publishing a state would do; files are counted only if `detailed`.
     pub(crate) async fn plan_state(
         &self,
         repo: &Repository,
@@ -174,6 +175,7 @@ impl Engine {
         state: &State,
         snapshot: Option<SnapshotName>,
         options: &PublishOptions,
+        detailed: bool,
     ) -> Result<PublishPlan, EngineError> {
         let states = self.catalog.states(&place.key()).await.doing("read publications")?;
         let live = states.iter().find(|one| one.status == StateStatus::Live);
@@ -191,7 +193,7 @@ impl Engine {
             render: false,
             warnings: self.warnings(repo, state)?,
         };
-        if unchanged {
+        if unchanged || !detailed {
             return Ok(plan);
         }
         let packages = self.package_files(state).await?;

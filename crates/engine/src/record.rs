@@ -99,7 +99,7 @@ impl Content {
         }
         Box::new(self.items_of(kind).map(|item| New {
             path: &item.path,
-            rows: item.rows,
+            rows: item.rows(),
             attributes: item.attributes.as_deref(),
         }))
     }
@@ -137,6 +137,7 @@ impl Recording<'_> {
         let items = items
             .store(&prepared.listing, &prepared.choice, &kept, &prepared.files, failures)
             .await?;
+        prepared.listing.items = Vec::new();
         let mut content = Content {
             choice: std::mem::take(&mut prepared.choice.packages),
             blobs,

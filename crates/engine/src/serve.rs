@@ -1,11 +1,13 @@
 //! The steps of a publication under its lease: add, stage, switch, then what lies beside the tree.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::Path;
 
 use chantal_catalog::{Lease, Publication, PublicationKind, StateStatus};
 use chantal_config::Repository;
 use chantal_formats::Format;
 use chantal_model::{RelPath, Sha256, SnapshotName, Step};
+use chantal_pool::Pool;
 use chantal_publish::{Source, Staged};
 
 use crate::Engine;
@@ -38,7 +40,14 @@ impl Engine {
             .recover(&place.tree, &entry_dir)
             .map_err(|e| publishing(place, e))?;
         let plan = self
-            .plan_state(repo, place, state, snapshot.map(|(_, name)| name.clone()), options)
+            .plan_state(
+                repo,
+                place,
+                state,
+                snapshot.map(|(_, name)| name.clone()),
+                options,
+                false,
+            )
             .await?;
         let kind = if place.is_snapshot {
             PublicationKind::Snapshot
@@ -54,16 +63,15 @@ impl Engine {
             duration_ms: 0,
             plan,
         };
-        // The states tell, not the publication: a killed run may have switched without recording more than that.
-        let states = self.catalog.states(&place.key()).await.doing("read publications")?;
-        let newest = states.iter().map(|one| one.generation).max().unwrap_or(0);
-        if let Some(live) = states.iter().find(|one| one.status == StateStatus::Live) {
-            publication.generation = live.generation;
-        }
+        let newest = self.newest_generation(place, &mut publication).await?;
+        let mut named = None;
         if !report.plan.unchanged {
+            report.plan.render = self.metadata_files(state).await?.is_none();
             let metadata = self.rendered(repo, format, state, lease).await?;
             let packages = self.package_files(state).await?;
+            named = Some((packages.len() + metadata.len()) as u64);
             report.linked = self.add(place, &entry_dir, packages, &metadata).await?;
+            report.plan.new_files = report.linked;
             publication.generation = newest + i64::from(place.has_generations());
             let generation = publication.generation;
             self.switch_to(place, format, &entry_dir, state, &metadata, lease, generation)
@@ -74,11 +82,23 @@ impl Engine {
             .save_publication(lease, &publication)
             .await
             .doing("record the publication")?;
-        report.pruned = self.prune(place, &entry_dir, lease).await?;
+        let pruned = self.prune(place, &entry_dir, lease).await?;
+        report.pruned = pruned.removed;
+        report.plan.retired_files = named.map_or(0, |named| (pruned.removed + pruned.kept).saturating_sub(named));
         self.write_beside(repo, format, place, &entry_dir, publication.generation)?;
         report.generation = place.has_generations().then_some(publication.generation);
         drop(guard);
         Ok(report)
+    }
+
+    /// The newest generation that any recorded state has; the publication gets that of the live one. The states tell,
+    /// not the publication: a killed run may have switched without recording more than that.
+    async fn newest_generation(&self, place: &Place, publication: &mut Publication) -> Result<i64, EngineError> {
+        let states = self.catalog.states(&place.key()).await.doing("read publications")?;
+        if let Some(live) = states.iter().find(|one| one.status == StateStatus::Live) {
+            publication.generation = live.generation;
+        }
+        Ok(states.iter().map(|one| one.generation).max().unwrap_or(0))
     }
 
     pub(crate) async fn publication_row(
@@ -114,15 +134,6 @@ impl Engine {
         packages: Vec<StateFile>,
         metadata: &[StateFile],
     ) -> Result<u64, EngineError> {
-        let outside: Vec<(RelPath, PathBuf, Sha256)> = packages
-            .iter()
-            .chain(
-                metadata
-                    .iter()
-                    .filter(|file| file.path.parent().as_ref() != Some(entry_dir)),
-            )
-            .map(|file| (file.path.clone(), self.pool.path(&file.sha256), file.sha256))
-            .collect();
         for file in packages.iter().chain(metadata) {
             if !self.pool.contains(&file.sha256, file.size) {
                 return Err(EngineError::MissingBlob {
@@ -131,7 +142,12 @@ impl Engine {
                 });
             }
         }
-        self.progress.begin(Step::Add, outside.len() as u64);
+        let outside: Vec<StateFile> = metadata
+            .iter()
+            .filter(|file| file.path.parent().as_ref() != Some(entry_dir))
+            .cloned()
+            .collect();
+        self.progress.begin(Step::Add, (packages.len() + outside.len()) as u64);
         let (site, tree, pool, progress) = (
             place.site.clone(),
             place.tree.clone(),
@@ -140,23 +156,14 @@ impl Engine {
         );
         let shown = place.key();
         let linked = blocking(move || {
-            let by_path: std::collections::HashMap<PathBuf, Sha256> = outside
-                .iter()
-                .map(|(_, source, sha256)| (source.clone(), *sha256))
-                .collect();
-            let mut files = outside
+            let mut files = packages
                 .into_iter()
-                .map(|(path, source, _)| (path, Source::Link(source)));
-            let renew = |source: &std::path::Path| -> std::io::Result<()> {
-                match by_path.get(source) {
-                    Some(sha256) => pool
-                        .second_inode(sha256)
-                        .map_err(|error| std::io::Error::other(error.to_string())),
-                    None => Err(std::io::Error::other("not a blob of the pool")),
-                }
-            };
+                .chain(outside)
+                .map(|file| (file.path, Source::Link(pool.path(&file.sha256))));
             let added = site
-                .add(&tree, &mut files, &renew, &|| progress.advance(Step::Add, 1))
+                .add(&tree, &mut files, &|source| renew(&pool, source), &|| {
+                    progress.advance(Step::Add, 1);
+                })
                 .map_err(|source| EngineError::Publish { path: shown, source })?;
             Ok(added.linked + added.replaced)
         })
@@ -282,4 +289,14 @@ impl Engine {
         let (path, text) = client_file(repo, format, place, url);
         place.site.write_file(&path, text.as_bytes()).map_err(wrap)
     }
+}
+
+/// Gives a blob a second inode, since the file system allows no more links to the first.
+fn renew(pool: &Pool, source: &Path) -> io::Result<()> {
+    let name = source.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let sha256: Sha256 = name
+        .parse()
+        .map_err(|_| io::Error::other(format!("{} is no blob of the pool", source.display())))?;
+    pool.second_inode(&sha256)
+        .map_err(|error| io::Error::other(error.to_string()))
 }

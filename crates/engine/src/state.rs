@@ -14,7 +14,7 @@ use crate::publish::State;
 use crate::render::render;
 
 /// Members read at a time.
-const PAGE: u32 = 5000;
+const PAGE: u32 = 2000;
 
 /// One file of a state: where it is published and where its bytes are.
 #[derive(Clone, Debug)]
@@ -63,14 +63,14 @@ fn file(path: &str, blob: Option<(Sha256, u64)>) -> Option<StateFile> {
 }
 
 impl Engine {
-    /// Members of a kind that have bytes, with their attributes.
-    async fn member_files(
+    /// Hands out the members of a kind that have bytes, with their attributes, in path order.
+    async fn each_file(
         &self,
         line: i64,
         revision: chantal_model::RevisionNumber,
         kind: ItemKind,
-    ) -> Result<Vec<(StateFile, Option<String>)>, EngineError> {
-        let mut files = Vec::new();
+        take: &mut (dyn FnMut(StateFile, Option<String>) + Send),
+    ) -> Result<(), EngineError> {
         let mut after: Option<String> = None;
         loop {
             let page = self
@@ -80,20 +80,25 @@ impl Engine {
                 .doing("read a revision")?;
             let full = page.len() == PAGE as usize;
             after = page.last().map(|member| member.path.clone());
-            files.extend(
-                page.into_iter()
-                    .filter_map(|member| Some((file(&member.path, member.blob)?, member.attributes))),
-            );
+            for member in page {
+                if let Some(file) = file(&member.path, member.blob) {
+                    take(file, member.attributes);
+                }
+            }
             if !full {
-                return Ok(files);
+                return Ok(());
             }
         }
     }
 
-    /// Every package of a state.
+    /// Every package of a state, in path order.
     pub(crate) async fn package_files(&self, state: &State) -> Result<Vec<StateFile>, EngineError> {
-        let files = self.member_files(state.line, state.revision, ItemKind::Package).await?;
-        Ok(files.into_iter().map(|(file, _)| file).collect())
+        let mut files = Vec::with_capacity(state.packages as usize);
+        self.each_file(state.line, state.revision, ItemKind::Package, &mut |file, _| {
+            files.push(file);
+        })
+        .await?;
+        Ok(files)
     }
 
     /// Upstream's files that a state publishes as they came.
@@ -102,17 +107,15 @@ impl Engine {
         line: i64,
         revision: chantal_model::RevisionNumber,
     ) -> Result<Vec<StateFile>, EngineError> {
-        let files = self.member_files(line, revision, ItemKind::File).await?;
-        Ok(files
-            .into_iter()
-            .filter(|(_, attributes)| {
-                attributes
-                    .as_deref()
-                    .and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok())
-                    .is_some_and(|attributes| attributes["role"] == "verbatim")
-            })
-            .map(|(file, _)| file)
-            .collect())
+        let mut files = Vec::new();
+        self.each_file(line, revision, ItemKind::File, &mut |file, attributes| {
+            let attributes: Option<serde_json::Value> = attributes.and_then(|text| serde_json::from_str(&text).ok());
+            if attributes.is_some_and(|attributes| attributes["role"] == "verbatim") {
+                files.push(file);
+            }
+        })
+        .await?;
+        Ok(files)
     }
 
     /// Every metadata file of a state; `None` if they must be rendered first.
@@ -206,9 +209,15 @@ impl Engine {
         Ok(files)
     }
 
-    /// Paths of the packages of a state that is or was served.
-    pub(crate) async fn package_paths(&self, state: &PublicationState) -> Result<Vec<RelPath>, EngineError> {
-        let files = self.member_files(state.line, state.revision, ItemKind::Package).await?;
-        Ok(files.into_iter().map(|(file, _)| file.path).collect())
+    /// Hands out the paths of the packages of a state that is or was served.
+    pub(crate) async fn each_package_path(
+        &self,
+        state: &PublicationState,
+        take: &mut (dyn FnMut(&RelPath) + Send),
+    ) -> Result<(), EngineError> {
+        self.each_file(state.line, state.revision, ItemKind::Package, &mut |file, _| {
+            take(&file.path);
+        })
+        .await
     }
 }
