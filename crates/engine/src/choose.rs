@@ -56,7 +56,7 @@ pub(crate) fn choose(
     };
     let packages = match mode {
         Mode::Mirror => upstream_paths(format, &listing.packages)?,
-        Mode::Filtered | Mode::Hosted => free_paths(format, &listing.packages, &verdicts),
+        Mode::Filtered | Mode::Hosted => free_paths(format, &listing.packages, &verdicts)?,
     };
     let items = listing
         .items
@@ -144,12 +144,19 @@ fn refuse(package: &Package, reason: String) -> UnmirrorablePath {
     }
 }
 
-/// Upstream's own paths, all of which must be safe and name one file each.
+/// Upstream's own paths, all of which must be safe, publishable, apart from the metadata, and name one file each.
 fn upstream_paths(format: &dyn Format, packages: &Packed) -> Result<Vec<(u32, RelPath)>, UnmirrorablePath> {
     let mut paths = Vec::with_capacity(packages.len());
     for (index, package) in packages.iter() {
         let path = format.upstream_path(&package);
-        paths.push((index, path.map_err(|reason| refuse(&package, reason))?));
+        let path = path.map_err(|reason| refuse(&package, reason))?;
+        if path.top() == format.entry_dir() {
+            return Err(refuse(&package, "it is among the metadata".to_owned()));
+        }
+        if let Some(reason) = chantal_publish::unpublishable(&path) {
+            return Err(refuse(&package, reason.to_owned()));
+        }
+        paths.push((index, path));
     }
     paths.sort_by(|a, b| a.1.cmp(&b.1));
     paths.dedup_by(|b, a| a.1 == b.1 && packages.get(a.0).promise == packages.get(b.0).promise);
@@ -157,42 +164,70 @@ fn upstream_paths(format: &dyn Format, packages: &Packed) -> Result<Vec<(u32, Re
         let reason = "two packages with different digests share it".to_owned();
         return Err(refuse(&packages.get(twice[1].0), reason));
     }
+    let mut directories = HashSet::new();
+    for (_, path) in &paths {
+        add_parents(path, &mut directories);
+    }
+    if let Some((index, _)) = paths.iter().find(|(_, path)| directories.contains(path)) {
+        let reason = "it is the directory of other packages".to_owned();
+        return Err(refuse(&packages.get(*index), reason));
+    }
     Ok(paths)
 }
 
+/// Adds every directory above a path. Whose parent is known to be a directory, all above it are.
+fn add_parents(path: &RelPath, directories: &mut HashSet<RelPath>) {
+    let new: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent)
+        .take_while(|parent| !directories.contains(parent))
+        .collect();
+    directories.extend(new);
+}
+
 /// The first free path of each chosen package; files and directories never collide.
-fn free_paths(format: &dyn Format, packages: &Packed, verdicts: &[Verdict]) -> Vec<(u32, RelPath)> {
+///
+/// # Errors
+/// No path of a package is free, which only an upstream that aims at it brings about.
+fn free_paths(
+    format: &dyn Format,
+    packages: &Packed,
+    verdicts: &[Verdict],
+) -> Result<Vec<(u32, RelPath)>, UnmirrorablePath> {
     let mut taken: HashMap<RelPath, u32> = HashMap::new();
     let mut directories: HashSet<RelPath> = HashSet::new();
     for (index, package) in packages.iter() {
         if !verdicts[index as usize].is_chosen() {
             continue;
         }
-        let same = |other: &u32| {
+        let is_twin = |other: &u32| {
             let other = packages.get(*other);
             other.promise == package.promise && other.description == package.description
         };
-        for path in format.paths(&package) {
-            if taken.get(&path).is_some_and(same) {
-                break;
-            }
-            let free = !taken.contains_key(&path) && !directories.contains(&path) && {
-                std::iter::successors(path.parent(), RelPath::parent)
-                    // Whose parent is known to be a directory, all above it are.
+        let is_free = |path: &RelPath| {
+            chantal_publish::unpublishable(path).is_none()
+                && !taken.contains_key(path)
+                && !directories.contains(path)
+                && std::iter::successors(path.parent(), RelPath::parent)
                     .take_while(|parent| !directories.contains(parent))
                     .all(|parent| !taken.contains_key(&parent))
-            };
-            if free {
-                let new: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent)
-                    .take_while(|parent| !directories.contains(parent))
-                    .collect();
-                directories.extend(new);
+        };
+        let found = format
+            .paths(&package)
+            .into_iter()
+            .map(|path| (taken.get(&path).is_some_and(is_twin), path))
+            .find(|(is_there, path)| *is_there || is_free(path));
+        match found {
+            Some((true, _)) => {}
+            Some((false, path)) => {
+                add_parents(&path, &mut directories);
                 taken.insert(path, index);
-                break;
+            }
+            None => {
+                let reason = "no path that it could have is free".to_owned();
+                return Err(refuse(&package, reason));
             }
         }
     }
     let mut paths: Vec<(u32, RelPath)> = taken.into_iter().map(|(path, index)| (index, path)).collect();
     paths.sort_by(|a, b| a.1.cmp(&b.1));
-    paths
+    Ok(paths)
 }

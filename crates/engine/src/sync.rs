@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use chantal_catalog::{FeedState, Lease, Repository as Row};
 use chantal_config::{OnPackageError, Repository};
-use chantal_formats::{Format, Overview};
-use chantal_model::{Mode, RepoId, RevisionNumber, Sha256};
+use chantal_formats::{Bad, Format, FormatError, Overview};
+use chantal_model::{ItemKind, Mode, RepoId, RevisionNumber, Sha256};
 
 use crate::Engine;
 use crate::check_file_systems;
@@ -56,6 +56,14 @@ struct Done {
     new_advisories: BTreeMap<String, u64>,
     feed_timestamp: Option<i64>,
     failures: Vec<Failure>,
+    /// Records of upstream that nothing could be made of.
+    unread: usize,
+}
+
+impl Done {
+    fn is_partial(&self) -> bool {
+        self.unread > 0 || !self.failures.is_empty()
+    }
 }
 
 impl Engine {
@@ -126,6 +134,27 @@ impl Engine {
         })
     }
 
+    /// Notes that the feed has been looked at.
+    async fn unchanged(&self, plan: SyncPlan, row: &Row, lease: &Lease) -> Result<Done, EngineError> {
+        let state = self.catalog.feed_state(row.id).await.doing("read the feed's state")?;
+        if let Some(mut state) = state.clone() {
+            state.checked_at = self.clock.now().as_second();
+            self.catalog
+                .save_feed_state(lease, row.id, &state)
+                .await
+                .doing("save the feed's state")?;
+        }
+        Ok(Done {
+            revision: plan.current,
+            plan,
+            recorded: false,
+            new_advisories: BTreeMap::new(),
+            feed_timestamp: state.and_then(|state| state.upstream_timestamp),
+            failures: Vec::new(),
+            unread: 0,
+        })
+    }
+
     async fn sync_held(
         &self,
         repo: &Repository,
@@ -137,26 +166,10 @@ impl Engine {
     ) -> Result<Done, EngineError> {
         let planned = self.prepare(repo, format, Some(row), options, fetched, None).await?;
         let mut prepared = match planned {
-            Planned::Unchanged(plan) => {
-                let state = self.catalog.feed_state(row.id).await.doing("read the feed's state")?;
-                if let Some(mut state) = state.clone() {
-                    state.checked_at = self.clock.now().as_second();
-                    self.catalog
-                        .save_feed_state(lease, row.id, &state)
-                        .await
-                        .doing("save the feed's state")?;
-                }
-                return Ok(Done {
-                    revision: plan.current,
-                    plan,
-                    recorded: false,
-                    new_advisories: BTreeMap::new(),
-                    feed_timestamp: state.and_then(|state| state.upstream_timestamp),
-                    failures: Vec::new(),
-                });
-            }
+            Planned::Unchanged(plan) => return self.unchanged(plan, row, lease).await,
             Planned::Changed(prepared) => *prepared,
         };
+        let unread = judge_records(repo, &prepared.listing.bad)?;
         let missing = std::mem::take(&mut prepared.missing);
         self.preflight(&missing)?;
         self.intend(&prepared, &missing, lease).await?;
@@ -193,6 +206,7 @@ impl Engine {
             new_advisories: recorded.new_advisories,
             feed_timestamp,
             failures,
+            unread,
         })
     }
 
@@ -312,6 +326,7 @@ impl Engine {
             new_advisories: done.new_advisories,
             feed_timestamp: done.feed_timestamp,
             feed_age_seconds: done.feed_timestamp.map(|at| (self.clock.now().as_second() - at).max(0)),
+            unread: done.unread,
             failed: done.failures.into_iter().map(|failure| failure.report).collect(),
             snapshot: None,
             published: None,
@@ -346,11 +361,7 @@ fn outcome(done: &Result<Done, EngineError>, fetched_bytes: u64) -> chantal_cata
     };
     match done {
         Ok(done) => {
-            let status = if done.failures.is_empty() {
-                "succeeded"
-            } else {
-                "partial"
-            };
+            let status = if done.is_partial() { "partial" } else { "succeeded" };
             status.clone_into(&mut outcome.status);
             outcome.revision = done.revision.filter(|_| done.recorded);
             outcome.added = done.plan.counts.added as i64;
@@ -358,7 +369,7 @@ fn outcome(done: &Result<Done, EngineError>, fetched_bytes: u64) -> chantal_cata
             outcome.upgraded = done.plan.counts.upgraded as i64;
             outcome.bytes_saved = done.plan.saved_bytes as i64;
             outcome.packages = done.plan.chosen as i64;
-            outcome.exit_code = if done.failures.is_empty() { 0 } else { 9 };
+            outcome.exit_code = if done.is_partial() { 9 } else { 0 };
         }
         Err(error) => {
             "failed".clone_into(&mut outcome.status);
@@ -367,6 +378,28 @@ fn outcome(done: &Result<Done, EngineError>, fetched_bytes: u64) -> chantal_cata
         }
     }
     outcome
+}
+
+/// Applies the policy to records that nothing could be made of; gives the number of those that are left out.
+///
+/// A mirror hands on upstream's own metadata, so it can leave out nothing that these list.
+fn judge_records(repo: &Repository, bad: &[Bad]) -> Result<usize, EngineError> {
+    let is_mirror = repo.mode == Mode::Mirror;
+    let tolerated = |bad: &Bad| match bad.kind {
+        ItemKind::Package => !is_mirror && repo.on_package_error == OnPackageError::Skip,
+        _ => true,
+    };
+    match bad.iter().find(|bad| !tolerated(bad)) {
+        Some(first) => Err(EngineError::Metadata {
+            repo: repo.id.to_string(),
+            source: FormatError::malformed(
+                &first.file,
+                format!("record {} ({}): {}", first.index, first.name, first.reason),
+            ),
+        }),
+        None if is_mirror => Ok(0),
+        None => Ok(bad.len()),
+    }
 }
 
 /// Applies the policy for packages that could not be had.

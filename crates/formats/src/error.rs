@@ -1,5 +1,7 @@
 //! What can be wrong with metadata.
 
+use chantal_model::ItemKind;
+
 /// Why metadata could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
@@ -67,6 +69,8 @@ impl FormatError {
 pub struct Bad {
     /// Which metadata file.
     pub file: String,
+    /// What it should have been.
+    pub kind: ItemKind,
     /// Position of the record in its file, counted from 0.
     pub index: u64,
     /// The package's name or what stands in its place, if it could be read.

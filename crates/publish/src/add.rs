@@ -83,19 +83,25 @@ impl Site {
     }
 }
 
-/// Refuses paths that would be taken for unfinished work, and those that lie too deep.
-fn check(path: &RelPath) -> Result<(), PublishError> {
-    let reason = if path.as_str().split('/').any(is_unfinished) {
-        "its name is reserved for unfinished work"
+/// Why a path is never published: it would be taken for unfinished work, or lies too deep.
+pub fn unpublishable(path: &RelPath) -> Option<&'static str> {
+    if path.as_str().split('/').any(is_unfinished) {
+        Some("its name is reserved for unfinished work")
     } else if path.as_str().split('/').count() > MAX_DEPTH {
-        "it lies too deep"
+        Some("it lies too deep")
     } else {
-        return Ok(());
-    };
-    Err(PublishError::BadName {
-        path: path.to_string(),
-        reason,
-    })
+        None
+    }
+}
+
+fn check(path: &RelPath) -> Result<(), PublishError> {
+    match unpublishable(path) {
+        None => Ok(()),
+        Some(reason) => Err(PublishError::BadName {
+            path: path.to_string(),
+            reason,
+        }),
+    }
 }
 
 fn put_bytes(bytes: &[u8], dir: &Dir, name: &str) -> Result<Put, PublishError> {

@@ -16,7 +16,7 @@ mod site;
 mod stage;
 mod switch;
 
-pub use add::Added;
+pub use add::{Added, unpublishable};
 pub use error::PublishError;
 pub use prune::Pruned;
 pub use site::{LinkMode, LiveEntry, Lock, Site, SiteOptions, SwitchMode};

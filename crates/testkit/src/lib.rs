@@ -3,6 +3,7 @@
 pub mod chantal;
 pub mod clients;
 pub mod compress;
+pub mod corpus;
 pub mod needs;
 pub mod proxy;
 pub mod rebody;

@@ -133,7 +133,7 @@ pub(super) async fn one(
     for line in closing(&report) {
         app.talk.say(&format!("{id}: {line}"));
     }
-    let code = if report.failed.is_empty() {
+    let code = if report.failed.is_empty() && report.unread == 0 {
         exit::OK
     } else {
         exit::PARTIAL
@@ -312,6 +312,7 @@ pub(crate) mod tests {
             feed_timestamp: Some(1_763_000_000),
             feed_age_seconds: Some(7_300),
             failed: Vec::new(),
+            unread: 0,
             snapshot: None,
             published: None,
             served: Some("r4".into()),

@@ -41,6 +41,7 @@ pub(super) fn read(
             }
         };
         take(item.map_err(|reason| Bad {
+            kind: ItemKind::Group,
             file: file.to_owned(),
             index,
             name: cut(&fields.id),

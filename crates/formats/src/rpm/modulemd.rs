@@ -42,6 +42,7 @@ pub(super) fn read(
                 .map_err(|_| Wrong::Malformed("it is not valid UTF-8".to_owned()))
                 .and_then(|text| item(text, &mut keys));
             let bad = |reason| Bad {
+                kind: ItemKind::Module,
                 file: file.to_owned(),
                 index,
                 name: String::new(),

@@ -42,7 +42,20 @@ fn upstream(package: &Package) -> Option<RelPath> {
     if package.base.is_some() {
         return None;
     }
-    href::path(&package.href).ok().filter(|path| path.top() != ENTRY_DIR)
+    href::path(&package.href)
+        .ok()
+        .filter(|path| path.top() != ENTRY_DIR && !is_made_directory(path))
+}
+
+/// Whether a path is one of the directories of [`paths`]: no package may take their place.
+fn is_made_directory(path: &RelPath) -> bool {
+    let mut segments = path.as_str().split('/');
+    segments.next() == Some("Packages")
+        && segments.next().is_none_or(|letter| letter.chars().count() == 1)
+        && segments
+            .next()
+            .is_none_or(|digits| digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        && segments.next().is_none()
 }
 
 /// The last segment of a location that is no path below the root, such as a URL.
@@ -79,6 +92,21 @@ fn has_digest(file_name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_package_takes_the_place_of_a_directory_that_any_may_need() {
+        for path in ["Packages", "Packages/a", "Packages/_", "Packages/a/0123456789abcdef"] {
+            assert!(is_made_directory(&RelPath::parse(path).unwrap()), "{path}");
+        }
+        for path in [
+            "a",
+            "Packages/ab",
+            "Packages/a/b.rpm",
+            "Packages/a/0123456789abcdef/b.rpm",
+        ] {
+            assert!(!is_made_directory(&RelPath::parse(path).unwrap()), "{path}");
+        }
+    }
 
     #[test]
     fn only_names_that_begin_with_a_digest_change_with_their_content() {

@@ -8,7 +8,7 @@ use std::io::BufRead;
 use std::ops::Range;
 use std::sync::Arc;
 
-use chantal_model::{Algorithm, Digest, Package, Promise, Sha256, Version};
+use chantal_model::{Algorithm, Digest, ItemKind, Package, Promise, Sha256, Version};
 
 use super::xml::{Doctype, Node, Xml, cut, has_control};
 use super::{record, version};
@@ -62,6 +62,7 @@ pub(super) fn read(
         match made {
             Ok((package, record)) => take(Found::Package(Box::new(package), &record)),
             Err(reason) => take(Found::Bad(Bad {
+                kind: ItemKind::Package,
                 file: file.to_owned(),
                 index: count,
                 name: cut(fields.name.as_deref().or(fields.href.as_deref()).unwrap_or_default()),

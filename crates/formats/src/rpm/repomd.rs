@@ -8,7 +8,7 @@ use std::io::BufRead;
 use chantal_model::{Algorithm, Digest, RelPath};
 
 use super::href;
-use super::xml::{Doctype, Node, Xml, cut};
+use super::xml::{Doctype, Node, Xml, cut, has_control};
 use crate::compress::{Decoder, OpenLimits, decode, plain, read_error};
 use crate::error::FormatError;
 use crate::read::{Fetched, Got};
@@ -133,6 +133,9 @@ pub(super) fn read(mut input: impl BufRead) -> Result<Repomd, FormatError> {
                 repomd.revision = Some(xml.text().to_owned()).filter(|text| !text.is_empty());
             }
             _ => xml.skip(2)?,
+        }
+        if has_control(&xml.recorded()[start..]) {
+            return Err(xml.malformed("a control character that XML does not allow"));
         }
     }
     if repomd.first("primary").is_none() {

@@ -31,6 +31,7 @@ pub(super) fn read(
         }
         let fields = fields(&mut xml)?;
         let bad = |reason: &str| Bad {
+            kind: ItemKind::Advisory,
             file: file.to_owned(),
             index,
             name: cut(&fields.id),

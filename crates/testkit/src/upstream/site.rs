@@ -70,6 +70,12 @@ impl Site {
         self.files.remove(path);
     }
 
+    /// Every file with its bytes, those of a directory aside.
+    pub fn files(&self) -> impl Iterator<Item = (&str, Vec<u8>)> {
+        let files = self.files.iter();
+        files.map(|(path, body)| (path.as_str(), body.bytes().unwrap_or_default()))
+    }
+
     /// Serves another directory from now on.
     pub fn set_directory(&mut self, path: &Path) {
         self.directory = Some(path.to_owned());
