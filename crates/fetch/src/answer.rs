@@ -103,9 +103,7 @@ impl<'a> Once<'a> {
                 }
             }
         }
-        Err(self
-            .fail(&url, Problem::Redirect(format!("more than {MAX_REDIRECTS} redirects")))
-            .into())
+        Err(self.fail(&url, Problem::Redirects(MAX_REDIRECTS)).into())
     }
 
     fn fail(&self, url: &Url, problem: Problem) -> FetchError {

@@ -44,6 +44,7 @@ pub(crate) enum Problem {
     Mismatch(Mismatch),
     TooLarge { limit: u64 },
     Redirect(String),
+    Redirects(usize),
     Url(String),
     Local { what: &'static str, source: std::io::Error },
     Setup(String),
@@ -65,6 +66,7 @@ impl FetchError {
             | Problem::Timeout { .. }
             | Problem::Broken(_)
             | Problem::Short { .. }
+            | Problem::Redirects(_)
             | Problem::Status(_) => Kind::Unreachable,
             Problem::Credentials(_) => Kind::Credentials,
             Problem::Mismatch(_) | Problem::Redirect(_) => Kind::Refused,
@@ -114,6 +116,7 @@ impl fmt::Display for FetchError {
             Problem::Mismatch(mismatch) => write!(f, "{url}: {mismatch}")?,
             Problem::TooLarge { limit } => write!(f, "{url}: more than the {limit} bytes that may come")?,
             Problem::Redirect(reason) => write!(f, "{url}: redirect refused: {reason}")?,
+            Problem::Redirects(most) => write!(f, "{url}: too many redirects, more than {most}")?,
             Problem::Local { what, .. } => write!(f, "{url}: cannot {what}")?,
             Problem::Setup(reason) => f.write_str(reason)?,
         }

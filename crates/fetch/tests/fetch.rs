@@ -332,7 +332,7 @@ async fn redirects_end_somewhere() {
     let upstream = upstream();
     upstream.set_fault("/r/file", Fault::RedirectTo("/r/file".into()), 99);
     let error = get(&upstream).await.0.unwrap_err();
-    assert!(error.to_string().contains("more than 5 redirects"), "{error}");
+    assert!(error.to_string().contains("too many redirects, more than 5"), "{error}");
     assert_eq!(upstream.log().len(), 6);
 }
 

@@ -58,15 +58,16 @@ impl PoolError {
         }
     }
 
-    /// The stable exit code: 6 for a full disk, quota or descriptor table, 8 for a damaged or read-only one, 2 for
-    /// permissions, else 1.
+    /// The stable exit code: 6 for a full disk, quota or descriptor table, 8 for a damaged or read-only one or a
+    /// directory in a blob's place, 2 for permissions, else 1.
     pub fn exit_code(&self) -> u8 {
         let (Self::Io { source, .. } | Self::Barrier { source, .. }) = self else {
             return if matches!(self, Self::Altered { .. }) { 8 } else { 2 };
         };
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => 6,
-            io::ErrorKind::ReadOnlyFilesystem => 8,
+            // Somebody put a directory where a blob belongs, or a file where a directory does.
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => 8,
             io::ErrorKind::PermissionDenied => 2,
             _ => match source.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
                 Some(rustix::io::Errno::IO) => 8,
@@ -93,6 +94,8 @@ mod tests {
             (Errno::FBIG, 6, 6),
             (Errno::IO, 8, 8),
             (Errno::ROFS, 8, 8),
+            (Errno::ISDIR, 8, 8),
+            (Errno::NOTDIR, 8, 8),
             (Errno::ACCESS, 2, 2),
             (Errno::INVAL, 1, 8),
         ] {

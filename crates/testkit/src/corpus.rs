@@ -7,9 +7,13 @@ pub mod archives;
 pub mod documents;
 pub mod draw;
 pub mod feed;
+pub mod http;
 pub mod metadata;
 pub mod modules;
+pub mod mutate;
+pub mod names;
 pub mod packages;
+pub mod settings;
 
 pub use draw::Draw;
 pub use feed::Feed;

@@ -189,23 +189,49 @@ fn keep(row: &Row, seed: u64, variant: &Variant) -> PathBuf {
     directory
 }
 
+/// Judges one variant; what is wrong with it, if anything.
+fn try_one(bench: &mut Bench, row: &Row, seed: u64) -> Option<String> {
+    let variant = row.variant(seed);
+    let reason = bench.judge(&variant).err()?;
+    let kept = keep(row, seed, &variant).display().to_string();
+    let keys = variant.keys.join(", ");
+    Some(format!(
+        "{} seed {seed}: {} ({keys})\n{reason}\ninput: {kept}",
+        row.id, variant.what
+    ))
+}
+
 /// Tries every variant of a row on one bench.
 pub(crate) fn try_all(row: Row) {
     let mut bench = Bench::new();
     let mut wrong = Vec::new();
     for seed in 0..variants() {
-        let variant = row.variant(seed);
-        if let Err(reason) = bench.judge(&variant) {
-            let kept = keep(&row, seed, &variant).display().to_string();
-            let keys = variant.keys.join(", ");
-            wrong.push(format!(
-                "{} seed {seed}: {} ({keys})\n{reason}\ninput: {kept}",
-                row.id, variant.what
-            ));
+        if let Some(reason) = try_one(&mut bench, &row, seed) {
+            wrong.push(reason);
             bench = Bench::new();
         }
     }
-    let count = wrong.len();
-    wrong.truncate(4);
-    assert!(count == 0, "{count} variants are wrong:\n\n{}", wrong.join("\n\n"));
+    none_is(&wrong);
+}
+
+/// Tries every variant of a row at the same time, on a few benches.
+pub(crate) fn try_apart(row: Row) {
+    const BENCHES: u64 = 5;
+    let work = |first: u64| {
+        let mut bench = Bench::new();
+        let seeds = (first..variants()).step_by(BENCHES as usize);
+        seeds.filter_map(|seed| try_one(&mut bench, &row, seed)).collect()
+    };
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..BENCHES).map(|first| scope.spawn(move || work(first))).collect();
+        let found: Vec<Vec<String>> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        found.concat()
+    });
+    none_is(&wrong);
+}
+
+#[track_caller]
+pub(crate) fn none_is(wrong: &[String]) {
+    let first = wrong.iter().take(4).cloned().collect::<Vec<_>>().join("\n\n");
+    assert!(wrong.is_empty(), "{} variants are wrong:\n\n{first}", wrong.len());
 }

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use chantal_model::{Compression, Sha256};
 
+use super::Draw;
 use crate::compress::{compress, decompress};
 use crate::repository::{Names, Repository};
 use crate::tree::Tree;
@@ -205,6 +206,52 @@ impl Feed {
         }
         site.put("/repodata/repomd.xml", Body::Bytes(entry.into()));
         site
+    }
+
+    /// As [`Feed::next`], with bytes that no run before can have had.
+    pub fn fresh(draw: &mut Draw) -> Self {
+        let mut feed = Self::next();
+        let word = draw.word(16);
+        let path = feed.newcomer();
+        let mut bytes = feed.tree.bytes(&path).to_vec();
+        bytes.extend(word.as_bytes());
+        feed.replace_package(&path, bytes);
+        for kind in ["group", "updateinfo"] {
+            feed.edit(kind, |text| format!("{text}<!-- {word} -->"));
+        }
+        feed.edit("modules", |text| format!("{text}# {word}\n"));
+        feed
+    }
+
+    /// The path of the package that only the next state has.
+    ///
+    /// # Panics
+    ///
+    /// If it was taken out.
+    pub fn newcomer(&self) -> String {
+        let mut packages = self.packages().into_iter();
+        packages
+            .find(|path| path.contains("newcomer"))
+            .expect("it is in the next state")
+    }
+
+    /// Replaces the bytes of a package; metadata tell the truth about them.
+    pub fn replace_package(&mut self, path: &str, bytes: Vec<u8>) {
+        let good = self.tree.bytes(path).to_vec();
+        let (old, new) = (Sha256::of(&good).hex(), Sha256::of(&bytes).hex());
+        for part in ["primary", "filelists", "other"] {
+            let text = self.text(part).replace(&old, &new);
+            self.set(part, text.as_bytes());
+        }
+        let (was, is) = (
+            format!("package=\"{}\"", good.len()),
+            format!("package=\"{}\"", bytes.len()),
+        );
+        let text = self.text("primary");
+        let start = text.find(&new).expect("the package is listed");
+        let text = format!("{}{}", &text[..start], text[start..].replacen(&was, &is, 1));
+        self.set("primary", text.as_bytes());
+        self.tree.put(path, bytes);
     }
 
     /// Paths of all packages.

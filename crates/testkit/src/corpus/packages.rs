@@ -1,7 +1,5 @@
 //! Packages that are not what metadata say, and packages that are no packages.
 
-use chantal_model::Sha256;
-
 use super::feed::nth_element;
 use super::metadata::put;
 use super::{Draw, Feed, Row, Variant};
@@ -110,15 +108,7 @@ fn entry(draw: &mut Draw, bytes: &mut [u8], field: usize) {
     bytes[at..at + 4].copy_from_slice(&value.to_be_bytes());
 }
 
-/// The package that only the next state has.
-fn newcomer(feed: &Feed) -> String {
-    let mut packages = feed.packages().into_iter();
-    packages
-        .find(|path| path.contains("newcomer"))
-        .expect("it is in the next state")
-}
-
-/// Changes the `<package>` of the newcomer, in all parts.
+/// Changes what primary says about the newcomer.
 fn describe(feed: &mut Feed, change: impl Fn(&str) -> String) {
     feed.edit("primary", |text| {
         let before = text[..text.find("<name>newcomer<").expect("it is there")]
@@ -137,30 +127,17 @@ fn describe(feed: &mut Feed, change: impl Fn(&str) -> String) {
 /// A package with a damaged inside, of which metadata tell the truth: what nobody reads is mirrored as it is.
 fn opaque(draw: &mut Draw, damage: impl Fn(&mut Draw, &mut Vec<u8>)) -> Variant {
     let mut feed = Feed::next();
-    let path = newcomer(&feed);
-    let good = feed.tree.bytes(&path).to_vec();
-    let mut bytes = good.clone();
+    let path = feed.newcomer();
+    let mut bytes = feed.tree.bytes(&path).to_vec();
     damage(draw, &mut bytes);
-    let (old, new) = (Sha256::of(&good).hex(), Sha256::of(&bytes).hex());
-    for part in ["primary", "filelists", "other"] {
-        let text = feed.text(part).replace(&old, &new);
-        feed.set(part, text.as_bytes());
-    }
-    let (was, is) = (
-        format!("package=\"{}\"", good.len()),
-        format!("package=\"{}\"", bytes.len()),
-    );
-    if was != is {
-        describe(&mut feed, |record| record.replace(&was, &is));
-    }
     let what = format!("{path} with {} bytes, damaged inside", bytes.len());
-    feed.tree.put(path, bytes);
+    feed.replace_package(&path, bytes);
     Variant::taken(what, feed.site()).in_any_mode(draw)
 }
 
 fn wrong_sizes(draw: &mut Draw) -> Variant {
     let mut feed = Feed::next();
-    let path = newcomer(&feed);
+    let path = feed.newcomer();
     let real = feed.tree.bytes(&path).len();
     let by = if draw.coin() { 1 } else { draw.between(1, real - 1) };
     let size = if draw.coin() { real + by } else { real - by };
@@ -176,7 +153,7 @@ fn wrong_sizes(draw: &mut Draw) -> Variant {
 
 fn flipped(draw: &mut Draw) -> Variant {
     let feed = Feed::next();
-    let path = newcomer(&feed);
+    let path = feed.newcomer();
     let mut bytes = feed.tree.bytes(&path).to_vec();
     let (at, bit) = (draw.below(bytes.len()), draw.below(8));
     bytes[at] ^= 1 << bit;
@@ -188,7 +165,7 @@ fn flipped(draw: &mut Draw) -> Variant {
 fn gone(draw: &mut Draw) -> Variant {
     use crate::upstream::Fault;
     let feed = Feed::next();
-    let path = newcomer(&feed);
+    let path = feed.newcomer();
     let mut site = feed.site();
     let status = *draw.each(&[404, 410, 403, 401, 500, 502, 503, 418, 204, 304]);
     site.set_fault(&format!("/{path}"), Fault::Status(status, Vec::new()), 99);

@@ -1,6 +1,6 @@
 //! What a server serves.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl Body {
 pub struct Site {
     files: HashMap<String, Body>,
     directory: Option<PathBuf>,
-    faults: HashMap<String, (Fault, usize)>,
+    faults: HashMap<String, VecDeque<(Fault, usize)>>,
     credentials: Option<String>,
     /// Whether answers carry an `ETag`.
     pub no_validators: bool,
@@ -83,7 +83,12 @@ impl Site {
 
     /// Misbehaves at a path for the next `times` requests.
     pub fn set_fault(&mut self, path: &str, fault: Fault, times: usize) {
-        self.faults.insert(path.to_owned(), (fault, times));
+        self.set_faults(path, vec![(fault, times)]);
+    }
+
+    /// Misbehaves at a path in one way after another, each for so many requests.
+    pub fn set_faults(&mut self, path: &str, faults: Vec<(Fault, usize)>) {
+        self.faults.insert(path.to_owned(), faults.into());
     }
 
     /// Requires a user name and password.
@@ -100,10 +105,11 @@ impl Site {
     }
 
     pub(crate) fn take_fault(&mut self, path: &str) -> Option<Fault> {
-        let (fault, left) = self.faults.get_mut(path)?;
-        if *left == 0 {
-            return None;
+        let faults = self.faults.get_mut(path)?;
+        while faults.front().is_some_and(|(_, left)| *left == 0) {
+            faults.pop_front();
         }
+        let (fault, left) = faults.front_mut()?;
         *left -= 1;
         Some(fault.clone())
     }
