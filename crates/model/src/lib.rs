@@ -3,6 +3,7 @@
 //! Every stage knows this crate and no other stage. A string from outside becomes one of these types at the border,
 //! once; after that it needs no more checks.
 
+mod comparison;
 mod compression;
 mod digest;
 mod landing;
@@ -12,6 +13,7 @@ mod path;
 mod ports;
 mod revision;
 
+pub use comparison::Comparison;
 pub use compression::{Compression, ParseCompressionError};
 pub use digest::{Algorithm, Digest, Digester, ParseDigestError, Sha256};
 pub use landing::{Landing, Memory, Mismatch, Promise};

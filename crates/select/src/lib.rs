@@ -1,12 +1,14 @@
-//! Filters and retention over packed candidates; pure.
+//! Filters and retention over packed candidates, and the query language of listings; pure.
 //!
 //! Order: each package by itself (source, architecture, patterns), then whole bundles, then only the newest. A stage
 //! that knows no format: what a format says about modules comes as [`Bundle`]s.
 
 mod filter;
 mod newest;
+mod query;
 
 pub use filter::{Choice, FilterError, Filters};
+pub use query::{Field, Query, QueryError, Row, Satisfies};
 
 use std::collections::HashMap;
 

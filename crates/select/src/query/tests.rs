@@ -1,0 +1,115 @@
+use super::*;
+use proptest::prelude::*;
+
+const NGINX: Row<'_> = Row {
+    repo: "el9",
+    name: "nginx",
+    version: "1.20",
+    arch: "x86_64",
+    summary: "A high performance web server",
+    path: "Packages/n/nginx-1.20.x86_64.pkg",
+    sha256: "ab12",
+    size: 4096,
+};
+
+fn numbers(have: &str, comparison: Comparison, wanted: &str) -> bool {
+    let number = |text: &str| text.replace('.', "").parse::<u32>().unwrap_or_default();
+    comparison.holds(number(have).cmp(&number(wanted)))
+}
+
+fn holds(query: &str) -> bool {
+    Query::parse(query).unwrap().matches(&NGINX, &numbers)
+}
+
+#[test]
+fn all_terms_must_hold() {
+    for query in [
+        "",
+        "name=nginx",
+        "name=nginx arch=x86_64 version>=1.20",
+        "name != httpd version < 1.21 version>1.19 version<=1.20 version=1.20",
+        "name~NG*x summary~'*web server*' path~packages/n/*",
+        "name!~http* summary!~\"*\\\"*\"",
+        "size>=4K size<4097 size=4096 size=4KiB size!=1G",
+        "sha256=AB12 repo=el9",
+        "gin",
+        "\"1.2\"",
+        "n*x arch=x86_64",
+    ] {
+        assert!(holds(query), "{query}");
+    }
+    for query in [
+        "name=Nginx",
+        "name=nginx arch=aarch64",
+        "name!=nginx",
+        "version!=1.20",
+        "version>1.20",
+        "size>4K",
+        "x86_64",
+        "name~ngin",
+        "repo=el8",
+    ] {
+        assert!(!holds(query), "{query}");
+    }
+}
+
+#[test]
+fn errors_name_the_column_and_what_was_expected() {
+    for (query, column, message) in [
+        (
+            "nam=x",
+            1,
+            "expected one of name, version, arch, summary, path, size, sha256, repo before the operator, got \"nam\"",
+        ),
+        (
+            "name=x  =y",
+            9,
+            "expected one of name, version, arch, summary, path, size, sha256, repo before the operator, got \"=\"",
+        ),
+        ("name=", 6, "expected a value, got the end"),
+        ("ä name>x", 7, "> applies to version and size, not to name"),
+        ("size~1", 5, "~ does not apply to size, which is a number"),
+        (
+            "size<ten",
+            6,
+            "expected a number of bytes such as 4096, 10M or 2G, got \"ten\"",
+        ),
+        (
+            "size<99999999999999999999",
+            6,
+            "expected a number of bytes such as 4096, 10M or 2G, got \"99999999999999999999\"",
+        ),
+        ("name==x", 5, "expected one of =, !=, <, <=, >, >=, ~, !~, got \"==\""),
+        ("name!x", 5, "expected one of =, !=, <, <=, >, >=, ~, !~, got \"!\""),
+        ("name=\"x", 6, "the quote \" is not closed"),
+        ("name='x'y", 9, "expected a blank after the closing quote"),
+    ] {
+        let error = Query::parse(query).unwrap_err();
+        assert_eq!((error.column, error.message.as_str()), (column, message), "{query}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_query_or_has_a_column_inside_it(text in "\\PC*") {
+        match Query::parse(&text) {
+            Ok(query) => { query.matches(&NGINX, &numbers); }
+            Err(error) => prop_assert!((1..=text.chars().count() + 1).contains(&error.column), "{}", error),
+        }
+    }
+
+    #[test]
+    fn text_made_of_query_characters_never_panics(text in "[a-z=!<>~\"'\\\\ *?0-9K]{0,30}") {
+        let _ = Query::parse(&text);
+    }
+
+    #[test]
+    fn a_query_reads_back_as_it_was_written(
+        terms in prop::collection::vec(("name|version|arch|path|summary", "=|!=|~|!~", "\\PC{0,12}"), 0..4),
+    ) {
+        let quoted = |value: &str| format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""));
+        let text: Vec<String> = terms.iter().map(|(f, op, value)| format!("{f}{op}{}", quoted(value))).collect();
+        let query = Query::parse(&text.join(" ")).unwrap();
+        prop_assert_eq!(Query::parse(&query.to_string()).unwrap(), query);
+    }
+}
