@@ -29,6 +29,7 @@ mod site;
 mod snapshot;
 mod state;
 mod sync;
+mod unpublish;
 mod upstream_check;
 
 pub use diff::{Change, Counts, DiffEntry, Side};

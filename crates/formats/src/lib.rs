@@ -6,15 +6,17 @@
 mod compress;
 mod error;
 mod read;
+mod relations;
 mod render;
 pub mod rpm;
 
 pub use compress::{Decoder, Encoder, OpenLimits, decode, encode};
 pub use error::{Bad, FormatError};
 pub use read::{Fetched, Flow, Got, Item, Overview, ReadRequest, Role, Rule, Sink, Stop, Wanted};
+pub use relations::{Capability, Need, Relation, RelationKind, Relations};
 pub use render::{ClientFile, Content, Leaf, Part, RenderSettings, RenderedItem, RenderedPackage, Tree};
 
-use chantal_model::{Package, RelPath, VersionKey};
+use chantal_model::{Comparison, Package, RelPath, VersionKey};
 
 /// What one package format knows.
 ///
@@ -51,6 +53,19 @@ pub trait Format: Send + Sync {
 
     /// A key whose byte order is this format's version order; `text` is as in [`chantal_model::Version::text`].
     fn version_key(&self, text: &str) -> VersionKey;
+
+    /// Whether two ranges of versions have anything in common. Either version may leave parts out, as requirements do
+    /// (RPM: the release).
+    fn overlap(&self, one: (Comparison, &str), other: (Comparison, &str)) -> bool;
+
+    /// What a raw record of part 0 says about other packages.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] for a record that [`Format::list`] did not make.
+    fn relations(&self, record: &[u8]) -> Result<Relations, FormatError>;
+
+    /// Whether a file of this name may be a package, or something that a feed names like one.
+    fn is_package_file(&self, file_name: &str) -> bool;
 
     /// Paths under which generated metadata may publish a package, best first; the last is free for any package,
     /// since it carries a digest.

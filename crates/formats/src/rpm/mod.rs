@@ -13,11 +13,13 @@ mod modulemd;
 mod pathname;
 mod primary;
 pub(crate) mod record;
+mod relations;
 mod render;
 mod render_comps;
 mod render_modules;
 mod render_updateinfo;
 mod repomd;
+mod rich;
 mod updateinfo;
 mod version;
 mod wants;
@@ -29,10 +31,11 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use chantal_model::{Package, RelPath, VersionKey};
+use chantal_model::{Comparison, Package, RelPath, VersionKey};
 
 use crate::error::FormatError;
 use crate::read::{Fetched, Flow, Overview, ReadRequest, Sink, Wanted};
+use crate::relations::Relations;
 use crate::render::{ClientFile, Content, RenderSettings, Tree};
 
 /// RPM repositories with `repodata/repomd.xml`.
@@ -71,6 +74,20 @@ impl crate::Format for Rpm {
 
     fn version_key(&self, text: &str) -> VersionKey {
         version::key(text)
+    }
+
+    fn overlap(&self, one: (Comparison, &str), other: (Comparison, &str)) -> bool {
+        version::overlap(one, other)
+    }
+
+    fn relations(&self, record: &[u8]) -> Result<Relations, FormatError> {
+        relations::read(record)
+    }
+
+    fn is_package_file(&self, file_name: &str) -> bool {
+        file_name
+            .rsplit_once('.')
+            .is_some_and(|(stem, suffix)| !stem.is_empty() && matches!(suffix, "rpm" | "drpm"))
     }
 
     fn paths(&self, package: &Package) -> Vec<RelPath> {

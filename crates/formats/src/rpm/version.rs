@@ -1,6 +1,8 @@
 //! Versions of packages: epoch, version, release.
 
-use chantal_model::VersionKey;
+use std::cmp::Ordering;
+
+use chantal_model::{Comparison, VersionKey};
 use rpm_version::EvrSortKey;
 
 /// First byte of keys that follow rpm's order; a new algorithm gets the next number.
@@ -43,6 +45,42 @@ pub(super) fn text(epoch: &str, version: &str, release: &str) -> String {
     match epoch.trim_start_matches('0') {
         "" => format!("{version}-{release}"),
         epoch => format!("{epoch}:{version}-{release}"),
+    }
+}
+
+/// `[epoch:]version[-release]`, epoch 0 and an empty release left out.
+pub(super) fn range(epoch: &str, version: &str, release: &str) -> String {
+    let text = text(epoch, version, release);
+    match release {
+        "" => text.trim_end_matches('-').to_owned(),
+        _ => text,
+    }
+}
+
+/// Whether two ranges of `[epoch:]version[-release]` have anything in common, as rpm's `rpmverOverlap` decides.
+///
+/// A missing epoch is 0. Without one of the releases, the releases do not count; then a range that has none and includes
+/// its end (`= 1.0`, `>= 1.0`) includes every release of it.
+pub(super) fn overlap(one: (Comparison, &str), other: (Comparison, &str)) -> bool {
+    let (one_version, one_release) = split(one.1);
+    let (other_version, other_release) = split(other.1);
+    let mut ordering = rpm_version::rpm_evr_compare(one_version, other_version);
+    if ordering == Ordering::Equal {
+        match (one_release, other_release) {
+            (Some(one), Some(other)) => ordering = rpm_version::rpm_evr_compare(one, other),
+            (Some(_), None) if other.0.allows_equal() => return true,
+            (None, Some(_)) if one.0.allows_equal() => return true,
+            _ => {}
+        }
+    }
+    one.0.overlaps(ordering, other.0)
+}
+
+/// Version with epoch, and release.
+fn split(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once('-') {
+        Some((version, release)) if !release.is_empty() => (version, Some(release)),
+        _ => (text.trim_end_matches('-'), None),
     }
 }
 
@@ -96,7 +134,58 @@ mod tests {
         assert_eq!(label("a", "3", "1", "2", "noarch"), "a-3:1-2.noarch");
     }
 
+    #[test]
+    fn ranges_overlap_as_rpm_says() {
+        let parse = |text: &str| {
+            let (symbol, version) = text.split_once(' ').unwrap();
+            let all = [
+                Comparison::Less,
+                Comparison::LessOrEqual,
+                Comparison::Equal,
+                Comparison::GreaterOrEqual,
+                Comparison::Greater,
+            ];
+            let comparison = all.into_iter().find(|one| one.symbol() == symbol).unwrap();
+            (comparison, version.to_owned())
+        };
+        for (one, other, overlaps) in [
+            ("= 1.0-3", "= 1.0", true),
+            ("= 1.0-3", ">= 1.0", true),
+            ("= 1.0-3", "<= 1.0", true),
+            ("= 1.0-3", "> 1.0", false),
+            ("= 1.0-3", "< 1.0", false),
+            ("= 1.0-3", "> 1.0-2", true),
+            ("= 1.0-3", "= 1.0-4", false),
+            ("= 1:1.0-3", "> 9.9", true),
+            ("= 1:1.0-3", "= 1.0-3", false),
+            ("= 0:1.0-3", "= 1.0-3", true),
+            ("= 1.0~rc1-1", "< 1.0", true),
+            ("= 1.0~rc1-1", ">= 1.0", false),
+            (">= 2", "< 1", false),
+            (">= 1", "< 2", true),
+            ("= 10", "> 9", true),
+        ] {
+            let (a, b) = (parse(one), parse(other));
+            assert_eq!(overlap((a.0, &a.1), (b.0, &b.1)), overlaps, "{one} {other}");
+            assert_eq!(overlap((b.0, &b.1), (a.0, &a.1)), overlaps, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn a_range_leaves_out_what_is_not_there() {
+        assert_eq!(range("0", "1", ""), "1");
+        assert_eq!(range("", "1", "2"), "1-2");
+        assert_eq!(range("2", "1", ""), "2:1");
+    }
+
     proptest! {
+        #[test]
+        fn any_two_texts_can_be_compared(a in "\\PC*", b in "\\PC*") {
+            let equal = overlap((Comparison::Equal, &a), (Comparison::Equal, &b));
+            prop_assert_eq!(equal, overlap((Comparison::Equal, &b), (Comparison::Equal, &a)));
+            prop_assert!(overlap((Comparison::Equal, &a), (Comparison::Equal, &a)), "{}", a);
+        }
+
         #[test]
         fn keys_compare_as_rpm_does(
             a in "([0-3]:)?[0-9a-c.~^_]{1,8}[0-9a]-[0-9a.~^]{1,6}",
