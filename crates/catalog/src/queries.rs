@@ -1,6 +1,6 @@
-//! Searching, counting, checking.
+//! Finding, counting, checking.
 
-use chantal_model::{RevisionNumber, Sha256};
+use chantal_model::Sha256;
 use sqlx::Row as _;
 
 use crate::blobs::sha256;
@@ -41,28 +41,6 @@ pub struct CatalogStats {
 }
 
 impl Catalog {
-    /// Packages of a revision whose name or version holds a text; `*` stands for anything, case does not matter.
-    pub async fn search(
-        &self,
-        line: i64,
-        revision: RevisionNumber,
-        text: Option<&str>,
-        limit: i64,
-    ) -> Result<Vec<PackageRow>, CatalogError> {
-        let pattern = match text {
-            None => "%".to_owned(),
-            Some(text) => format!("%{}%", text.to_lowercase().replace('%', "").replace('*', "%")),
-        };
-        let rows = sqlx::query(sql::SEARCH)
-            .bind(line)
-            .bind(revision.0)
-            .bind(pattern)
-            .bind(limit)
-            .fetch_all(&self.reader)
-            .await?;
-        rows.iter().map(package_row).collect()
-    }
-
     /// Packages by SHA-256, `name` or `name@version`.
     pub async fn find_package(&self, ident: &str) -> Result<Vec<FoundPackage>, CatalogError> {
         let (name, version) = ident.split_once('@').unwrap_or((ident, ""));

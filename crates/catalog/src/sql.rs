@@ -67,10 +67,6 @@ statements! {
         FROM member m JOIN package p ON p.id = m.package_id JOIN blob b ON b.id = m.blob_id \
         WHERE m.line_id = $1 AND m.kind = 'package' AND m.path > $2 AND m.added_in <= $3 AND m.removed_in > $3 \
         ORDER BY m.path LIMIT $4";
-    SEARCH = "SELECT p.name, p.version, p.version_key, p.arch, b.size, b.sha256, m.path, p.summary \
-        FROM member m JOIN package p ON p.id = m.package_id JOIN blob b ON b.id = m.blob_id \
-        WHERE m.line_id = $1 AND m.kind = 'package' AND m.added_in <= $2 AND m.removed_in > $2 \
-        AND (lower(p.name) LIKE $3 OR lower(p.version) LIKE $3) ORDER BY p.name, p.version_key, p.arch LIMIT $4";
     FIND_PACKAGE = "SELECT p.name, p.version, p.version_key, p.arch, b.size, b.sha256, min(m.path), p.summary, p.id \
         FROM package p JOIN blob b ON b.id = p.blob_id JOIN member m ON m.package_id = p.id \
         WHERE (p.name = $1 AND ($2 = '' OR p.version = $2)) OR b.sha256 = $3 \

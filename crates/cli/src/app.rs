@@ -108,13 +108,19 @@ impl App {
 
     /// Opens the engine to look at a repository, which the configuration need not have any more.
     pub(crate) async fn known_repository(&self, id: &RepoId) -> Result<Engine, Failure> {
+        self.known_repositories(std::slice::from_ref(id)).await
+    }
+
+    /// Opens the engine to look at repositories, which the configuration need not have any more.
+    pub(crate) async fn known_repositories(&self, ids: &[RepoId]) -> Result<Engine, Failure> {
         let config = self.config()?;
         let engine = self.engine_on(config.clone(), Access::Read).await?;
-        let configured = crate::select::find(&config, id);
-        if let Err(failure) = configured
-            && !engine.repositories().await?.iter().any(|row| row.id == id.as_str())
-        {
-            return Err(failure);
+        for id in ids {
+            if let Err(failure) = crate::select::find(&config, id)
+                && !engine.repositories().await?.iter().any(|row| row.id == id.as_str())
+            {
+                return Err(failure);
+            }
         }
         Ok(engine)
     }

@@ -83,6 +83,9 @@ fn section(text: &mut String, parent: &str, command: &Command, level: usize) {
             text.push('\n');
             arguments(text, own.into_iter());
         }
+        if let Some(more) = command.get_after_long_help().or(command.get_after_help()) {
+            let _ = write!(text, "\n```text\n{}\n```\n", more.to_string().trim_end());
+        }
     }
     for child in children {
         section(text, &name, child, level + 1);

@@ -70,6 +70,51 @@ fn parse(text: &str) -> Result<RepoId, Failure> {
 
 const RULES: &str = "Which repositories";
 
+/// Repositories to look at, by option; without any, all.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Among {
+    /// Only this repository; may be given several times
+    #[arg(long = "repo-id", alias = "repo", value_name = "REPO", help_heading = RULES)]
+    repo_ids: Vec<String>,
+    /// Enabled repositories whose id matches a glob
+    #[arg(long, value_name = "GLOB", help_heading = RULES)]
+    pattern: Option<String>,
+    /// Enabled repositories with a tag; several tags: with any of them
+    #[arg(long, value_name = "TAG", help_heading = RULES)]
+    tag: Vec<String>,
+    /// Enabled repositories of a format
+    #[arg(long = "type", value_name = "FORMAT", help_heading = RULES)]
+    r#type: Option<String>,
+}
+
+impl Among {
+    /// Their ids, with those that were given as `words`. Empty: all.
+    pub(crate) fn ids(&self, words: &[String], config: &Config) -> Result<Vec<RepoId>, Failure> {
+        let is_rule = self.pattern.is_some() || !self.tag.is_empty() || self.r#type.is_some();
+        if !is_rule {
+            let mut ids: Vec<RepoId> = Vec::new();
+            for id in words.iter().chain(&self.repo_ids) {
+                let id = parse(id)?;
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
+            return Ok(ids);
+        }
+        let select = Select {
+            repos: words.to_vec(),
+            repo_ids: self.repo_ids.clone(),
+            all: false,
+            pattern: self.pattern.clone(),
+            tag: self.tag.clone(),
+            r#type: self.r#type.clone(),
+        };
+        let selected = select.among(config)?;
+        let found = selected.ready.into_iter().chain(selected.left_out);
+        Ok(found.map(|repo| repo.id.clone()).collect())
+    }
+}
+
 /// Several repositories.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Select {

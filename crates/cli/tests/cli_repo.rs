@@ -139,9 +139,9 @@ fn listings_keep_to_their_schemas_and_agree_in_every_format() {
         (&["publish", "list"], "publish-list"),
         (&["publish", "repo", "el9", "--dry-run"], "publish-plan"),
         (&["publish", "repo", "el9"], "publish"),
-        (&["package", "list"], "packages"),
-        (&["content", "list", "--repo-id", "el9"], "packages"),
-        (&["package", "search", "ba", "el9"], "packages"),
+        (&["package", "list"], "package-list"),
+        (&["content", "list", "--repo-id", "el9"], "package-list"),
+        (&["package", "search", "ba", "el9"], "package-list"),
         (&["package", "show", "bash"], "package-show"),
         (&["stats"], "stats"),
         (&["stats", "el9"], "stats-repo"),
@@ -228,12 +228,12 @@ fn packages_are_found_by_text_and_by_identity() {
     let found = chantal
         .run(&["package", "search", "as", "--format", "json"])
         .expect(0)
-        .json("packages");
+        .json("package-list");
     assert_eq!(names(&found), ["bash-5.1-1"]);
     let found = chantal
         .run(&["package", "list", "el9", "--limit", "1", "--format", "json"])
         .expect(0)
-        .json("packages");
+        .json("package-list");
     assert_eq!(found.as_array().unwrap().len(), 1);
     let shown = chantal
         .run(&["package", "show", "bash@5.1-1", "--format", "json"])

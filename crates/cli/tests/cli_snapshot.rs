@@ -111,7 +111,13 @@ fn content_is_that_of_the_pinned_revision() {
         "json",
     ];
     assert_eq!(
-        chantal.run(&words).expect(0).json("packages").as_array().unwrap().len(),
+        chantal
+            .run(&words)
+            .expect(0)
+            .json("package-list")
+            .as_array()
+            .unwrap()
+            .len(),
         2
     );
 }

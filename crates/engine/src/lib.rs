@@ -32,8 +32,10 @@ mod sync;
 mod unpublish;
 mod upstream_check;
 
+pub use chantal_formats::RelationKind;
 pub use diff::{Change, Counts, DiffEntry, Side};
 pub use error::{EngineError, ExitClass};
+pub use query::{Atom, Dependency, Dependent, Ident, ListedPackage, Scope};
 pub use report::*;
 
 use std::collections::HashMap;

@@ -3,10 +3,15 @@
 mod cache;
 mod packages;
 mod publications;
+mod relations;
 mod repositories;
+mod resolve;
 mod stats;
 
 use chantal_catalog::PackageRow as Found;
+
+pub use packages::{ListedPackage, Scope};
+pub use relations::{Atom, Dependency, Dependent, Ident};
 
 use crate::report::{AdvisoryRow, PackageRow};
 

@@ -1,5 +1,6 @@
 //! `docs/reference/json/*.schema.json`: the contract that JSON output keeps, written down as JSON Schema.
 
+mod queries;
 mod shapes;
 
 use std::fmt::Write as _;
@@ -34,11 +35,7 @@ fn about_repositories() -> Vec<Entry> {
         ),
         ("publish-plan", "the same with `--dry-run`", runs(&publish_plan())),
         ("publish-list", "`publish list`", list(&publication())),
-        (
-            "packages",
-            "`package list`, `package search`, `snapshot content`",
-            list(&object(&package_fields())),
-        ),
+        ("packages", "`snapshot content`", list(&object(&package_fields()))),
         ("package-show", "`package show`", list(&package_detail())),
     ]
 }
@@ -82,6 +79,13 @@ fn about_everything_else() -> Vec<Entry> {
     ]
 }
 
+fn all() -> impl Iterator<Item = Entry> {
+    about_repositories()
+        .into_iter()
+        .chain(queries::entries())
+        .chain(about_everything_else())
+}
+
 fn files() -> Vec<(String, String)> {
     let mut index = String::from(
         "# JSON output\n\n\
@@ -91,7 +95,7 @@ fn files() -> Vec<(String, String)> {
          | schema | commands |\n| --- | --- |\n",
     );
     let mut files = Vec::new();
-    for (name, commands, mut schema) in about_repositories().into_iter().chain(about_everything_else()) {
+    for (name, commands, mut schema) in all() {
         schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
         schema["title"] = json!(format!("chantal: {}", commands.replace('`', "")));
         files.push((format!("{name}.schema.json"), format!("{schema:#}\n")));
@@ -124,8 +128,7 @@ fn the_schemas_of_json_output_are_generated() {
 }
 
 fn problems(name: &str, value: &Value) -> Vec<String> {
-    let all = about_repositories().into_iter().chain(about_everything_else());
-    let schema = all.into_iter().find(|entry| entry.0 == name).unwrap().2;
+    let schema = all().find(|entry| entry.0 == name).unwrap().2;
     let validator = jsonschema::validator_for(&schema).unwrap();
     validator
         .iter_errors(value)
@@ -159,12 +162,7 @@ fn a_sync_report_keeps_to_its_schema() {
 #[test]
 fn every_column_is_a_field_of_the_schema() {
     for (name, columns) in crate::commands::columns() {
-        let schema = about_repositories()
-            .into_iter()
-            .chain(about_everything_else())
-            .find(|entry| entry.0 == name)
-            .unwrap()
-            .2;
+        let schema = all().find(|entry| entry.0 == name).unwrap().2;
         for column in columns {
             let found = column.key.split('.').try_fold(&schema, field);
             assert!(found.is_some(), "{} is no field of {name}", column.key);
