@@ -30,6 +30,10 @@ pub(crate) struct Temporary {
 }
 
 impl Temporary {
+    pub(crate) fn mine(path: PathBuf) -> Self {
+        Self { path, is_mine: true }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

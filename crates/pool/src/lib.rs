@@ -4,6 +4,7 @@
 //! bytes are durable, so a file of the right name and size is whole, also after a power cut. Temporary files are in
 //! `<pool>/tmp`.
 
+mod adopt;
 mod batch;
 mod device;
 mod error;
@@ -11,6 +12,7 @@ mod incoming;
 mod inspect;
 mod settle;
 
+pub use adopt::{Adoption, Examined, Finding, Way};
 pub use batch::Batch;
 pub use error::PoolError;
 pub use incoming::{Incoming, Sealed, Settled};
@@ -175,7 +177,7 @@ impl Pool {
 
     /// Removes temporary files that were last written before `older_than`. Gives how many.
     pub fn sweep(&self, older_than: SystemTime) -> Result<u64, PoolError> {
-        let mut removed = 0;
+        let mut removed = adopt::sweep(&self.inner.temporary, older_than)?;
         for entry in read_directory(&self.inner.temporary)? {
             let written = entry.metadata().and_then(|meta| meta.modified());
             if written.is_ok_and(|written| written < older_than) && std::fs::remove_file(entry.path()).is_ok() {
