@@ -2,6 +2,7 @@
 //!
 //! Plan, then act: [`SyncPlan`] and [`PublishPlan`] are values that a dry run, output and tests all read.
 
+mod adopt;
 mod choose;
 mod client;
 mod compare;
@@ -32,6 +33,7 @@ mod sync;
 mod unpublish;
 mod upstream_check;
 
+pub use adopt::{AdoptMode, AdoptOptions, AdoptReport, LeftOut, Names};
 pub use chantal_formats::RelationKind;
 pub use diff::{Change, Counts, DiffEntry, Side};
 pub use error::{EngineError, ExitClass};

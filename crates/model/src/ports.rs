@@ -38,6 +38,8 @@ pub enum Step {
     Switch,
     /// Removing what no served state names. Unit: files.
     Prune,
+    /// Reading files of another tree. Unit: bytes.
+    Adopt,
 }
 
 /// Takes reports on how far a task is. Calls come from any thread and must be cheap.

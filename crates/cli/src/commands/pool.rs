@@ -1,5 +1,7 @@
 //! `chantal pool`.
 
+mod adopt;
+
 use chantal_engine::{Access, PoolProblem};
 use clap::Subcommand;
 
@@ -19,6 +21,7 @@ pub(crate) enum Pool {
     Orphaned,
     /// Lists blobs that the catalog names and the pool does not have; exit 8 if there are any
     Missing,
+    Adopt(adopt::Adopt),
 }
 
 const STATS: &[Column] = &[
@@ -42,15 +45,24 @@ const PROBLEMS: &[Column] = &[
 
 impl Pool {
     pub(crate) async fn run(self, app: &App) -> Outcome {
-        let engine = app.engine(Access::Read).await?;
         match self {
+            Self::Adopt(options) => options.run(app).await,
             Self::Stats => {
-                app.output.record(&engine.pool_stats().await?, STATS)?;
+                app.output
+                    .record(&app.engine(Access::Read).await?.pool_stats().await?, STATS)?;
                 Ok(exit::OK)
             }
-            Self::Verify => problems(app, &engine.pool_verify().await?, exit::DAMAGED),
-            Self::Missing => problems(app, &engine.pool_missing().await?, exit::DAMAGED),
-            Self::Orphaned => problems(app, &engine.pool_orphaned().await?, exit::OK),
+            Self::Verify => problems(
+                app,
+                &app.engine(Access::Read).await?.pool_verify().await?,
+                exit::DAMAGED,
+            ),
+            Self::Missing => problems(
+                app,
+                &app.engine(Access::Read).await?.pool_missing().await?,
+                exit::DAMAGED,
+            ),
+            Self::Orphaned => problems(app, &app.engine(Access::Read).await?.pool_orphaned().await?, exit::OK),
         }
     }
 }
@@ -68,5 +80,9 @@ fn problems(app: &App, found: &[PoolProblem], code: u8) -> Outcome {
 /// The columns of this group, under the names of their schemas.
 #[cfg(test)]
 pub(super) fn columns() -> Vec<(&'static str, &'static [Column])> {
-    vec![("pool-stats", STATS), ("pool-problems", PROBLEMS)]
+    vec![
+        ("pool-stats", STATS),
+        ("pool-problems", PROBLEMS),
+        ("pool-adopt", adopt::ADOPTED),
+    ]
 }

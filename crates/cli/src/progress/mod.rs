@@ -70,7 +70,7 @@ impl Unit {
 }
 
 /// All steps, in the order in which a task goes through them.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step::Metadata,
     Step::Select,
     Step::Download,
@@ -79,6 +79,7 @@ const STEPS: [Step; 8] = [
     Step::Add,
     Step::Switch,
     Step::Prune,
+    Step::Adopt,
 ];
 
 fn index(step: Step) -> usize {
@@ -95,6 +96,7 @@ fn label(step: Step) -> (&'static str, Unit) {
         Step::Add => ("linking files", Unit::Files),
         Step::Switch => ("switching", Unit::None),
         Step::Prune => ("removing old files", Unit::Files),
+        Step::Adopt => ("reading files", Unit::Bytes),
     }
 }
 

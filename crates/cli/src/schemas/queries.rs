@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Entry;
-use super::shapes::{list, object, one_of, package_fields, text};
+use super::shapes::{flag, list, number, object, one_of, package_fields, text};
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![
@@ -14,6 +14,7 @@ pub(super) fn entries() -> Vec<Entry> {
         ),
         ("package-deps", "`package deps`", list(&dependency())),
         ("package-required-by", "`package required-by`", list(&dependent())),
+        ("pool-adopt", "`pool adopt`", adopted()),
     ]
 }
 
@@ -54,4 +55,28 @@ fn dependent() -> Value {
         ("requirement", text()),
         ("provided_by", list(&text())),
     ])
+}
+
+fn adopted() -> Value {
+    let mut fields = vec![("directory", text()), ("dry_run", flag())];
+    fields.extend(
+        [
+            "files",
+            "bytes",
+            "linked",
+            "linked_bytes",
+            "copied",
+            "copied_bytes",
+            "copied_from_elsewhere",
+            "copied_of_others",
+            "modes_changed",
+            "already_there",
+            "removed",
+            "other_files",
+        ]
+        .map(|name| (name, number())),
+    );
+    let left_out = object(&[("path", text()), ("reason", text())]);
+    fields.push(("left_out", list(&left_out)));
+    object(&fields)
 }

@@ -353,7 +353,7 @@ pub(super) fn stats() -> Value {
 
 pub(super) fn event() -> Value {
     let step = one_of(&[
-        "metadata", "select", "download", "record", "render", "add", "switch", "prune",
+        "metadata", "select", "download", "record", "render", "add", "switch", "prune", "adopt",
     ]);
     let kind = |word: &str| ("event", json!({ "const": word }));
     json!({"anyOf": [
