@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::answer::{Failure, Once};
 use crate::error::{FetchError, Problem};
-use crate::gate::Gates;
+use crate::gate::{Gates, Hosts};
 use crate::options::{ClientOptions, Trust};
 use crate::{local, options};
 
@@ -83,11 +83,16 @@ pub(crate) struct Inner {
 }
 
 impl Client {
-    /// Makes a client; certificates and proxies are checked at once.
+    /// Makes a client that counts its connections alone; certificates and proxies are checked at once.
     pub fn new(options: ClientOptions) -> Result<Self, FetchError> {
+        Self::sharing(options, Hosts::default())
+    }
+
+    /// Makes a client that shares the places at hosts with others.
+    pub fn sharing(options: ClientOptions, hosts: Hosts) -> Result<Self, FetchError> {
         let client = Self {
             inner: Arc::new(Inner {
-                gates: Gates::new(options.per_host),
+                gates: Gates::new(options.per_host, hosts),
                 clients: Default::default(),
                 options,
             }),

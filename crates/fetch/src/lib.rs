@@ -16,5 +16,6 @@ mod resolve;
 
 pub use client::{Client, Landed, Outcome, Request, Validators};
 pub use error::{FetchError, Kind};
+pub use gate::Hosts;
 pub use options::{Auth, ClientOptions, ProxyOptions, Trust};
 pub use resolve::{ResolveError, resolve};

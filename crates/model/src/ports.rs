@@ -42,6 +42,41 @@ pub enum Step {
     Adopt,
 }
 
+impl Step {
+    /// All steps, in the order in which a task goes through them.
+    pub const ALL: [Self; 9] = [
+        Self::Metadata,
+        Self::Select,
+        Self::Download,
+        Self::Record,
+        Self::Render,
+        Self::Add,
+        Self::Switch,
+        Self::Prune,
+        Self::Adopt,
+    ];
+
+    /// Its word, as the database and JSON have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Metadata => "metadata",
+            Self::Select => "select",
+            Self::Download => "download",
+            Self::Record => "record",
+            Self::Render => "render",
+            Self::Add => "add",
+            Self::Switch => "switch",
+            Self::Prune => "prune",
+            Self::Adopt => "adopt",
+        }
+    }
+
+    /// The step of a word.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.name() == name)
+    }
+}
+
 /// Takes reports on how far a task is. Calls come from any thread and must be cheap.
 pub trait Progress: Send + Sync {
     /// A step begins; `total` is in the step's unit, 0 if not known.

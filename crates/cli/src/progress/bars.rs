@@ -6,14 +6,14 @@ use std::time::Duration;
 use chantal_model::{Progress, Step};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::{STEPS, Unit, index, label};
+use super::{Unit, index, label};
 use crate::talk::Talk;
 
 /// Shows a bar for each step that runs.
 pub(super) struct Bars {
     talk: Arc<Talk>,
     multi: MultiProgress,
-    running: [Mutex<Option<ProgressBar>>; STEPS.len()],
+    running: [Mutex<Option<ProgressBar>>; Step::ALL.len()],
 }
 
 impl Bars {

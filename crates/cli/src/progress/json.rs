@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chantal_model::{Progress, Step};
 use serde_json::json;
 
-use super::{STEPS, index};
+use super::index;
 use crate::talk::Talk;
 
 /// How often a step that goes on is reported.
@@ -15,7 +15,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// Reports `begin`, `progress`, `end` and `message` events.
 pub(super) struct Events {
     talk: Arc<Talk>,
-    running: [Mutex<Option<Running>>; STEPS.len()],
+    running: [Mutex<Option<Running>>; Step::ALL.len()],
 }
 
 struct Running {

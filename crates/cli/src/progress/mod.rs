@@ -69,21 +69,8 @@ impl Unit {
     }
 }
 
-/// All steps, in the order in which a task goes through them.
-const STEPS: [Step; 9] = [
-    Step::Metadata,
-    Step::Select,
-    Step::Download,
-    Step::Record,
-    Step::Render,
-    Step::Add,
-    Step::Switch,
-    Step::Prune,
-    Step::Adopt,
-];
-
 fn index(step: Step) -> usize {
-    STEPS.iter().position(|one| *one == step).unwrap_or_default()
+    Step::ALL.iter().position(|one| *one == step).unwrap_or_default()
 }
 
 fn label(step: Step) -> (&'static str, Unit) {
@@ -105,9 +92,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_step_has_a_place_of_its_own() {
-        for (place, step) in STEPS.into_iter().enumerate() {
+    fn every_step_has_a_place_of_its_own_and_one_word_everywhere() {
+        for (place, step) in Step::ALL.into_iter().enumerate() {
             assert_eq!(index(step), place);
+            assert_eq!(serde_json::to_value(step).unwrap(), step.name());
+            assert_eq!(Step::from_name(step.name()), Some(step));
         }
     }
 

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use chantal_model::{Progress, Step};
 
-use super::{STEPS, Unit, index, label};
+use super::{Unit, index, label};
 use crate::talk::Talk;
 
 /// Says now and then how far each step is.
 pub(super) struct Lines {
     talk: Arc<Talk>,
-    running: [Mutex<Option<Running>>; STEPS.len()],
+    running: [Mutex<Option<Running>>; Step::ALL.len()],
 }
 
 struct Running {
