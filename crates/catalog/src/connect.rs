@@ -41,6 +41,9 @@ const READER_CACHE: &str = "-2048";
 const CHECKPOINT_PAGES: &str = "8000";
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(60);
+/// How long a task waits for the writing connection while other tasks of this process have it. Each of them ends, or
+/// fails by [`BUSY`], so this only has to be longer than all of them together.
+const TURN: Duration = Duration::from_secs(3600);
 
 impl Catalog {
     /// Opens the database; it is readable by its owner only.
@@ -59,20 +62,20 @@ impl Catalog {
             // What a statement over many rows keeps for its own undoing would go to a file, page by page.
             .pragma("temp_store", "MEMORY")
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
-        let pool = |connections| {
+        let pool = |connections, wait| {
             SqlitePoolOptions::new()
                 .max_connections(connections)
-                .acquire_timeout(BUSY)
+                .acquire_timeout(wait)
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
         let cached = |pages| options.clone().pragma("cache_size", pages);
         let catalog = Self {
-            writer: pool(1)
+            writer: pool(1, TURN)
                 .connect_with(cached(WRITER_CACHE))
                 .await
                 .map_err(|source| opening(path, source))?,
-            reader: pool(READERS).connect_lazy_with(cached(READER_CACHE)),
+            reader: pool(READERS, BUSY).connect_lazy_with(cached(READER_CACHE)),
             path: path.to_owned(),
         };
         let found = schema::version(&catalog.writer).await?;

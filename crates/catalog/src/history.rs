@@ -62,6 +62,20 @@ pub struct HistoryRow {
     pub exit_code: Option<i64>,
 }
 
+/// Which runs of a repository are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// All of them.
+    All,
+    /// The newest of each repository.
+    Last,
+}
+
+/// Whether the process of a run that did not end does not work on it any more. Of another host only the lease tells.
+fn is_over(process: &Process, held_until: Option<i64>) -> bool {
+    process.is_gone() || process.is_elsewhere() && held_until.is_none_or(|until| until <= now())
+}
+
 impl Catalog {
     /// Notes that a run began; gives its row.
     pub async fn begin_history(&self, repository: i64, verb: &str) -> Result<i64, CatalogError> {
@@ -100,10 +114,16 @@ impl Catalog {
     }
 
     /// Runs of one repository or of all, newest first.
-    pub async fn history(&self, repository: Option<i64>, limit: i64) -> Result<Vec<HistoryRow>, CatalogError> {
+    pub async fn history(
+        &self,
+        repository: Option<i64>,
+        limit: i64,
+        which: Runs,
+    ) -> Result<Vec<HistoryRow>, CatalogError> {
         let rows = sqlx::query(sql::HISTORY)
             .bind(repository.unwrap_or(0))
             .bind(limit)
+            .bind(i64::from(which == Runs::Last))
             .fetch_all(&self.reader)
             .await?;
         let mut history = Vec::with_capacity(rows.len());
@@ -115,7 +135,8 @@ impl Catalog {
                 start: row.try_get(5)?,
             };
             let mut status: String = row.try_get(8)?;
-            if status == "running" && process.is_gone() {
+            let held_until: Option<i64> = row.try_get(16)?;
+            if status == "running" && is_over(&process, held_until) {
                 "killed".clone_into(&mut status);
             }
             history.push(HistoryRow {

@@ -30,6 +30,11 @@ impl Process {
         })
     }
 
+    /// Whether it runs, or ran, on another host.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.host != Self::own().host
+    }
+
     /// Whether it is known to be gone: it ran on this host, and in an earlier boot or under a process id that is now
     /// free or somebody else's. Of other hosts nothing is known.
     pub(crate) fn is_gone(&self) -> bool {

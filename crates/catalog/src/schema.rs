@@ -10,7 +10,7 @@ use crate::sql;
 /// One step of the schema.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// Its number, from 1 without gaps.
+    /// Its number; each is higher than the one before.
     pub version: i64,
     /// What it does.
     pub name: &'static str,
@@ -21,7 +21,7 @@ pub struct Migration {
 }
 
 /// Every migration, oldest first.
-pub(crate) const MIGRATIONS: [Migration; 2] = [
+pub(crate) const MIGRATIONS: [Migration; 3] = [
     Migration {
         version: 1,
         name: "initial",
@@ -34,10 +34,16 @@ pub(crate) const MIGRATIONS: [Migration; 2] = [
         sqlite: include_str!("../migrations/sqlite/0002_intents.sql"),
         postgres: include_str!("../migrations/postgres/0002_intents.sql"),
     },
+    Migration {
+        version: 3,
+        name: "progress",
+        sqlite: include_str!("../migrations/sqlite/0003_progress.sql"),
+        postgres: include_str!("../migrations/postgres/0003_progress.sql"),
+    },
 ];
 
 /// The version that this program writes.
-pub(crate) const LATEST: i64 = MIGRATIONS.len() as i64;
+pub(crate) const LATEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
 /// What is known about a database's schema.
 #[derive(Clone, Debug, serde::Serialize)]

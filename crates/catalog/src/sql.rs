@@ -30,7 +30,10 @@ statements! {
     SAVE_LEASE = "INSERT INTO lease (name, host, boot_id, pid, pid_start, fence, since, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
         ON CONFLICT (name) DO UPDATE SET host = excluded.host, boot_id = excluded.boot_id, pid = excluded.pid, \
-        pid_start = excluded.pid_start, fence = excluded.fence, since = excluded.since, expires_at = excluded.expires_at";
+        pid_start = excluded.pid_start, fence = excluded.fence, since = excluded.since, expires_at = excluded.expires_at, \
+        step = NULL, done = 0, total = 0, told_at = NULL";
+    TELL_PROGRESS = "UPDATE lease SET step = $3, done = $4, total = $5, told_at = $6 WHERE name = $1 AND fence = $2";
+    PROGRESS = "SELECT step, done, total, told_at FROM lease WHERE name = $1 AND fence = $2 AND step IS NOT NULL";
     RENEW_LEASE = "UPDATE lease SET expires_at = $3 WHERE name = $1 AND fence = $2";
     DROP_LEASE = "UPDATE lease SET expires_at = 0 WHERE name = $1 AND fence = $2";
     ADD_INTENT = "INSERT INTO intent (lease_name, fence, names) VALUES ($1, $2, $3)";
@@ -142,9 +145,36 @@ statements! {
     FINISH_HISTORY = "UPDATE history SET finished_at = $2, status = $3, exit_code = $4, error = $5, revision = $6, \
         added = $7, removed = $8, upgraded = $9, packages = $10, bytes_fetched = $11, bytes_saved = $12 WHERE id = $1";
     HISTORY = "SELECT r.name, h.verb, h.host, h.boot_id, h.pid, h.pid_start, h.started_at, h.finished_at, h.status, \
-        h.error, h.revision, h.added, h.removed, h.upgraded, h.bytes_fetched, h.exit_code \
-        FROM history h JOIN repository r ON r.id = h.repository_id WHERE $1 = 0 OR h.repository_id = $1 \
+        h.error, h.revision, h.added, h.removed, h.upgraded, h.bytes_fetched, h.exit_code, \
+        (SELECT l.expires_at FROM lease l WHERE l.name = h.verb || ':' || r.name AND l.host = h.host \
+        AND l.boot_id = h.boot_id AND l.pid = h.pid AND l.pid_start = h.pid_start) \
+        FROM history h JOIN repository r ON r.id = h.repository_id WHERE ($1 = 0 OR h.repository_id = $1) \
+        AND ($3 = 0 OR h.id IN (SELECT max(n.id) FROM history n GROUP BY n.repository_id)) \
         ORDER BY h.started_at DESC, h.id DESC LIMIT $2";
+
+    COUNT_SNAPSHOTS = "SELECT count(*) FROM snapshot WHERE repository_id = $1";
+    COUNT_PUBLICATIONS = "SELECT count(*) FROM publication WHERE repository_id = $1";
+    COUNT_REVISIONS = "SELECT count(*) FROM revision v JOIN line l ON l.id = v.line_id WHERE l.repository_id = $1";
+    COUNT_MEMBERS = "SELECT count(*) FROM member m JOIN line l ON l.id = m.line_id WHERE l.repository_id = $1";
+    COUNT_RUNS = "SELECT count(*) FROM history WHERE repository_id = $1";
+    COUNT_FOREIGN_PINS = "SELECT count(*) FROM pin p JOIN line l ON l.id = p.line_id JOIN snapshot s ON s.id = p.snapshot_id \
+        WHERE l.repository_id = $1 AND s.repository_id <> $1";
+    UNRECORDED_PATHS = "SELECT DISTINCT path FROM publication_state WHERE line_id IN (SELECT id FROM line WHERE repository_id = $1) \
+        AND path NOT IN (SELECT path FROM publication) ORDER BY path";
+    FORGET_STRAYS = "DELETE FROM stray WHERE path IN (SELECT path FROM publication WHERE repository_id = $1) \
+        OR (path NOT IN (SELECT path FROM publication) AND path IN (SELECT path FROM publication_state \
+        WHERE line_id IN (SELECT id FROM line WHERE repository_id = $1)))";
+    FORGET_STATES = "DELETE FROM publication_state WHERE path IN (SELECT path FROM publication WHERE repository_id = $1) \
+        OR line_id IN (SELECT id FROM line WHERE repository_id = $1)";
+    FORGET_PUBLICATIONS = "DELETE FROM publication WHERE repository_id = $1";
+    FORGET_PINS = "DELETE FROM pin WHERE snapshot_id IN (SELECT id FROM snapshot WHERE repository_id = $1)";
+    FORGET_SNAPSHOTS = "DELETE FROM snapshot WHERE repository_id = $1";
+    FORGET_MEMBERS = "DELETE FROM member WHERE line_id IN (SELECT id FROM line WHERE repository_id = $1)";
+    FORGET_REVISIONS = "DELETE FROM revision WHERE line_id IN (SELECT id FROM line WHERE repository_id = $1)";
+    FORGET_LINES = "DELETE FROM line WHERE repository_id = $1";
+    FORGET_FEED = "DELETE FROM feed_state WHERE repository_id = $1";
+    FORGET_HISTORY = "DELETE FROM history WHERE repository_id = $1";
+    FORGET_REPOSITORY = "DELETE FROM repository WHERE id = $1";
 
     STATS = "SELECT (SELECT count(*) FROM repository), (SELECT count(*) FROM snapshot), (SELECT count(*) FROM revision), \
         (SELECT count(*) FROM member WHERE kind = 'package' AND removed_in = 9223372036854775807), \

@@ -12,6 +12,7 @@ mod download;
 mod error;
 mod feed;
 mod files;
+mod forget;
 mod health;
 mod items;
 mod listing;
@@ -29,16 +30,24 @@ mod settings;
 mod site;
 mod snapshot;
 mod state;
+mod status;
 mod sync;
+mod target;
 mod unpublish;
+mod updates;
 mod upstream_check;
+mod watch;
 
 pub use adopt::{AdoptMode, AdoptOptions, AdoptReport, LeftOut, Names};
+pub use chantal_catalog::Runs;
 pub use chantal_formats::RelationKind;
 pub use diff::{Change, Counts, DiffEntry, Side};
 pub use error::{EngineError, ExitClass};
+pub use forget::{DeleteOptions, DeletePlan, DeleteReport};
 pub use query::{Atom, Dependency, Dependent, Ident, ListedPackage, Scope};
 pub use report::*;
+pub use status::{HolderRow, ProgressRow, SyncState, SyncStatus};
+pub use updates::Updates;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -46,6 +55,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chantal_catalog::Catalog;
 use chantal_config::{Config, Repository};
+use chantal_fetch::Hosts;
 use chantal_formats::Format;
 use chantal_model::{Clock, Progress, RepoId};
 use chantal_pool::{Pool, PoolOptions};
@@ -71,14 +81,17 @@ pub struct Ports {
     pub progress: Arc<dyn Progress>,
 }
 
-/// The flow, over one configuration, one catalog and one pool.
+/// The flow, over one configuration, one catalog and one pool. Clones share all of them.
+#[derive(Clone)]
 pub struct Engine {
     config: Arc<Config>,
     catalog: Catalog,
     pool: Pool,
     clock: Arc<dyn Clock>,
     progress: Arc<dyn Progress>,
-    sites: Mutex<HashMap<PathBuf, Site>>,
+    sites: Arc<Mutex<HashMap<PathBuf, Site>>>,
+    /// Connections to one host are counted over all repositories.
+    hosts: Hosts,
 }
 
 impl Engine {
@@ -128,9 +141,19 @@ impl Engine {
             pool,
             clock: ports.clock,
             progress: ports.progress,
-            sites: Mutex::new(HashMap::new()),
+            sites: Arc::default(),
+            hosts: Hosts::default(),
             config,
         })
+    }
+
+    /// The same engine, which reports how far it is elsewhere.
+    #[must_use]
+    pub fn with_progress(&self, progress: Arc<dyn Progress>) -> Self {
+        Self {
+            progress,
+            ..self.clone()
+        }
     }
 
     /// The configuration.

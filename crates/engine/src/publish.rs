@@ -48,6 +48,7 @@ impl Engine {
         {
             self.refuse_pinned(id, &place).await?;
         }
+        self.refuse_target(repo, &place).await?;
         let mut report = self
             .publish_state(repo, &place, &state, snapshot.as_ref(), false, options)
             .await?;
@@ -68,6 +69,7 @@ impl Engine {
         {
             self.refuse_pinned(id, &place).await?;
         }
+        self.refuse_target(repo, &place).await?;
         self.plan_state(repo, &place, &state, snapshot.map(|(_, name)| name), options, true)
             .await
     }

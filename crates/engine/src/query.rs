@@ -8,12 +8,12 @@ mod repositories;
 mod resolve;
 mod stats;
 
-use chantal_catalog::PackageRow as Found;
+use chantal_catalog::{HistoryRow as Run, PackageRow as Found};
 
 pub use packages::{ListedPackage, Scope};
 pub use relations::{Atom, Dependency, Dependent, Ident};
 
-use crate::report::{AdvisoryRow, PackageRow};
+use crate::report::{AdvisoryRow, HistoryRow, PackageRow};
 
 /// Seconds since 1970 as RFC 3339.
 pub(crate) fn time(seconds: i64) -> String {
@@ -46,5 +46,22 @@ pub(crate) fn advisory_row(id: String, attributes: Option<&str>) -> AdvisoryRow 
             .map(|cves| cves.iter().filter_map(|cve| cve.as_str().map(str::to_owned)).collect())
             .unwrap_or_default(),
         id,
+    }
+}
+
+pub(crate) fn history_row(row: Run) -> HistoryRow {
+    HistoryRow {
+        repo: row.repository,
+        verb: row.verb,
+        started: time(row.started_at),
+        finished: row.finished_at.map(time),
+        status: row.status,
+        exit_code: row.exit_code,
+        revision: row.revision,
+        added: row.added as u64,
+        removed: row.removed as u64,
+        upgraded: row.upgraded as u64,
+        fetched_bytes: row.bytes_fetched as u64,
+        error: row.error,
     }
 }

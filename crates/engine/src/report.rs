@@ -252,12 +252,16 @@ pub struct RevisionRow {
 pub struct HistoryRow {
     /// Its repository.
     pub repo: String,
+    /// What was done: `sync`.
+    pub verb: String,
     /// When it began, RFC 3339.
     pub started: String,
     /// When it ended, RFC 3339.
     pub finished: Option<String>,
-    /// `running`, `succeeded`, `partial`, `failed` or `killed`.
+    /// `running`, `succeeded`, `partial`, `failed`, or `killed` for a run whose process is gone.
     pub status: String,
+    /// Its exit code, once it is over.
+    pub exit_code: Option<i64>,
     /// The revision that it recorded.
     pub revision: Option<RevisionNumber>,
     /// Packages added.

@@ -114,7 +114,7 @@ pub(crate) fn tree(repo: &Repository, snapshot: Option<&SnapshotName>) -> RelPat
     RelPath::parse(&path).expect("ids and names are safe segments and configured paths were checked")
 }
 
-fn split(directory: &Path) -> Result<(PathBuf, RelPath), EngineError> {
+pub(crate) fn split(directory: &Path) -> Result<(PathBuf, RelPath), EngineError> {
     let refuse = || EngineError::request(format!("{} cannot hold a published tree", directory.display()), None);
     let absolute = std::path::absolute(directory).map_err(|_| refuse())?;
     let parent = absolute.parent().ok_or_else(refuse)?.to_owned();
@@ -141,18 +141,22 @@ pub(crate) fn client_file(repo: &Repository, format: &dyn Format, place: &Place,
         package_key: None,
         metadata_key: None,
     });
+    (client_path(&file_name, place.snapshot.as_ref(), &place.tree), text)
+}
+
+/// Where a client file lies: beside the tree.
+pub(crate) fn client_path(file_name: &str, snapshot: Option<&SnapshotName>, tree: &RelPath) -> RelPath {
     // Snapshots lie side by side, so their files carry the snapshot's name alone.
-    let file_name = match &place.snapshot {
+    let file_name = match snapshot {
         Some(name) => match file_name.rsplit_once('.') {
             Some((_, suffix)) => format!("{name}.{suffix}"),
             None => name.to_string(),
         },
-        None => file_name,
+        None => file_name.to_owned(),
     };
-    let path = match place.tree.parent() {
+    let path = match tree.parent() {
         Some(parent) => format!("{parent}/{file_name}"),
         None => file_name,
     };
-    let path = RelPath::parse(&path).expect("ids and names are safe segments");
-    (path, text)
+    RelPath::parse(&path).expect("ids and names are safe segments")
 }

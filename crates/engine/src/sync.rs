@@ -24,6 +24,7 @@ use crate::plan::{Blobs, Missing, unchanged};
 use crate::record::Recording;
 use crate::report::{SyncOptions, SyncPlan, SyncReport};
 use crate::settings::{Settings, selection};
+use crate::watch::{Counters, tell};
 
 /// Everything that a sync knows once it has planned and before it has changed anything.
 pub(crate) struct Prepared {
@@ -43,9 +44,19 @@ pub(crate) struct Prepared {
 }
 
 /// What planning found.
-enum Planned {
+pub(crate) enum Planned {
     Unchanged(SyncPlan),
     Changed(Box<Prepared>),
+}
+
+/// A plan that nothing follows from.
+pub(crate) struct Look {
+    pub(crate) row: Option<Row>,
+    pub(crate) planned: Planned,
+    /// Bytes fetched to find out.
+    pub(crate) fetched_bytes: u64,
+    /// Holds the metadata that the plan was made from.
+    _scratch: tempfile::TempDir,
 }
 
 /// What a sync did under its lease.
@@ -96,7 +107,12 @@ impl Engine {
             .await
             .doing("write the history")?;
         let fetched = Arc::new(AtomicU64::new(0));
-        let done = self.sync_held(repo, format, &row, &lease, options, &fetched).await;
+        let counters = Arc::new(Counters::new(self.progress.clone()));
+        let counted = self.with_progress(counters.clone());
+        let done = tokio::select! {
+            done = counted.sync_held(repo, format, &row, &lease, options, &fetched) => done,
+            never = tell(&self.catalog, &lease, &counters) => match never {},
+        };
         let fetched_bytes = fetched.load(Ordering::Relaxed);
         let outcome = outcome(&done, fetched_bytes);
         self.catalog
@@ -113,6 +129,14 @@ impl Engine {
 
     /// What [`Engine::sync`] would do now. Changes nothing: metadata goes into a scratch directory.
     pub async fn plan_sync(&self, id: &RepoId, options: &SyncOptions) -> Result<SyncPlan, EngineError> {
+        Ok(match self.look(id, options).await?.planned {
+            Planned::Unchanged(plan) => plan,
+            Planned::Changed(prepared) => prepared.plan,
+        })
+    }
+
+    /// Plans a sync without a lease.
+    pub(crate) async fn look(&self, id: &RepoId, options: &SyncOptions) -> Result<Look, EngineError> {
         let repo = self.ready(id)?;
         check_file_systems(&self.config, &self.pool)?;
         let format = self.format(repo)?;
@@ -128,9 +152,11 @@ impl Engine {
         let planned = self
             .prepare(repo, format, row.as_ref(), options, &fetched, Some(&landing))
             .await?;
-        Ok(match planned {
-            Planned::Unchanged(plan) => plan,
-            Planned::Changed(prepared) => prepared.plan,
+        Ok(Look {
+            row,
+            planned,
+            fetched_bytes: fetched.load(Ordering::Relaxed),
+            _scratch: scratch,
         })
     }
 

@@ -72,7 +72,7 @@ impl Engine {
     /// The client for a repository's feed.
     pub(crate) fn client(&self, repo: &Repository) -> Result<Client, EngineError> {
         let options: ClientOptions = crate::client::options(repo, &self.feed_url(repo)?)?;
-        Client::new(options).map_err(|source| EngineError::Fetch {
+        Client::sharing(options, self.hosts.clone()).map_err(|source| EngineError::Fetch {
             repo: repo.id.to_string(),
             what: "anything".into(),
             source,

@@ -141,7 +141,9 @@ async fn history(app: &App, options: &History) -> Outcome {
         Some(id) => app.known_repository(id).await?,
         None => app.engine(Access::Read).await?,
     };
-    let rows = engine.history(id.as_ref(), u64::from(options.limit)).await?;
+    let rows = engine
+        .history(id.as_ref(), u64::from(options.limit), chantal_engine::Runs::All)
+        .await?;
     app.output.rows(&rows, HISTORY)?;
     if rows.is_empty() {
         app.talk.say("no syncs yet");

@@ -225,9 +225,14 @@ pub(super) fn repository_detail() -> Value {
 pub(super) fn history() -> Value {
     object(&[
         ("repo", text()),
+        ("verb", text()),
         ("started", time()),
         ("finished", nullable(&time())),
-        ("status", text()),
+        (
+            "status",
+            one_of(&["running", "succeeded", "partial", "failed", "killed"]),
+        ),
+        ("exit_code", nullable(&number())),
         ("revision", nullable(&number())),
         ("added", number()),
         ("removed", number()),

@@ -1,9 +1,10 @@
 //! Repositories, their revisions and runs.
 
+use chantal_catalog::Runs;
 use chantal_config::Repository;
 use chantal_model::RepoId;
 
-use super::time;
+use super::{history_row, time};
 use crate::Engine;
 use crate::error::{Doing, EngineError};
 use crate::report::{HistoryRow, RepositoryDetail, RepositoryRow, RevisionRow};
@@ -108,30 +109,16 @@ impl Engine {
     }
 
     /// Runs, newest first.
-    pub async fn history(&self, id: Option<&RepoId>, limit: u64) -> Result<Vec<HistoryRow>, EngineError> {
+    pub async fn history(&self, id: Option<&RepoId>, limit: u64, runs: Runs) -> Result<Vec<HistoryRow>, EngineError> {
         let repository = match id {
-            Some(id) => Some(self.known(id).await?.id),
             None => None,
+            Some(id) => match self.catalog.repository(id).await.doing("find the repository")? {
+                Some(row) => Some(row.id),
+                None => return Ok(Vec::new()),
+            },
         };
-        let rows = self
-            .catalog
-            .history(repository, limit as i64)
-            .await
-            .doing("read the history")?;
-        Ok(rows
-            .into_iter()
-            .map(|row| HistoryRow {
-                repo: row.repository,
-                started: time(row.started_at),
-                finished: row.finished_at.map(time),
-                status: row.status,
-                revision: row.revision,
-                added: row.added as u64,
-                removed: row.removed as u64,
-                upgraded: row.upgraded as u64,
-                fetched_bytes: row.bytes_fetched as u64,
-                error: row.error,
-            })
-            .collect())
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.catalog.history(repository, limit, runs).await;
+        Ok(rows.doing("read the history")?.into_iter().map(history_row).collect())
     }
 }
