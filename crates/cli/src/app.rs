@@ -12,7 +12,7 @@ use crate::args::Globals;
 use crate::configuration;
 use crate::failure::Failure;
 use crate::output::{Format, Output};
-use crate::progress::{self, Style};
+use crate::progress::{self, About, Style};
 use crate::talk::{self, Form, Manner, Talk};
 
 /// One invocation.
@@ -64,10 +64,10 @@ impl App {
             .with_writer(move || talk::Log(talk.clone()))
             .with_ansi(self.globals.color.on(std::io::stderr().is_terminal()));
         // A second subscriber cannot be there: this is the start of the process.
-        let _ = if self.style == Style::Json || configured.format == LogFormat::Json {
-            log.json().try_init()
-        } else {
-            log.try_init()
+        let _ = match (self.style, configured.format) {
+            (Style::Json, _) => log.with_ansi(false).event_format(crate::log::Events).try_init(),
+            (_, LogFormat::Json) => log.json().try_init(),
+            _ => log.try_init(),
         };
     }
 
@@ -144,11 +144,15 @@ impl App {
     }
 
     fn ports(&self) -> Ports {
-        let progress: Arc<dyn Progress> = progress::port(self.style, &self.talk);
         Ports {
             clock: Arc::new(SystemClock),
-            progress,
+            progress: self.progress(About::default()),
         }
+    }
+
+    /// Where work on something reports how far it is.
+    pub(crate) fn progress(&self, about: About) -> Arc<dyn Progress> {
+        progress::port(self.style, &self.talk, about)
     }
 }
 

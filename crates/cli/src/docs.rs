@@ -17,6 +17,9 @@ Repositories are named (`REPO …`, or `--repo-id REPO`, which is the same) or c
 `--tag` and `--type`, which narrow each other down and skip repositories with `enabled: false`. One that fails does not
 stop the others. If all end with one exit code, that is the exit code; otherwise it is 9.
 
+With `--progress json`, each line of stderr is one JSON object ([schema](json/event.schema.json)): how far steps are,
+messages, warnings, errors and what is logged. `repo` names the repository that an event is about.
+
 ## Exit codes
 
 | code | meaning |
@@ -190,6 +193,10 @@ help_is_as_written! {
     help_of_config: "config";
     help_of_repo: "repo";
     help_of_repo_sync: "repo" "sync";
+    help_of_repo_check_updates: "repo" "check-updates";
+    help_of_repo_sync_status: "repo" "sync-status";
+    help_of_repo_history: "repo" "history";
+    help_of_repo_delete: "repo" "delete";
     help_of_snapshot: "snapshot";
     help_of_snapshot_diff: "snapshot" "diff";
     help_of_publish: "publish";

@@ -8,6 +8,7 @@ mod configuration;
 mod docs;
 mod exit;
 mod failure;
+mod log;
 mod output;
 mod progress;
 #[cfg(test)]
@@ -43,7 +44,16 @@ fn tell_bug(panic: &std::panic::PanicHookInfo<'_>) {
         .location()
         .map(|place| format!(" at {}:{}", place.file(), place.line()))
         .unwrap_or_default();
-    let talk = Talk::new(Manner::default());
+    let words: Vec<_> = std::env::args_os().collect();
+    let form = if args::wants_json(&words) {
+        Form::JsonErrors
+    } else {
+        Form::Text
+    };
+    let talk = Talk::new(Manner {
+        form,
+        ..Manner::default()
+    });
     talk.fail(
         &Failure::new(exit::INTERNAL, format!("this is a bug in chantal: {what}{place}")).hint(format!(
             "please report it with the command line; this is version {}",

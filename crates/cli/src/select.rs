@@ -145,6 +145,8 @@ pub(crate) struct Selected<'c> {
     pub(crate) ready: Vec<&'c Repository>,
     /// Repositories that use configuration which this version does not act on.
     pub(crate) left_out: Vec<&'c Repository>,
+    /// Repositories that a rule would choose if they were enabled.
+    pub(crate) disabled: Vec<&'c Repository>,
     /// Whether they were chosen by a rule rather than by name.
     pub(crate) bulk: bool,
 }
@@ -174,22 +176,23 @@ impl Select {
             None => None,
         };
         let matches = |repo: &&Repository| {
-            repo.enabled
-                && glob.as_ref().is_none_or(|glob| glob.is_match(repo.id.as_str()))
+            glob.as_ref().is_none_or(|glob| glob.is_match(repo.id.as_str()))
                 && (self.tag.is_empty() || self.tag.iter().any(|tag| repo.tags.contains(tag)))
                 && self.r#type.as_ref().is_none_or(|wanted| *wanted == repo.r#type)
         };
-        let (ready, left_out): (Vec<_>, Vec<_>) = config
+        let (enabled, disabled): (Vec<_>, Vec<_>) = config
             .repositories
             .iter()
             .filter(matches)
-            .partition(|repo| repo.unbuilt.is_empty());
+            .partition(|repo| repo.enabled);
+        let (ready, left_out): (Vec<_>, Vec<_>) = enabled.into_iter().partition(|repo| repo.unbuilt.is_empty());
         if ready.is_empty() && left_out.is_empty() {
             return Err(Failure::usage("no enabled repository matches").hint("`chantal repo list` shows all"));
         }
         Ok(Selected {
             ready,
             left_out,
+            disabled,
             bulk: true,
         })
     }
@@ -209,6 +212,7 @@ fn by_name<'c>(named: &[&str], config: &'c Config) -> Result<Selected<'c>, Failu
     Ok(Selected {
         ready,
         left_out: Vec::new(),
+        disabled: Vec::new(),
         bulk: false,
     })
 }
@@ -301,7 +305,12 @@ mod tests {
     fn ids(select: &Select, config: &Config) -> Result<String, u8> {
         let selected = select.among(config).map_err(|failure| failure.code)?;
         let join = |repos: &[&Repository]| repos.iter().map(|repo| repo.id.as_str()).collect::<Vec<_>>().join(" ");
-        Ok(format!("{}|{}", join(&selected.ready), join(&selected.left_out)))
+        Ok(format!(
+            "{}|{}|{}",
+            join(&selected.ready),
+            join(&selected.left_out),
+            join(&selected.disabled)
+        ))
     }
 
     const FOUR: &str = "- {id: el8, type: rpm, feed: 'http://x/', tags: [old]}\n\
@@ -322,11 +331,11 @@ mod tests {
     #[test]
     fn rules_skip_what_is_disabled_and_narrow_each_other_down() {
         for (select, expected) in [
-            (rule(None, &[], None), Ok("el8 el9|later")),
-            (rule(Some("el*"), &[], None), Ok("el8 el9|")),
-            (rule(Some("el*"), &["old"], None), Ok("el8|")),
-            (rule(None, &["old", "new"], None), Ok("el8 el9|")),
-            (rule(None, &[], Some("rpm")), Ok("el8 el9|later")),
+            (rule(None, &[], None), Ok("el8 el9|later|off")),
+            (rule(Some("el*"), &[], None), Ok("el8 el9||")),
+            (rule(Some("el*"), &["old"], None), Ok("el8||")),
+            (rule(None, &["old", "new"], None), Ok("el8 el9||off")),
+            (rule(None, &[], Some("rpm")), Ok("el8 el9|later|off")),
             (rule(None, &[], Some("none")), Err(2)),
             (rule(Some("{"), &[], None), Err(2)),
         ] {
@@ -341,7 +350,7 @@ mod tests {
             ..Select::default()
         };
         for (names, expected) in [
-            ("off el8 off", Ok("off el8|")),
+            ("off el8 off", Ok("off el8||")),
             ("later", Err(2)),
             ("el8 nothing", Err(2)),
             ("", Err(2)),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
 
+use chantal_model::RepoId;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde_json::{Value, json};
 
@@ -56,15 +57,32 @@ impl Talk {
 
     /// Says a line, unless quiet.
     pub(crate) fn say(&self, line: &str) {
+        self.say_of(None, line);
+    }
+
+    /// Says a line that is about a repository, which only events name.
+    pub(crate) fn say_of(&self, repo: Option<&RepoId>, line: &str) {
         if self.manner.quiet {
             return;
         }
         let line = clean::line(line);
-        if self.manner.form == Form::Json {
-            self.event(&json!({"event": "message", "text": line}));
-        } else {
-            self.write(&line);
+        match (self.manner.form, repo) {
+            (Form::Json, Some(repo)) => self.event(&json!({"event": "message", "text": line, "repo": repo})),
+            (Form::Json, None) => self.event(&json!({"event": "message", "text": line})),
+            _ => self.write(&line),
         }
+    }
+
+    /// Shows a table that people see beside the data; events carry the same in lines of their own.
+    pub(crate) fn show(&self, table: &str) {
+        if !self.manner.quiet && self.manner.form != Form::Json {
+            self.write(table.trim_end());
+        }
+    }
+
+    /// Whether there are colours on stderr.
+    pub(crate) fn has_colors(&self) -> bool {
+        self.manner.color
     }
 
     /// Says a line that quiet users see too.
@@ -121,7 +139,7 @@ impl Talk {
     }
 }
 
-/// Takes log lines, so that they do not run through bars.
+/// Takes log lines, one at a time, so that they do not run through bars or into each other.
 pub(crate) struct Log(pub(crate) Arc<Talk>);
 
 impl std::io::Write for Log {

@@ -4,7 +4,7 @@ use chantal_engine::{Access, FeedCheck};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::runs::{conclude, each};
+use super::runs::{Workers, conclude, each};
 use crate::app::App;
 use crate::exit::{self, Outcome};
 use crate::failure::{Failure, Place};
@@ -113,7 +113,7 @@ async fn test(app: &App, options: &Test) -> Outcome {
     let config = app.config()?;
     let selected = options.select.among(&config)?;
     let engine = app.engine_on(config.clone(), Access::Read).await?;
-    let runs = each(app, &selected, async |repo| {
+    let runs = each(app, &engine, &selected, Workers::ONE, async |repo, engine| {
         let check: FeedCheck = engine.check_feed(&repo.id).await?;
         for warning in &check.warnings {
             app.talk.warn(&format!("{}: {warning}", repo.id));

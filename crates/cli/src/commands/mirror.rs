@@ -9,7 +9,7 @@ use chantal_model::{Mode, RelPath};
 use clap::{Args, ValueEnum};
 
 use super::Wait;
-use super::runs::each;
+use super::runs::{Workers, each};
 use super::sync;
 use crate::app::App;
 use crate::exit::Outcome;
@@ -66,6 +66,7 @@ impl Mirror {
         let selected = Selected {
             ready: config.repositories.iter().collect(),
             left_out: Vec::new(),
+            disabled: Vec::new(),
             bulk: false,
         };
         let options = SyncOptions {
@@ -73,8 +74,8 @@ impl Mirror {
             wait: self.wait.duration(),
             ..SyncOptions::default()
         };
-        let runs = each(app, &selected, async |repo| {
-            sync::one(app, &engine, &repo.id, &options).await
+        let runs = each(app, &engine, &selected, Workers::ONE, async |repo, engine| {
+            sync::one(app, engine, &repo.id, &options).await
         })
         .await;
         sync::told(app, &runs)

@@ -4,6 +4,7 @@ pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod db;
+pub(crate) mod delete;
 pub(crate) mod init;
 pub(crate) mod mirror;
 pub(crate) mod package;
@@ -14,7 +15,9 @@ mod runs;
 pub(crate) mod schema;
 pub(crate) mod snapshot;
 pub(crate) mod stats;
+pub(crate) mod status;
 pub(crate) mod sync;
+pub(crate) mod updates;
 
 use std::time::Duration;
 

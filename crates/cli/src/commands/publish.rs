@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chantal_engine::{Access, PublishOptions, PublishPlan, PublishReport, Target};
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::runs::{conclude, each};
+use super::runs::{Workers, conclude, each};
 use super::{Wait, snapshot_name};
 use crate::app::App;
 use crate::exit::{self, Outcome};
@@ -176,7 +176,7 @@ async fn repo(app: &App, options: &Repo) -> Outcome {
             .options(options.target.as_ref().map(below), options.force)
     };
     if options.common.dry_run {
-        let runs = each(app, &selected, async |repo| {
+        let runs = each(app, &engine, &selected, Workers::ONE, async |repo, engine| {
             let target = Target::Repository(repo.id.clone());
             Ok((
                 planned(app, engine.plan_publish(&target, &how(&repo.id)).await?),
@@ -187,7 +187,7 @@ async fn repo(app: &App, options: &Repo) -> Outcome {
         app.output.rows(&runs, PLANNED)?;
         return Ok(conclude(app, &runs));
     }
-    let runs = each(app, &selected, async |repo| {
+    let runs = each(app, &engine, &selected, Workers::ONE, async |repo, engine| {
         let target = Target::Repository(repo.id.clone());
         Ok((told(app, engine.publish(&target, &how(&repo.id)).await?), exit::OK))
     })

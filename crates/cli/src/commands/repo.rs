@@ -1,6 +1,6 @@
 //! `chantal repo`.
 
-use chantal_engine::Access;
+use chantal_engine::{Access, Runs};
 use clap::{Args, Subcommand};
 
 use crate::app::App;
@@ -16,8 +16,10 @@ pub(crate) enum Repo {
     /// Describes a repository: revisions, snapshots, publications
     Show(One),
     Sync(super::sync::Sync),
-    /// Lists past syncs, newest first
+    CheckUpdates(super::updates::CheckUpdates),
+    SyncStatus(super::status::Status),
     History(History),
+    Delete(super::delete::Delete),
 }
 
 /// Options of `repo list`.
@@ -28,17 +30,38 @@ pub(crate) struct List {
     r#type: Option<String>,
 }
 
-/// Options of `repo history`.
+/// Lists past syncs, newest first.
+///
+/// A run whose process is gone without having ended is `killed`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chantal repo history el9 --limit 5
+  chantal repo history --last
+  chantal repo history --all --format csv")]
 pub(crate) struct History {
     #[command(flatten)]
     which: Maybe,
     /// Of all repositories, which is the default
     #[arg(long, conflicts_with_all = ["repo", "repo_id"])]
     all: bool,
-    /// At most so many
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
-    limit: u32,
+    /// Only the newest run of each repository
+    #[arg(long)]
+    last: bool,
+    /// At most so many [default: 20, with --last as many as there are]
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<u32>,
+}
+
+impl History {
+    /// How many, of which.
+    fn wanted(&self) -> (u64, Runs) {
+        let limit = self.limit.map(u64::from);
+        if self.last {
+            (limit.unwrap_or(u64::MAX), Runs::Last)
+        } else {
+            (limit.unwrap_or(20), Runs::All)
+        }
+    }
 }
 
 const LISTED: &[Column] = &[
@@ -87,8 +110,10 @@ const REVISIONS: &[Column] = &[
 const HISTORY: &[Column] = &[
     column("Repository", "repo", Show::Text),
     column("Started", "started", Show::Time),
-    column("Finished", "finished", Show::CsvOnly),
+    column("Ended", "finished", Show::Time),
+    column("Verb", "verb", Show::CsvOnly),
     column("Status", "status", Show::Text),
+    column("Exit code", "exit_code", Show::CsvOnly),
     column("Revision", "revision", Show::Revision),
     column("Added", "added", Show::Count),
     column("Removed", "removed", Show::Count),
@@ -103,7 +128,10 @@ impl Repo {
             Self::List(options) => list(app, &options).await,
             Self::Show(which) => show(app, &which).await,
             Self::Sync(sync) => sync.run(app).await,
+            Self::CheckUpdates(command) => command.run(app).await,
+            Self::SyncStatus(command) => command.run(app).await,
             Self::History(options) => history(app, &options).await,
+            Self::Delete(command) => command.run(app).await,
         }
     }
 }
@@ -141,9 +169,8 @@ async fn history(app: &App, options: &History) -> Outcome {
         Some(id) => app.known_repository(id).await?,
         None => app.engine(Access::Read).await?,
     };
-    let rows = engine
-        .history(id.as_ref(), u64::from(options.limit), chantal_engine::Runs::All)
-        .await?;
+    let (limit, runs) = options.wanted();
+    let rows = engine.history(id.as_ref(), limit, runs).await?;
     app.output.rows(&rows, HISTORY)?;
     if rows.is_empty() {
         app.talk.say("no syncs yet");
@@ -154,5 +181,12 @@ async fn history(app: &App, options: &History) -> Outcome {
 /// The columns of this group, under the names of their schemas.
 #[cfg(test)]
 pub(super) fn columns() -> Vec<(&'static str, &'static [Column])> {
-    vec![("repo-list", LISTED), ("repo-show", RECORD), ("repo-history", HISTORY)]
+    vec![
+        ("repo-list", LISTED),
+        ("repo-show", RECORD),
+        ("repo-history", HISTORY),
+        ("repo-sync-status", super::status::LISTED),
+        ("repo-delete-plan", super::delete::PLANNED),
+        ("repo-delete", super::delete::DELETED),
+    ]
 }

@@ -4,13 +4,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chantal_config::Config;
-use chantal_engine::{Access, Counts, DiffEntry, Engine, SyncOptions, SyncPlan, SyncReport};
-use chantal_model::{Clock, SystemClock};
+use chantal_engine::{Access, Counts, Engine, SyncOptions, SyncPlan, SyncReport};
+use chantal_model::{Clock, RepoId, SystemClock};
 use clap::Args;
-use serde::Serialize;
 
-use super::runs::{Run, conclude, each};
-use super::{Wait, snapshot_name};
+use super::runs::{Run, Workers, beside, conclude, each, summary};
+use super::{Wait, snapshot_name, updates};
 use crate::app::App;
 use crate::exit::{self, Outcome};
 use crate::failure::Failure;
@@ -20,8 +19,14 @@ use crate::select::{Select, Selected};
 
 /// Brings repositories up to date with their feeds.
 ///
-/// Records a new revision where something changed. Clients see it once it is published.
+/// Records a new revision where something changed. Clients see it once it is published. A repository that fails does not
+/// stop the others.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chantal repo sync el9 --publish
+  chantal repo sync --all --workers 4
+  chantal repo sync --pattern 'el9-*' --tag prod --dry-run
+  chantal repo sync --all --create-snapshot --snapshot-name 2026-11")]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an independent option of the command line"
@@ -45,6 +50,8 @@ pub(crate) struct Sync {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
+    workers: Workers,
+    #[command(flatten)]
     wait: Wait,
 }
 
@@ -66,21 +73,21 @@ pub(super) const SYNCED: &[Column] = &[
     column("Error", "error.message", Show::Text),
 ];
 
-const PLANNED: &[Column] = &[
+/// What closes a sync of several repositories.
+const SUMMARY: &[Column] = &[
     column("Repository", "repo", Show::Text),
-    column("Change", "change", Show::Text),
-    column("Package", "name", Show::Text),
-    column("Arch", "arch", Show::Text),
-    column("From", "from.version", Show::Text),
-    column("To", "to.version", Show::Text),
+    column("Status", "status", Show::Text),
+    column("Exit code", "exit_code", Show::Count),
+    column("Revision", "result.revision", Show::Revision),
+    column("New", "result.recorded", Show::Flag),
+    column("Packages", "result.plan.chosen", Show::Count),
+    column("Added", "result.plan.counts.added", Show::Count),
+    column("Removed", "result.plan.counts.removed", Show::Count),
+    column("Upgraded", "result.plan.counts.upgraded", Show::Count),
+    column("Fetched", "result.fetched_bytes", Show::Bytes),
+    column("Time", "result.duration_ms", Show::Duration),
+    column("Served", "result.served", Show::Text),
 ];
-
-#[derive(Serialize)]
-struct PlannedChange<'p> {
-    repo: &'p str,
-    #[serde(flatten)]
-    entry: &'p DiffEntry,
-}
 
 impl Sync {
     pub(crate) async fn run(self, app: &App) -> Outcome {
@@ -88,11 +95,40 @@ impl Sync {
         let selected = self.select.among(&config)?;
         let options = self.options()?;
         if self.dry_run {
-            return plan(app, &config, &selected, &options).await;
+            return self.plan(app, &config, &selected, &options).await;
         }
         let engine = app.engine_on(config.clone(), Access::Write).await?;
-        let runs = each(app, &selected, async |repo| one(app, &engine, &repo.id, &options).await).await;
+        let runs = each(app, &engine, &selected, self.workers, async |repo, engine| {
+            one(app, engine, &repo.id, &options).await
+        })
+        .await;
         told(app, &runs)
+    }
+
+    async fn plan(&self, app: &App, config: &Arc<Config>, selected: &Selected<'_>, options: &SyncOptions) -> Outcome {
+        let engine = app.engine_on(config.clone(), Access::Read).await?;
+        let runs = each(app, &engine, selected, self.workers, async |repo, engine| {
+            let (id, options) = (repo.id.clone(), options.clone());
+            let plan = beside(async move { engine.plan_sync(&id, &options).await }).await?;
+            for warning in &plan.warnings {
+                app.talk.warn(&format!("{}: {warning}", repo.id));
+            }
+            for line in intended(&plan) {
+                app.talk.say(&format!("{}: {line}", repo.id));
+            }
+            Ok((plan, exit::OK))
+        })
+        .await;
+        if matches!(app.output.format(), Format::Json | Format::Yaml) {
+            app.output.rows(&runs, &[])?;
+        } else {
+            let plans = runs.iter().filter_map(|run| run.result.as_ref());
+            let changes: Vec<_> = plans
+                .flat_map(|plan| updates::rows(plan.repo.as_str(), &plan.changes))
+                .collect();
+            app.output.rows(&changes, updates::CHANGES)?;
+        }
+        Ok(conclude(app, &runs))
     }
 
     fn options(&self) -> Result<SyncOptions, Failure> {
@@ -115,12 +151,13 @@ impl Sync {
 /// Syncs one repository and says what came of it.
 pub(super) async fn one(
     app: &App,
-    engine: &Engine,
-    id: &chantal_model::RepoId,
+    engine: Engine,
+    id: &RepoId,
     options: &SyncOptions,
 ) -> Result<(SyncReport, u8), Failure> {
-    app.talk.say(&format!("{id}: syncing"));
-    let report = engine.sync(id, options).await?;
+    app.talk.say_of(Some(id), &format!("{id}: syncing"));
+    let (own, options) = (id.clone(), options.clone());
+    let report = beside(async move { engine.sync(&own, &options).await }).await?;
     for warning in &report.plan.warnings {
         app.talk.warn(&format!("{id}: {warning}"));
     }
@@ -131,7 +168,7 @@ pub(super) async fn one(
         ));
     }
     for line in closing(&report) {
-        app.talk.say(&format!("{id}: {line}"));
+        app.talk.say_of(Some(id), &format!("{id}: {line}"));
     }
     let code = if report.failed.is_empty() && report.unread == 0 {
         exit::OK
@@ -145,38 +182,10 @@ pub(super) async fn one(
 pub(super) fn told(app: &App, runs: &[Run<SyncReport>]) -> Outcome {
     if app.output.explicit() {
         app.output.rows(runs, SYNCED)?;
+    } else {
+        summary(app, runs, SUMMARY)?;
     }
     Ok(conclude(app, runs))
-}
-
-async fn plan(app: &App, config: &Arc<Config>, selected: &Selected<'_>, options: &SyncOptions) -> Outcome {
-    let engine = app.engine_on(config.clone(), Access::Read).await?;
-    let runs = each(app, selected, async |repo| {
-        let plan = engine.plan_sync(&repo.id, options).await?;
-        for warning in &plan.warnings {
-            app.talk.warn(&format!("{}: {warning}", repo.id));
-        }
-        for line in intended(&plan) {
-            app.talk.say(&format!("{}: {line}", repo.id));
-        }
-        Ok((plan, exit::OK))
-    })
-    .await;
-    if matches!(app.output.format(), Format::Json | Format::Yaml) {
-        app.output.rows(&runs, &[])?;
-    } else {
-        let plans = runs.iter().filter_map(|run| run.result.as_ref());
-        let changes: Vec<_> = plans
-            .flat_map(|plan| {
-                plan.changes.iter().map(|entry| PlannedChange {
-                    repo: plan.repo.as_str(),
-                    entry,
-                })
-            })
-            .collect();
-        app.output.rows(&changes, PLANNED)?;
-    }
-    Ok(conclude(app, &runs))
 }
 
 fn intended(plan: &SyncPlan) -> Vec<String> {

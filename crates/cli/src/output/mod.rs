@@ -41,6 +41,8 @@ pub(crate) enum Show {
     Bytes,
     /// A time to the minute.
     Time,
+    /// Milliseconds with a unit.
+    Duration,
     /// `r12`.
     Revision,
     /// `yes` or nothing.
@@ -194,6 +196,16 @@ impl Output {
             _ => Ok(()),
         }
     }
+}
+
+/// Rows as a table for people, wherever data go.
+pub(crate) fn table_of<T: Serialize>(rows: &[T], columns: &[Column], color: bool) -> Result<String, Failure> {
+    let rows = value(&rows)?;
+    Ok(table::rows(
+        rows.as_array().map(Vec::as_slice).unwrap_or_default(),
+        columns,
+        color,
+    ))
 }
 
 fn value<T: Serialize>(data: &T) -> Result<Value, Failure> {

@@ -22,7 +22,7 @@ pub(super) fn rows(rows: &[Value], columns: &[Column], color: bool) -> String {
         );
     }
     for (index, column) in columns.iter().enumerate() {
-        let right = matches!(column.show, Show::Count | Show::Bytes);
+        let right = matches!(column.show, Show::Count | Show::Bytes | Show::Duration);
         if let Some(layout) = table.column_mut(index) {
             layout.set_padding((0, if index + 1 == columns.len() { 0 } else { 2 }));
             if right {
@@ -81,6 +81,7 @@ fn cell(value: &Value, show: Show) -> String {
         (_, _, Value::Null) => String::new(),
         (Show::Count, Some(number), _) => human::count(number),
         (Show::Bytes, Some(number), _) => human::bytes(number),
+        (Show::Duration, Some(number), _) => human::duration(number),
         (Show::Revision, Some(number), _) => format!("r{number}"),
         (Show::Flag, _, Value::Bool(flag)) => if *flag { "yes" } else { "" }.to_owned(),
         (Show::Time, _, Value::String(text)) => human::time(&clean::line(text)),

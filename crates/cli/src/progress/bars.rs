@@ -6,19 +6,21 @@ use std::time::Duration;
 use chantal_model::{Progress, Step};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::{Unit, index, label};
+use super::{About, Unit, index, label};
 use crate::talk::Talk;
 
 /// Shows a bar for each step that runs.
 pub(super) struct Bars {
     talk: Arc<Talk>,
+    about: About,
     multi: MultiProgress,
     running: [Mutex<Option<ProgressBar>>; Step::ALL.len()],
 }
 
 impl Bars {
-    pub(super) fn new(talk: Arc<Talk>) -> Self {
+    pub(super) fn new(talk: Arc<Talk>, about: About) -> Self {
         Self {
+            about,
             multi: talk.bars().clone(),
             talk,
             running: Default::default(),
@@ -50,7 +52,9 @@ impl Progress for Bars {
             ProgressBar::new_spinner()
         };
         let style = ProgressStyle::with_template(template(unit, known)).expect("the templates are constants");
-        let bar = self.multi.add(bar.with_style(style).with_message(name));
+        let bar = self
+            .multi
+            .add(bar.with_style(style).with_message(self.about.column(name)));
         bar.enable_steady_tick(Duration::from_millis(200));
         if let Some(old) = self.slot(step).replace(bar) {
             old.finish_and_clear();
@@ -70,7 +74,7 @@ impl Progress for Bars {
     }
 
     fn say(&self, line: &str) {
-        self.talk.say(line);
+        self.talk.say(&self.about.line(line));
     }
 }
 

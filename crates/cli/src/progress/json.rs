@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chantal_model::{Progress, Step};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::index;
+use super::{About, index};
 use crate::talk::Talk;
 
 /// How often a step that goes on is reported.
@@ -15,6 +15,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// Reports `begin`, `progress`, `end` and `message` events.
 pub(super) struct Events {
     talk: Arc<Talk>,
+    about: About,
     running: [Mutex<Option<Running>>; Step::ALL.len()],
 }
 
@@ -25,11 +26,20 @@ struct Running {
 }
 
 impl Events {
-    pub(super) fn new(talk: Arc<Talk>) -> Self {
+    pub(super) fn new(talk: Arc<Talk>, about: About) -> Self {
         Self {
             talk,
+            about,
             running: Default::default(),
         }
+    }
+
+    /// Writes an event, with the repository that it is about.
+    fn tell(&self, mut event: Value) {
+        if let Some(repo) = &self.about.repo {
+            event["repo"] = json!(repo);
+        }
+        self.talk.event(&event);
     }
 
     fn slot(&self, step: Step) -> MutexGuard<'_, Option<Running>> {
@@ -44,8 +54,7 @@ impl Progress for Events {
             done: 0,
             told: Instant::now(),
         });
-        self.talk
-            .event(&json!({"event": "begin", "step": step, "total": total}));
+        self.tell(json!({"event": "begin", "step": step, "total": total}));
     }
 
     fn advance(&self, step: Step, by: u64) {
@@ -61,15 +70,15 @@ impl Progress for Events {
             running.told = Instant::now();
             json!({"event": "progress", "step": step, "done": running.done, "total": running.total})
         };
-        self.talk.event(&event);
+        self.tell(event);
     }
 
     fn end(&self, step: Step) {
         let done = self.slot(step).take().map_or(0, |running| running.done);
-        self.talk.event(&json!({"event": "end", "step": step, "done": done}));
+        self.tell(json!({"event": "end", "step": step, "done": done}));
     }
 
     fn say(&self, line: &str) {
-        self.talk.say(line);
+        self.talk.say_of(self.about.repo.as_ref(), line);
     }
 }

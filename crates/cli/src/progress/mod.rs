@@ -7,7 +7,7 @@ mod plain;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use chantal_model::{NoProgress, Progress, Step};
+use chantal_model::{NoProgress, Progress, RepoId, Step};
 
 use crate::output::human;
 use crate::talk::Talk;
@@ -39,13 +39,40 @@ impl Style {
     }
 }
 
+/// What progress is about.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    /// The repository, where the work is on one.
+    pub(crate) repo: Option<RepoId>,
+    /// Room for its name in front of people's lines; 0 where it is the only one.
+    pub(crate) width: usize,
+}
+
+impl About {
+    /// A line with the repository in front where there are several.
+    fn line(&self, text: &str) -> String {
+        match &self.repo {
+            Some(repo) if self.width > 0 => format!("{repo}: {text}"),
+            _ => text.to_owned(),
+        }
+    }
+
+    /// The same, as wide for each repository.
+    fn column(&self, text: &str) -> String {
+        match &self.repo {
+            Some(repo) if self.width > 0 => format!("{:width$}  {text}", repo.as_str(), width = self.width),
+            _ => text.to_owned(),
+        }
+    }
+}
+
 /// Makes the port that the engine reports to.
-pub(crate) fn port(style: Style, talk: &Arc<Talk>) -> Arc<dyn Progress> {
+pub(crate) fn port(style: Style, talk: &Arc<Talk>, about: About) -> Arc<dyn Progress> {
     match style {
-        Style::Bar => Arc::new(bars::Bars::new(talk.clone())),
-        Style::Json => Arc::new(json::Events::new(talk.clone())),
+        Style::Bar => Arc::new(bars::Bars::new(talk.clone(), about)),
+        Style::Json => Arc::new(json::Events::new(talk.clone(), about)),
         Style::None => Arc::new(NoProgress),
-        Style::Auto | Style::Plain => Arc::new(plain::Lines::new(talk.clone())),
+        Style::Auto | Style::Plain => Arc::new(plain::Lines::new(talk.clone(), about)),
     }
 }
 
@@ -98,6 +125,18 @@ mod tests {
             assert_eq!(serde_json::to_value(step).unwrap(), step.name());
             assert_eq!(Step::from_name(step.name()), Some(step));
         }
+    }
+
+    #[test]
+    fn the_repository_is_in_front_where_there_are_several() {
+        let about = |repo: &str, width| About {
+            repo: repo.parse().ok(),
+            width,
+        };
+        assert_eq!(about("el9", 0).line("recording"), "recording");
+        assert_eq!(about("el9", 5).line("recording"), "el9: recording");
+        assert_eq!(about("el9", 5).column("recording"), "el9    recording");
+        assert_eq!(About::default().column("recording"), "recording");
     }
 
     #[test]

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use chantal_model::{Progress, Step};
 
-use super::{Unit, index, label};
+use super::{About, Unit, index, label};
 use crate::talk::Talk;
 
 /// Says now and then how far each step is.
 pub(super) struct Lines {
     talk: Arc<Talk>,
+    about: About,
     running: [Mutex<Option<Running>>; Step::ALL.len()],
 }
 
@@ -21,9 +22,10 @@ struct Running {
 }
 
 impl Lines {
-    pub(super) fn new(talk: Arc<Talk>) -> Self {
+    pub(super) fn new(talk: Arc<Talk>, about: About) -> Self {
         Self {
             talk,
+            about,
             running: Default::default(),
         }
     }
@@ -77,18 +79,18 @@ impl Progress for Lines {
             running.told = Instant::now();
             underway(step, running.done, running.total)
         };
-        self.talk.say(&line);
+        self.talk.say(&self.about.line(&line));
     }
 
     fn end(&self, step: Step) {
         let done = self.slot(step).take().map_or(0, |running| running.done);
         if let Some(line) = over(step, done) {
-            self.talk.say(&line);
+            self.talk.say(&self.about.line(&line));
         }
     }
 
     fn say(&self, line: &str) {
-        self.talk.say(line);
+        self.talk.say(&self.about.line(line));
     }
 }
 

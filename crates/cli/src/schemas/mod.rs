@@ -19,7 +19,11 @@ fn about_repositories() -> Vec<Entry> {
         ("repo-show", "`repo show`", repository_detail()),
         ("repo-sync", "`repo sync`, `mirror`", runs(&sync_report())),
         ("repo-sync-plan", "`repo sync --dry-run`", runs(&sync_plan())),
+        ("repo-check-updates", "`repo check-updates`", runs(&updates())),
+        ("repo-sync-status", "`repo sync-status`", list(&sync_status())),
         ("repo-history", "`repo history`", list(&history())),
+        ("repo-delete", "`repo delete`", delete_report()),
+        ("repo-delete-plan", "`repo delete --dry-run`", delete_plan()),
         ("stats-repo", "`stats REPO`", object(&repository_fields())),
         ("snapshot-list", "`snapshot list`", list(&snapshot())),
         (

@@ -255,14 +255,78 @@ pub(super) fn snapshot() -> Value {
     ])
 }
 
-pub(super) fn diff() -> Value {
-    let advisory = object(&[
+fn advisory() -> Value {
+    object(&[
         ("id", text()),
         ("type", text()),
         ("severity", text()),
         ("title", text()),
         ("cves", list(&text())),
+    ])
+}
+
+pub(super) fn updates() -> Value {
+    object(&[
+        ("repo", text()),
+        ("feed", text()),
+        ("current", nullable(&number())),
+        ("unchanged", flag()),
+        ("different", flag()),
+        ("changed", nullable(&time())),
+        ("counts", counts()),
+        ("changes", list(&change())),
+        ("new_advisories", counts_by_word()),
+        ("advisories", list(&advisory())),
+        ("download_files", number()),
+        ("download_bytes", number()),
+        ("fetched_bytes", number()),
+        ("warnings", list(&text())),
+    ])
+}
+
+pub(super) fn sync_status() -> Value {
+    let holder = object(&[
+        ("host", text()),
+        ("pid", number()),
+        ("since", time()),
+        ("alive", nullable(&flag())),
     ]);
+    let progress = object(&[
+        ("step", text()),
+        ("done", number()),
+        ("total", number()),
+        ("told", time()),
+    ]);
+    object(&[
+        ("repo", text()),
+        ("state", one_of(&["running", "killed", "idle", "never"])),
+        ("holder", nullable(&holder)),
+        ("progress", nullable(&progress)),
+        ("last", nullable(&history())),
+    ])
+}
+
+pub(super) fn delete_plan() -> Value {
+    object(&[
+        ("repo", text()),
+        ("configured", flag()),
+        ("revisions", number()),
+        ("members", number()),
+        ("runs", number()),
+        ("snapshots", list(&text())),
+        ("published", list(&text())),
+    ])
+}
+
+pub(super) fn delete_report() -> Value {
+    object(&[
+        ("plan", delete_plan()),
+        ("taken_down", list(&text())),
+        ("left", list(&text())),
+    ])
+}
+
+pub(super) fn diff() -> Value {
     object(&[
         ("repo", text()),
         ("from", text()),
@@ -271,7 +335,7 @@ pub(super) fn diff() -> Value {
         ("to_revision", number()),
         ("counts", counts()),
         ("changes", list(&change())),
-        ("new_advisories", list(&advisory)),
+        ("new_advisories", list(&advisory())),
     ])
 }
 
@@ -361,12 +425,24 @@ pub(super) fn event() -> Value {
         "metadata", "select", "download", "record", "render", "add", "switch", "prune", "adopt",
     ]);
     let kind = |word: &str| ("event", json!({ "const": word }));
+    let of_repo = |fields: &[(&str, Value)]| {
+        let mut fields = fields.to_vec();
+        fields.push(("repo", text()));
+        object_with(&fields, &["repo"])
+    };
     json!({"anyOf": [
-        object(&[kind("begin"), ("step", step.clone()), ("total", number())]),
-        object(&[kind("progress"), ("step", step.clone()), ("done", number()), ("total", number())]),
-        object(&[kind("end"), ("step", step), ("done", number())]),
-        object(&[kind("message"), ("text", text())]),
+        of_repo(&[kind("begin"), ("step", step.clone()), ("total", number())]),
+        of_repo(&[kind("progress"), ("step", step.clone()), ("done", number()), ("total", number())]),
+        of_repo(&[kind("end"), ("step", step), ("done", number())]),
+        of_repo(&[kind("message"), ("text", text())]),
         object(&[kind("warning"), ("text", text())]),
+        object(&[
+            kind("log"),
+            ("level", one_of(&["error", "warn", "info", "debug", "trace"])),
+            ("target", text()),
+            ("text", text()),
+            ("fields", json!({"type": "object"})),
+        ]),
         object(&[("error", failure())]),
     ]})
 }
