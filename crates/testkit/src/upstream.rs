@@ -59,6 +59,9 @@ pub(crate) struct Shared {
     pub(crate) stop: AtomicBool,
     /// Requests that are being answered and are not in the log yet.
     pub(crate) open: AtomicUsize,
+    /// Requests whose answer is being delayed.
+    pub(crate) waiting: AtomicUsize,
+    pub(crate) most_waiting: AtomicUsize,
     pub(crate) tls: Option<ServerTls>,
 }
 
@@ -87,6 +90,8 @@ impl Upstream {
             log: Mutex::new(Vec::new()),
             stop: AtomicBool::new(false),
             open: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            most_waiting: AtomicUsize::new(0),
             tls,
         });
         let accepting = std::thread::spawn({
@@ -139,6 +144,11 @@ impl Upstream {
     /// What it was asked for one path.
     pub fn hits(&self, path: &str) -> Vec<Hit> {
         self.log().into_iter().filter(|hit| hit.path == path).collect()
+    }
+
+    /// The most requests that were there at the same time; counted where a site delays its answers.
+    pub fn most_at_once(&self) -> usize {
+        self.shared.most_waiting.load(Ordering::SeqCst)
     }
 
     /// Forgets what it was asked.

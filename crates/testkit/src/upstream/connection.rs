@@ -126,7 +126,10 @@ fn answer(request: &Request, writer: &mut impl Write, shared: &Shared, subject: 
         )
     };
     if delay > 0 {
+        let waiting = shared.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+        shared.most_waiting.fetch_max(waiting, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(delay));
+        shared.waiting.fetch_sub(1, Ordering::SeqCst);
     }
     let kept = if allowed {
         reply(
