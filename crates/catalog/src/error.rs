@@ -120,7 +120,9 @@ impl CatalogError {
                 Self::Absent { .. } => "`chantal init` makes one",
                 Self::Schema { found, needed } if found < needed => "`chantal db upgrade` brings it up to date",
                 Self::Schema { .. } => "a newer version of chantal wrote it: use that version",
-                Self::Busy { .. } => "`--wait` waits for it; `chantal repo history` shows what runs",
+                Self::Busy { .. } => {
+                    "`--wait` waits for it; `chantal repo sync-status` shows what runs and how far it is"
+                }
                 Self::Corrupt { .. } => "`chantal db verify` says what is damaged",
                 Self::Open { .. } | Self::Sql { .. } if self.exit_code() == 6 => {
                     "free some space on the file system of the database"

@@ -1,7 +1,11 @@
 //! Several repositories at the same time: one that fails does not stop the others, a signal stops all, connections to a
 //! host are counted over all of them.
 
-#![allow(clippy::format_collect, reason = "small texts of tests")]
+#![allow(
+    clippy::case_sensitive_file_extension_comparisons,
+    clippy::format_collect,
+    reason = "published names are of one spelling; small texts of tests"
+)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::{BufRead, BufReader};
