@@ -9,7 +9,7 @@ use chantal_testkit::needs::{need, programs};
 use crate::bench::{Bench, Layout, VERBS};
 
 /// Whether processes can be traced here.
-fn can_trace() -> bool {
+pub(crate) fn can_trace() -> bool {
     let traced = || Command::new("strace").args(["-o", "/dev/null", "true"]).output();
     need(
         programs(&["strace"]) && traced().is_ok_and(|output| output.status.success()),

@@ -10,6 +10,7 @@
 
 mod bench;
 mod damage;
+mod delete;
 mod disk;
 mod injection;
 mod mounts;
