@@ -75,6 +75,7 @@ fn start() -> u8 {
     let app = App::new(cli.globals);
     let outcome = run(&app, cli.command);
     outcome.unwrap_or_else(|failure| {
+        app.talk.close_bars();
         app.talk.fail(&failure);
         failure.code
     })

@@ -55,6 +55,13 @@ impl Talk {
         &self.bars
     }
 
+    /// Takes all bars away: what still runs is being stopped.
+    pub(crate) fn close_bars(&self) {
+        // Where they cannot be drawn, there are none.
+        let _ = self.bars.clear();
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
     /// Says a line, unless quiet.
     pub(crate) fn say(&self, line: &str) {
         self.say_of(None, line);

@@ -106,6 +106,9 @@ fn told(updates: &Updates) -> String {
             .collect();
         text = format!("{text}; new advisories: {}", by.join(", "));
     }
+    if updates.download_files == 0 {
+        return text;
+    }
     format!(
         "{text}; a sync would fetch {} ({})",
         counted(updates.download_files, "file"),

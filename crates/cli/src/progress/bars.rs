@@ -78,6 +78,15 @@ impl Progress for Bars {
     }
 }
 
+impl Drop for Bars {
+    /// What failed did not end its steps.
+    fn drop(&mut self) {
+        for step in Step::ALL {
+            self.end(step);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
