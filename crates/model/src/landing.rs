@@ -96,6 +96,37 @@ pub trait Landing: Send {
     fn restart(&mut self) -> io::Result<()>;
     /// Digests of what has landed: SHA-256, then those that were asked for when the landing was made.
     fn digests(&self) -> (Sha256, Vec<Digest>);
+    /// What an earlier run noted about the part that has landed already; `None` where it cannot be gone on with.
+    fn note(&self) -> Option<Note> {
+        None
+    }
+    /// Notes what the part that lands now belongs to, so that a later run can go on with it; [`Landing::restart`]
+    /// forgets it. A landing that keeps no parts does nothing.
+    fn set_note(&mut self, _: Option<Note>) {}
+}
+
+/// What a part of a file belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Digest of the URL, which may hold a token.
+    pub place: Sha256,
+    /// The validator by which the server can tell that the part is of the same bytes.
+    pub validator: String,
+}
+
+impl Note {
+    /// Notes a part of what is at `url`.
+    pub fn new(url: &str, validator: impl Into<String>) -> Self {
+        Self {
+            place: Sha256::of(url.as_bytes()),
+            validator: validator.into(),
+        }
+    }
+
+    /// Whether the part came from `url`.
+    pub fn is_of(&self, url: &str) -> bool {
+        self.place == Sha256::of(url.as_bytes())
+    }
 }
 
 /// A landing in memory, for small files.

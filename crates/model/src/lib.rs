@@ -16,7 +16,7 @@ mod revision;
 pub use comparison::Comparison;
 pub use compression::{Compression, ParseCompressionError};
 pub use digest::{Algorithm, Digest, Digester, ParseDigestError, Sha256};
-pub use landing::{Landing, Memory, Mismatch, Promise};
+pub use landing::{Landing, Memory, Mismatch, Note, Promise};
 pub use name::{NameError, RepoId, SnapshotName};
 pub use package::{ItemKind, Package, Version, VersionKey};
 pub use path::{PathError, RelPath};

@@ -6,14 +6,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use chantal_model::{Algorithm, Digest, Digester, Landing, Sha256};
+use chantal_model::{Algorithm, Digest, Digester, Landing, Note, Promise, Sha256};
 
 use crate::error::PoolError;
+use crate::part::{self, Part};
 
 /// Bytes gathered before they are written; a small file costs one write.
 const BUFFER: usize = 128 * 1024;
 
-/// A temporary file in the pool's `tmp/` that hashes what is written. Dropped without [`Incoming::seal`], it is removed.
+/// A temporary file in the pool's `tmp/` that hashes what is written. Dropped without [`Incoming::seal`], it is removed,
+/// unless it is a part that is worth keeping.
 pub struct Incoming {
     temporary: Temporary,
     file: File,
@@ -27,6 +29,7 @@ pub struct Incoming {
 pub(crate) struct Temporary {
     path: PathBuf,
     is_mine: bool,
+    part: Option<Part>,
 }
 
 impl Temporary {
@@ -46,7 +49,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if self.is_mine {
+        if self.is_mine && !self.part.as_ref().is_some_and(Part::is_kept) {
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -64,7 +67,11 @@ impl Incoming {
             .keep()
             .map_err(|error| PoolError::io("create a file in", directory, error.error))?;
         Ok(Self {
-            temporary: Temporary { path, is_mine: true },
+            temporary: Temporary {
+                path,
+                is_mine: true,
+                part: None,
+            },
             file,
             opened,
             buffer: Vec::new(),
@@ -73,10 +80,41 @@ impl Incoming {
         })
     }
 
+    /// A file that may go on with what an earlier run left of it. Reads that whole.
+    pub(crate) fn resume(directory: &Path, promise: &Promise) -> Result<Self, PoolError> {
+        let algorithms: Vec<_> = promise.algorithms().collect();
+        let Some(key) = part::key(promise) else {
+            return Self::create(directory, &algorithms);
+        };
+        let opened = Instant::now();
+        let mut digester = Digester::new(algorithms.iter().copied());
+        let found = part::open(directory, &key, &mut digester)
+            .map_err(|source| PoolError::io("go on with a part in", directory, source))?;
+        let Some(part::Opened { path, file, part }) = found else {
+            return Self::create(directory, &algorithms);
+        };
+        Ok(Self {
+            temporary: Temporary {
+                path,
+                is_mine: true,
+                part: Some(part),
+            },
+            file,
+            opened,
+            buffer: Vec::new(),
+            algorithms,
+            digester,
+        })
+    }
+
     fn drain(&mut self) -> io::Result<()> {
         if !self.buffer.is_empty() {
             self.file.write_all(&self.buffer)?;
             self.buffer.clear();
+        }
+        let len_bytes = self.digester.len_bytes();
+        if let Some(part) = &mut self.temporary.part {
+            part.keep(len_bytes);
         }
         Ok(())
     }
@@ -88,6 +126,9 @@ impl Incoming {
         self.file
             .set_permissions(std::fs::Permissions::from_mode(0o444))
             .map_err(|source| PoolError::io("set the mode of", &path, source))?;
+        if let Some(part) = &mut self.temporary.part {
+            part.forget();
+        }
         let size = self.digester.len_bytes();
         let (sha256, digests) = self.digester.finish();
         Ok(Sealed {
@@ -112,7 +153,8 @@ impl Landing for Incoming {
             self.drain()?;
         }
         if bytes.len() >= BUFFER {
-            return self.file.write_all(bytes);
+            self.file.write_all(bytes)?;
+            return self.drain();
         }
         self.buffer.extend_from_slice(bytes);
         Ok(())
@@ -120,6 +162,9 @@ impl Landing for Incoming {
 
     fn restart(&mut self) -> io::Result<()> {
         self.buffer.clear();
+        if let Some(part) = &mut self.temporary.part {
+            part.forget();
+        }
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;
         self.digester = Digester::new(self.algorithms.iter().copied());
@@ -128,6 +173,17 @@ impl Landing for Incoming {
 
     fn digests(&self) -> (Sha256, Vec<Digest>) {
         self.digester.clone().finish()
+    }
+
+    fn note(&self) -> Option<Note> {
+        self.temporary.part.as_ref().and_then(Part::note).cloned()
+    }
+
+    fn set_note(&mut self, note: Option<Note>) {
+        let on_disk = self.digester.len_bytes() - self.buffer.len() as u64;
+        if let Some(part) = &mut self.temporary.part {
+            part.set_note(note, on_disk);
+        }
     }
 }
 

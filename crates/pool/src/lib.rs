@@ -10,6 +10,7 @@ mod device;
 mod error;
 mod incoming;
 mod inspect;
+mod part;
 mod settle;
 
 pub use adopt::{Adoption, Examined, Finding, Way};
@@ -17,6 +18,7 @@ pub use batch::Batch;
 pub use error::PoolError;
 pub use incoming::{Incoming, Sealed, Settled};
 pub use inspect::{Damage, DamageKind, Listed};
+pub use part::KEPT_PART_BYTES;
 
 use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use chantal_model::{Algorithm, Sha256};
+use chantal_model::{Algorithm, Promise, Sha256};
 
 /// How bytes are made durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct PoolOptions {
 
 /// Temporary files older than this belong to no living process.
 const STALE: Duration = Duration::from_secs(24 * 3600);
+/// Parts of large files wait so long for a run that goes on with them.
+const STALE_PARTS: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A directory of blobs. Clones share it.
 #[derive(Clone)]
@@ -140,6 +144,14 @@ impl Pool {
         Incoming::create(&self.inner.temporary, algorithms)
     }
 
+    /// Starts a file that computes SHA-256 and the promised digests while it is written.
+    ///
+    /// Of a large file under a digest that is not weak it may hold what an earlier run left, which is read whole; see
+    /// [`chantal_model::Landing::note`]. Such a file keeps its part when it is dropped, from [`KEPT_PART_BYTES`] on.
+    pub fn resume(&self, promise: &Promise) -> Result<Incoming, PoolError> {
+        Incoming::resume(&self.inner.temporary, promise)
+    }
+
     /// Starts a batch.
     pub fn batch(&self) -> Batch {
         Batch::new(self.clone())
@@ -170,17 +182,25 @@ impl Pool {
         Ok(())
     }
 
-    /// Removes temporary files that no living process can own: those that are older than a day. Gives how many.
+    /// Removes temporary files that no living process can own: those that are older than a day, and parts of large
+    /// files that nobody went on with for a week. Gives how many.
     pub fn sweep_stale(&self) -> Result<u64, PoolError> {
-        self.sweep(SystemTime::now() - STALE)
+        let now = SystemTime::now();
+        self.sweep_each(now - STALE, now - STALE_PARTS)
     }
 
-    /// Removes temporary files that were last written before `older_than`. Gives how many.
+    /// Removes temporary files that were last written before `older_than`, parts included. Gives how many.
     pub fn sweep(&self, older_than: SystemTime) -> Result<u64, PoolError> {
-        let mut removed = adopt::sweep(&self.inner.temporary, older_than)?;
+        self.sweep_each(older_than, older_than)
+    }
+
+    fn sweep_each(&self, files: SystemTime, parts: SystemTime) -> Result<u64, PoolError> {
+        let mut removed = adopt::sweep(&self.inner.temporary, files)?;
         for entry in read_directory(&self.inner.temporary)? {
+            let path = entry.path();
+            let older_than = if part::is_part(&path) { parts } else { files };
             let written = entry.metadata().and_then(|meta| meta.modified());
-            if written.is_ok_and(|written| written < older_than) && std::fs::remove_file(entry.path()).is_ok() {
+            if written.is_ok_and(|written| written < older_than) && std::fs::remove_file(path).is_ok() {
                 removed += 1;
             }
         }
