@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use chantal_model::{Landing, Mismatch};
+use chantal_model::{Landing, Mismatch, Note};
 use futures_util::StreamExt;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use crate::client::{Inner, Landed, Outcome, Request, Validators, finish, take};
+use crate::client::{Landed, Outcome, Request, Validators, finish, take};
+use crate::connect::Inner;
 use crate::error::{FetchError, Problem, transport};
 use crate::local::restart;
 use crate::options::Auth;
@@ -40,17 +41,38 @@ pub(crate) struct Once<'a> {
     request: &'a Request,
     /// A strong validator of what has landed so far.
     resume: Option<String>,
+    /// Whether what has landed begins with what an earlier run left.
+    is_kept: bool,
     fetched: u64,
 }
 
 impl<'a> Once<'a> {
-    pub(crate) fn new(inner: &'a Inner, request: &'a Request) -> Self {
+    /// `note` is of what an earlier run left in the landing.
+    pub(crate) fn new(inner: &'a Inner, request: &'a Request, note: Option<Note>) -> Self {
+        let note = note.filter(|note| note.is_of(request.url.as_str()));
         Self {
             inner,
             request,
-            resume: None,
+            is_kept: note.is_some(),
+            resume: note.map(|note| note.validator),
             fetched: 0,
         }
+    }
+
+    /// Bytes that came so far, all attempts together.
+    pub(crate) fn fetched(&self) -> u64 {
+        self.fetched
+    }
+
+    /// Whether the last attempt went on with what an earlier run left; says so once.
+    pub(crate) fn took_kept_part(&mut self) -> bool {
+        std::mem::take(&mut self.is_kept)
+    }
+
+    /// Forgets what has landed; the next attempt begins anew.
+    fn forget(&mut self, landing: &mut dyn Landing) {
+        self.resume = None;
+        landing.set_note(None);
     }
 
     pub(crate) async fn run(
@@ -68,6 +90,7 @@ impl<'a> Once<'a> {
             restart(&url, landing)?;
         }
         for _ in 0..=MAX_REDIRECTS {
+            self.inner.guard(&url)?;
             let gate = self.inner.gates.of(&url);
             let place = gate.enter().await;
             let response = self.send(&url, landing.len_bytes()).await?;
@@ -93,7 +116,7 @@ impl<'a> Once<'a> {
                         gate.slow_down(place);
                     }
                     if code == 416 {
-                        self.resume = None;
+                        self.forget(landing);
                         return Err(self.fail(&url, ends_here(self.request, landing.len_bytes())).into());
                     }
                     return Err(Failure {
@@ -122,15 +145,17 @@ impl<'a> Once<'a> {
             .client(url)?
             .get(plain)
             .header(header::ACCEPT_ENCODING, "identity");
-        if self.inner.is_feed_origin(url) {
+        if let Some(auth) = self.inner.auth(url) {
             let feed = &options.feed;
-            request = match &options.auth {
+            request = match auth {
                 Auth::Basic { user, password } => request.basic_auth(user, Some(password)),
                 Auth::Headers(headers) => headers
                     .iter()
                     .fold(request, |request, (name, value)| request.header(name, value)),
                 Auth::None if !own.0.is_empty() => request.basic_auth(&own.0, own.1.as_deref()),
-                Auth::None if !feed.username().is_empty() => request.basic_auth(feed.username(), feed.password()),
+                Auth::None if !feed.username().is_empty() && feed.origin() == url.origin() => {
+                    request.basic_auth(feed.username(), feed.password())
+                }
                 Auth::None => request,
             };
         }
@@ -224,7 +249,7 @@ impl<'a> Once<'a> {
     }
 
     /// Makes sure that an answer goes on where the landing stands, emptying it for a whole file.
-    fn begin(&self, url: &Url, response: &Response, landing: &mut dyn Landing) -> Result<(), FetchError> {
+    fn begin(&mut self, url: &Url, response: &Response, landing: &mut dyn Landing) -> Result<(), FetchError> {
         if response.status() == StatusCode::PARTIAL_CONTENT {
             let expected = format!("bytes {}-", landing.len_bytes());
             let range = text(response.headers(), &header::CONTENT_RANGE).unwrap_or_default();
@@ -232,6 +257,7 @@ impl<'a> Once<'a> {
                 return Err(self.fail(url, Problem::Broken(format!("asked for {expected:?}, got {range:?}"))));
             }
         } else {
+            self.is_kept = false;
             restart(url, landing)?;
         }
         self.announced(url, response, landing.len_bytes())
@@ -245,19 +271,21 @@ impl<'a> Once<'a> {
         on_bytes: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<Outcome, FetchError> {
         if let Err(error) = self.begin(&url, &response, landing) {
-            self.resume = None;
+            self.forget(landing);
             return Err(error);
         }
         let validators = validators(response.headers());
         let content_type = text(response.headers(), &header::CONTENT_TYPE);
         self.resume = resumable(&validators, self.request);
+        let place = self.request.url.as_str();
+        landing.set_note(self.resume.as_ref().map(|validator| Note::new(place, validator)));
         self.drain(&url, response, landing, on_bytes).await?;
         if let Some(expected) = promised_size(self.request).filter(|expected| landing.len_bytes() < *expected) {
             let (expected, got) = (Some(expected), landing.len_bytes());
             return Err(self.fail(&url, Problem::Short { expected, got }));
         }
         if let Err(error) = finish(self.request, landing) {
-            self.resume = None;
+            self.forget(landing);
             return Err(error);
         }
         Ok(Outcome::Landed(Landed {
@@ -278,7 +306,7 @@ impl<'a> Once<'a> {
         on_bytes: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<(), FetchError> {
         let idle = self.inner.options.idle_timeout;
-        let mut pace = Pace::new(idle * 2);
+        let mut pace = Pace::new(idle * 2, self.inner.options.min_speed);
         let mut stream = response.bytes_stream();
         loop {
             let asked = Instant::now();
@@ -295,14 +323,15 @@ impl<'a> Once<'a> {
             let count = bytes.len() as u64;
             self.fetched += count;
             if let Err(error) = take(self.request, landing, &bytes) {
-                self.resume = None;
+                self.forget(landing);
                 return Err(error);
             }
             on_bytes(count);
             if !pace.is_kept(waited, count) {
-                let what = "the transfer crawls: less than 1 KiB a second came";
-                let after = pace.window();
-                return Err(self.fail(url, Problem::Timeout { what, after }));
+                return Err(self.fail(url, pace.too_slow()));
+            }
+            for bandwidth in &self.inner.options.bandwidths {
+                bandwidth.pass(count).await;
             }
         }
     }

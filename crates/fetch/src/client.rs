@@ -1,16 +1,17 @@
 //! One client for one feed: retries, resumes, and never lets credentials leave the feed's origin.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chantal_model::{Landing, Mismatch, Promise};
 use url::Url;
 
 use crate::answer::{Failure, Once};
+use crate::connect::Inner;
 use crate::error::{FetchError, Problem};
-use crate::gate::{Gates, Hosts};
-use crate::options::{ClientOptions, Trust};
-use crate::{local, options};
+use crate::gate::Hosts;
+use crate::local;
+use crate::options::ClientOptions;
 
 /// The longest pause that a server may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -68,18 +69,23 @@ pub struct Landed {
     pub attempts: u32,
 }
 
+impl Landed {
+    /// An earlier run fetched all of it.
+    fn kept(url: &Url) -> Self {
+        Self {
+            final_url: url.clone(),
+            validators: Validators::default(),
+            content_type: None,
+            bytes_fetched: 0,
+            attempts: 0,
+        }
+    }
+}
+
 /// A client for one feed. Clones share connections.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) inner: Arc<Inner>,
-}
-
-pub(crate) struct Inner {
-    pub(crate) options: ClientOptions,
-    pub(crate) gates: Gates,
-    /// For the feed's origin and for others, each over http and https; made when first needed, since reading the
-    /// system's authorities takes longer than a request.
-    clients: [OnceLock<reqwest::Client>; 4],
 }
 
 impl Client {
@@ -91,22 +97,23 @@ impl Client {
     /// Makes a client that shares the places at hosts with others.
     pub fn sharing(options: ClientOptions, hosts: Hosts) -> Result<Self, FetchError> {
         let client = Self {
-            inner: Arc::new(Inner {
-                gates: Gates::new(options.per_host, hosts),
-                clients: Default::default(),
-                options,
-            }),
+            inner: Arc::new(Inner::new(options, hosts)),
         };
         let feed = &client.inner.options.feed;
         if feed.scheme() != "file" {
-            client.inner.client(&feed.clone())?;
+            client.inner.client(feed)?;
         }
         Ok(client)
     }
 
+    pub(crate) fn options(&self) -> &ClientOptions {
+        &self.inner.options
+    }
+
     /// Fetches a file into a landing, with retries.
     ///
-    /// `on_bytes` hears of every piece as it lands.
+    /// `on_bytes` hears of every piece as it lands. A part that the landing has from an earlier run is gone on with
+    /// where the server can prove that it is still the same file.
     ///
     /// # Errors
     /// See [`FetchError::kind`]. What has landed then is not to be used.
@@ -116,14 +123,38 @@ impl Client {
         landing: &mut dyn Landing,
         on_bytes: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<Outcome, FetchError> {
+        self.tries(request, landing, on_bytes, Patience::Full).await
+    }
+
+    /// The same where others can be asked: only a transfer that broke after something came is tried again.
+    pub(crate) async fn fetch_here(
+        &self,
+        request: &Request,
+        landing: &mut dyn Landing,
+        on_bytes: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Outcome, FetchError> {
+        self.tries(request, landing, on_bytes, Patience::WhileItComes).await
+    }
+
+    async fn tries(
+        &self,
+        request: &Request,
+        landing: &mut dyn Landing,
+        on_bytes: &(dyn Fn(u64) + Send + Sync),
+        patience: Patience,
+    ) -> Result<Outcome, FetchError> {
         if request.url.scheme() == "file" {
             return local::fetch(request, landing, on_bytes).await;
         }
+        if is_complete(request, landing) {
+            return Ok(Outcome::Landed(Landed::kept(&request.url)));
+        }
         let options = &self.inner.options;
-        let mut once = Once::new(&self.inner, request);
+        let mut once = Once::new(&self.inner, request, landing.note());
         let mut attempts = 0;
         loop {
             attempts += 1;
+            let before = once.fetched();
             match once.run(landing, on_bytes).await {
                 Ok(mut outcome) => {
                     if let Outcome::Landed(landed) = &mut outcome {
@@ -131,7 +162,13 @@ impl Client {
                     }
                     return Ok(outcome);
                 }
-                Err(Failure { error, retry_after }) if error.is_transient() && attempts <= options.retry_attempts => {
+                // What an earlier run left may be damaged, which is nobody's fault.
+                Err(Failure { error, .. }) if error.is_of_content() && once.took_kept_part() => attempts -= 1,
+                Err(Failure { error, retry_after })
+                    if error.is_transient()
+                        && attempts <= options.retry_attempts
+                        && (patience == Patience::Full || error.is_of_transfer() && once.fetched() > before) =>
+                {
                     tracing::debug!(url = error.url, attempt = attempts, %error, "trying again");
                     tokio::time::sleep(pause(options.retry_base, attempts, retry_after)).await;
                 }
@@ -144,8 +181,31 @@ impl Client {
     }
 }
 
+/// How often one place is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// As often as the options say.
+    Full,
+    /// Again only when something came.
+    WhileItComes,
+}
+
+/// Whether an earlier run left all of a file, or more than there can be, which is forgotten.
+fn is_complete(request: &Request, landing: &mut dyn Landing) -> bool {
+    let promised = request.promise.as_ref().and_then(|promise| promise.size);
+    let Some(size) = promised.filter(|size| *size > 0 && *size <= landing.len_bytes()) else {
+        return false;
+    };
+    let is_whole = size == landing.len_bytes() && finish(request, landing).is_ok();
+    // Where it cannot be emptied now, the first attempt says so.
+    if !is_whole {
+        let _ = landing.restart();
+    }
+    is_whole
+}
+
 /// Doubles with each attempt and varies, so that many clients do not come back together.
-fn pause(base: Duration, attempt: u32, asked: Option<Duration>) -> Duration {
+pub(crate) fn pause(base: Duration, attempt: u32, asked: Option<Duration>) -> Duration {
     let doubled = base
         .saturating_mul(1 << attempt.saturating_sub(1).min(10))
         .min(MAX_PAUSE);
@@ -193,88 +253,6 @@ pub(crate) fn finish(request: &Request, landing: &mut dyn Landing) -> Result<(),
         return Err(FetchError::new(&request.url, Problem::Mismatch(mismatch)));
     }
     Ok(())
-}
-
-impl Inner {
-    /// Whether a URL is of the feed's scheme, host and port.
-    pub(crate) fn is_feed_origin(&self, url: &Url) -> bool {
-        url.origin() == self.options.feed.origin()
-    }
-
-    /// The client for a URL.
-    pub(crate) fn client(&self, url: &Url) -> Result<&reqwest::Client, FetchError> {
-        let (is_own, is_tls) = (self.is_feed_origin(url), url.scheme() == "https");
-        let slot = &self.clients[usize::from(is_own) * 2 + usize::from(is_tls)];
-        if let Some(client) = slot.get() {
-            return Ok(client);
-        }
-        let client = self
-            .build(is_own, is_tls)
-            .map_err(|reason| FetchError::new(url, Problem::Setup(reason)))?;
-        Ok(slot.get_or_init(|| client))
-    }
-
-    fn build(&self, is_own: bool, is_tls: bool) -> Result<reqwest::Client, String> {
-        let options = &self.options;
-        let mut builder = reqwest::Client::builder()
-            .user_agent(&options.user_agent)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(options.connect_timeout)
-            .pool_max_idle_per_host(options.per_host)
-            .tcp_nodelay(true);
-        builder = proxies(builder, &options.proxy)?;
-        if !is_tls {
-            return builder.tls_certs_only([]).build().map_err(|error| error.to_string());
-        }
-        if let Trust::Only(pem) = &options.ca {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|error| format!("the CA bundle cannot be read: {error}"))?;
-            if certificates.is_empty() {
-                return Err("the CA bundle holds no certificate".into());
-            }
-            builder = builder.tls_certs_only(certificates);
-        }
-        if !options.verify_tls {
-            builder = builder.tls_danger_accept_invalid_certs(true);
-        }
-        if let Some(pem) = options.identity_pem.as_ref().filter(|_| is_own) {
-            builder = builder.identity(identity(pem)?);
-        }
-        builder
-            .build()
-            .map_err(|error| format!("TLS cannot be set up: {error}"))
-    }
-}
-
-fn identity(pem: &[u8]) -> Result<reqwest::Identity, String> {
-    let text = String::from_utf8_lossy(pem);
-    if text.contains("ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err(
-            "the client key is encrypted, which is not supported: `openssl pkey -in KEY -out PLAIN` decrypts it".into(),
-        );
-    }
-    reqwest::Identity::from_pem(pem)
-        .map_err(|error| format!("the client certificate or its key cannot be read: {error}"))
-}
-
-fn proxies(
-    mut builder: reqwest::ClientBuilder,
-    options: &options::ProxyOptions,
-) -> Result<reqwest::ClientBuilder, String> {
-    let wrong = |error: reqwest::Error| format!("the proxy cannot be used: {error}");
-    let finish = |mut proxy: reqwest::Proxy| {
-        if let Some(user) = &options.username {
-            proxy = proxy.basic_auth(user, options.password.as_deref().unwrap_or_default());
-        }
-        proxy.no_proxy(reqwest::NoProxy::from_string(&options.no_proxy.join(",")))
-    };
-    if let Some(url) = &options.http {
-        builder = builder.proxy(finish(reqwest::Proxy::http(url.as_str()).map_err(wrong)?));
-    }
-    if let Some(url) = &options.https {
-        builder = builder.proxy(finish(reqwest::Proxy::https(url.as_str()).map_err(wrong)?));
-    }
-    Ok(builder)
 }
 
 #[cfg(test)]

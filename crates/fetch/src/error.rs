@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use chantal_model::Mismatch;
 
+use crate::mirrors::LeadsHere;
+
 /// Which kind of failure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -29,6 +31,8 @@ pub enum Kind {
 pub struct FetchError {
     pub(crate) url: String,
     pub(crate) attempts: u32,
+    /// How many mirrors were asked.
+    pub(crate) mirrors: usize,
     pub(crate) problem: Problem,
 }
 
@@ -37,6 +41,7 @@ pub struct FetchError {
 pub(crate) enum Problem {
     Connect(String),
     Timeout { what: &'static str, after: Duration },
+    Slow { least: u64, within: Duration },
     Broken(String),
     Short { expected: Option<u64>, got: u64 },
     Status(u16),
@@ -45,6 +50,7 @@ pub(crate) enum Problem {
     TooLarge { limit: u64 },
     Redirect(String),
     Redirects(usize),
+    Guarded,
     Url(String),
     Local { what: &'static str, source: std::io::Error },
     Setup(String),
@@ -55,6 +61,7 @@ impl FetchError {
         Self {
             url: masked(url),
             attempts: 1,
+            mirrors: 1,
             problem,
         }
     }
@@ -64,12 +71,13 @@ impl FetchError {
         match &self.problem {
             Problem::Connect(_)
             | Problem::Timeout { .. }
+            | Problem::Slow { .. }
             | Problem::Broken(_)
             | Problem::Short { .. }
             | Problem::Redirects(_)
             | Problem::Status(_) => Kind::Unreachable,
             Problem::Credentials(_) => Kind::Credentials,
-            Problem::Mismatch(_) | Problem::Redirect(_) => Kind::Refused,
+            Problem::Mismatch(_) | Problem::Redirect(_) | Problem::Guarded => Kind::Refused,
             Problem::TooLarge { .. } => Kind::Limit,
             Problem::Url(_) => Kind::Malformed,
             Problem::Local { .. } | Problem::Setup(_) => Kind::Local,
@@ -81,12 +89,28 @@ impl FetchError {
         match &self.problem {
             Problem::Connect(_)
             | Problem::Timeout { .. }
+            | Problem::Slow { .. }
             | Problem::Broken(_)
             | Problem::Short { .. }
             | Problem::Mismatch(_) => true,
             Problem::Status(status) => matches!(status, 408 | 425 | 429 | 500..=599),
             _ => false,
         }
+    }
+
+    /// Whether what came is wrong, rather than that nothing came: it may be the promise that is wrong.
+    pub(crate) fn is_of_content(&self) -> bool {
+        matches!(self.problem, Problem::Mismatch(_) | Problem::TooLarge { .. })
+    }
+
+    /// Whether a transfer ended before its time.
+    pub(crate) fn is_of_transfer(&self) -> bool {
+        matches!(self.problem, Problem::Broken(_) | Problem::Short { .. })
+    }
+
+    /// Whether it failed here, so that nobody else need be asked.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.problem, Problem::Local { .. } | Problem::Setup(_))
     }
 
     /// How often it was tried.
@@ -101,6 +125,13 @@ impl fmt::Display for FetchError {
         match &self.problem {
             Problem::Connect(reason) | Problem::Url(reason) => write!(f, "{url}: {reason}")?,
             Problem::Timeout { what, after } => write!(f, "{url}: {what} within {} s", after.as_secs_f64())?,
+            Problem::Slow { least, within } => {
+                let seconds = within.as_secs_f64();
+                write!(
+                    f,
+                    "{url}: too slow: less than {least} bytes a second came within {seconds} s"
+                )?;
+            }
             Problem::Broken(reason) => write!(f, "{url}: the transfer broke: {reason}")?,
             Problem::Short {
                 expected: Some(expected),
@@ -117,11 +148,22 @@ impl fmt::Display for FetchError {
             Problem::TooLarge { limit } => write!(f, "{url}: more than the {limit} bytes that may come")?,
             Problem::Redirect(reason) => write!(f, "{url}: redirect refused: {reason}")?,
             Problem::Redirects(most) => write!(f, "{url}: too many redirects, more than {most}")?,
+            Problem::Guarded => write!(
+                f,
+                "{url}: refused: a feed from elsewhere leads to this machine or its link"
+            )?,
             Problem::Local { what, .. } => write!(f, "{url}: cannot {what}")?,
             Problem::Setup(reason) => f.write_str(reason)?,
         }
-        if self.attempts > 1 {
-            write!(f, " (tried {} times)", self.attempts)?;
+        match (self.attempts, self.mirrors) {
+            (2.., 2..) => write!(
+                f,
+                " (the last of {} mirrors, each tried {} times)",
+                self.mirrors, self.attempts
+            )?,
+            (_, 2..) => write!(f, " (the last of {} mirrors)", self.mirrors)?,
+            (2.., _) => write!(f, " (tried {} times)", self.attempts)?,
+            _ => {}
         }
         Ok(())
     }
@@ -173,6 +215,9 @@ pub(crate) fn transport(error: &reqwest::Error) -> Problem {
     let whole = reasons.join(": ").to_lowercase();
     let last = reasons.last().cloned().unwrap_or_else(|| error.to_string());
     let tls = |reason: &str| Problem::Connect(format!("TLS: {reason}"));
+    if reasons.contains(&LeadsHere.to_string()) {
+        return Problem::Guarded;
+    }
     if whole.contains("certexpired")
         || whole.contains("certificate expired")
         || whole.contains("expired") && whole.contains("cert")

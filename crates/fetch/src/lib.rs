@@ -6,16 +6,23 @@
 //! comes.
 
 mod answer;
+mod bandwidth;
 mod client;
+mod connect;
 mod error;
 mod gate;
+mod identity;
 mod local;
+pub mod mirrors;
 mod options;
 mod pace;
 mod resolve;
 
+pub use bandwidth::Bandwidth;
 pub use client::{Client, Landed, Outcome, Request, Validators};
 pub use error::{FetchError, Kind};
 pub use gate::Hosts;
+pub use identity::{Candidate, Identity, IdentityError, choose};
+pub use mirrors::{Found, Mirrors, Reference, Wish};
 pub use options::{Auth, ClientOptions, ProxyOptions, Trust};
 pub use resolve::{ResolveError, resolve};

@@ -2,31 +2,36 @@
 
 use std::time::Duration;
 
-/// The slowest transfer that is worth a connection.
-const MIN_BYTES_PER_SECOND: f64 = 1024.0;
+use crate::error::Problem;
 
 /// What came lately, and how long it was waited for.
 ///
 /// Only waiting counts: a slow disk is not the server's fault.
 pub(crate) struct Pace {
     window: Duration,
+    /// The slowest transfer that is worth a connection, in bytes a second.
+    least: u64,
     waited: Duration,
     bytes: u64,
 }
 
 impl Pace {
     /// Judges a transfer whenever it was waited for as long as `window`.
-    pub(crate) fn new(window: Duration) -> Self {
+    pub(crate) fn new(window: Duration, least: u64) -> Self {
         Self {
             window,
+            least,
             waited: Duration::ZERO,
             bytes: 0,
         }
     }
 
-    /// How long a transfer may crawl.
-    pub(crate) fn window(&self) -> Duration {
-        self.window
+    /// What is wrong with a transfer that is not fast enough.
+    pub(crate) fn too_slow(&self) -> Problem {
+        Problem::Slow {
+            least: self.least,
+            within: self.window,
+        }
     }
 
     /// Takes note of a piece; whether the transfer is fast enough.
@@ -36,7 +41,7 @@ impl Pace {
         if self.waited < self.window {
             return true;
         }
-        let is_kept = self.bytes as f64 >= MIN_BYTES_PER_SECOND * self.waited.as_secs_f64();
+        let is_kept = self.bytes as f64 >= self.least as f64 * self.waited.as_secs_f64();
         (self.waited, self.bytes) = (Duration::ZERO, 0);
         is_kept
     }
@@ -48,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_transfer_is_judged_by_its_last_window_only() {
-        let mut pace = Pace::new(Duration::from_secs(60));
+        let mut pace = Pace::new(Duration::from_secs(60), 1024);
         assert!(pace.is_kept(Duration::from_secs(60), 1 << 30));
         assert!(pace.is_kept(Duration::from_secs(59), 1));
         assert!(!pace.is_kept(Duration::from_secs(1), 1));

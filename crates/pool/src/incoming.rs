@@ -34,7 +34,11 @@ pub(crate) struct Temporary {
 
 impl Temporary {
     pub(crate) fn mine(path: PathBuf) -> Self {
-        Self { path, is_mine: true }
+        Self {
+            path,
+            is_mine: true,
+            part: None,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -1,0 +1,216 @@
+//! Client certificates: whether a pair can be used, and which of several.
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// A client certificate with its key.
+#[derive(Clone)]
+pub struct Identity {
+    /// Both in PEM.
+    pub pem: Vec<u8>,
+    /// From when on it is valid, in seconds since 1970.
+    pub not_before: i64,
+    /// Until when it is valid, in seconds since 1970.
+    pub not_after: i64,
+}
+
+/// Why a pair cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    /// The key needs a pass phrase.
+    #[error("{ENCRYPTED}")]
+    Encrypted,
+    /// There is no certificate that can be read.
+    #[error("no certificate that can be read: {0}")]
+    Certificate(String),
+    /// There is no key that can be read.
+    #[error("no key that can be read: {0}")]
+    Key(String),
+    /// The key is another certificate's.
+    #[error("the key does not belong to the certificate")]
+    Mismatch,
+}
+
+const ENCRYPTED: &str =
+    "the client key is encrypted, which is not supported: `openssl pkey -in KEY -out PLAIN` decrypts it";
+
+pub(crate) fn refuse_encrypted(pem: &[u8]) -> Result<(), String> {
+    let text = String::from_utf8_lossy(pem);
+    if text.contains("ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
+        return Err(ENCRYPTED.into());
+    }
+    Ok(())
+}
+
+impl Identity {
+    /// Puts a certificate and its key together, both in PEM; they may be the same file.
+    pub fn new(certificate: &[u8], key: &[u8]) -> Result<Self, IdentityError> {
+        refuse_encrypted(key).map_err(|_| IdentityError::Encrypted)?;
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate)
+            .collect::<Result<_, _>>()
+            .map_err(|error| IdentityError::Certificate(error.to_string()))?;
+        let Some(first) = chain.first() else {
+            return Err(IdentityError::Certificate("the file holds none".into()));
+        };
+        let (_, parsed) =
+            X509Certificate::from_der(first).map_err(|error| IdentityError::Certificate(error.to_string()))?;
+        let validity = parsed.validity();
+        let (not_before, not_after) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+        let der = PrivateKeyDer::from_pem_slice(key).map_err(|error| IdentityError::Key(error.to_string()))?;
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        match CertifiedKey::from_der(chain, der, &provider) {
+            Ok(_) => {}
+            Err(rustls::Error::InconsistentKeys(_)) => return Err(IdentityError::Mismatch),
+            Err(error) => return Err(IdentityError::Key(error.to_string())),
+        }
+        Ok(Self {
+            pem: if certificate == key {
+                key.to_vec()
+            } else {
+                [certificate, b"\n", key].concat()
+            },
+            not_before,
+            not_after,
+        })
+    }
+
+    /// Whether it is valid at a time, in seconds since 1970.
+    pub fn is_valid(&self, now: i64) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
+    }
+}
+
+/// A pair of a directory: its name, and what became of reading it.
+pub struct Candidate {
+    /// Name for messages.
+    pub name: String,
+    /// The pair.
+    pub identity: Result<Identity, IdentityError>,
+}
+
+/// The pair that is valid now and stays so longest; of equals the first by name.
+///
+/// # Errors
+/// None can be used: one line for each.
+pub fn choose(mut candidates: Vec<Candidate>, now: i64) -> Result<(String, Identity), Vec<String>> {
+    candidates.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut best: Option<(String, Identity)> = None;
+    let mut refused = Vec::new();
+    for Candidate { name, identity } in candidates {
+        match identity {
+            Err(error) => refused.push(format!("{name}: {error}")),
+            Ok(identity) if now > identity.not_after => refused.push(format!("{name}: it has expired")),
+            Ok(identity) if now < identity.not_before => refused.push(format!("{name}: it is not valid yet")),
+            Ok(identity) => {
+                let is_better = best
+                    .as_ref()
+                    .is_none_or(|(_, best)| identity.not_after > best.not_after);
+                if is_better {
+                    best = Some((name, identity));
+                }
+            }
+        }
+    }
+    best.ok_or(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    struct Pair {
+        certificate: String,
+        key: String,
+    }
+
+    fn pair(from: i32, until: i32) -> Pair {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(until, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        Pair {
+            certificate: params.self_signed(&key).unwrap().pem(),
+            key: key.serialize_pem(),
+        }
+    }
+
+    fn identity(pair: &Pair) -> Result<Identity, IdentityError> {
+        Identity::new(pair.certificate.as_bytes(), pair.key.as_bytes())
+    }
+
+    fn candidate(name: &str, identity: Result<Identity, IdentityError>) -> Candidate {
+        Candidate {
+            name: name.to_owned(),
+            identity,
+        }
+    }
+
+    /// 2026-01-01.
+    const NOW: i64 = 1_767_225_600;
+
+    #[test]
+    fn a_pair_says_how_long_it_is_valid() {
+        let found = identity(&pair(2025, 2026)).unwrap();
+        assert_eq!((found.not_before, found.not_after), (1_735_689_600, NOW));
+        assert!(found.is_valid(NOW) && !found.is_valid(NOW + 1) && !found.is_valid(1_735_689_599));
+    }
+
+    #[test]
+    fn what_is_no_pair_is_told_apart() {
+        let (one, other) = (pair(2020, 2030), pair(2020, 2030));
+        let mixed = Identity::new(one.certificate.as_bytes(), other.key.as_bytes());
+        assert_eq!(mixed.err(), Some(IdentityError::Mismatch));
+        for header in ["-----BEGIN ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED"] {
+            let error = Identity::new(one.certificate.as_bytes(), header.as_bytes()).err();
+            assert_eq!(error, Some(IdentityError::Encrypted), "{header}");
+        }
+        let key = Identity::new(one.certificate.as_bytes(), b"nothing").err();
+        assert!(matches!(key, Some(IdentityError::Key(_))), "{key:?}");
+        for certificate in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+            let error = Identity::new(certificate.as_bytes(), one.key.as_bytes()).err();
+            assert!(matches!(error, Some(IdentityError::Certificate(_))), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_pairs_the_one_that_is_valid_longest_is_taken() {
+        let (_, best) = choose(
+            vec![
+                candidate("0-expired", identity(&pair(2000, 2025))),
+                candidate("1-soon", identity(&pair(2020, 2027))),
+                candidate("2-best", identity(&pair(2020, 2030))),
+                candidate("3-same", identity(&pair(2020, 2030))),
+                candidate("4-future", identity(&pair(2028, 2050))),
+                candidate("5-strange", Err(IdentityError::Mismatch)),
+            ],
+            NOW,
+        )
+        .map(|(name, identity)| (identity.not_after, name))
+        .unwrap();
+        assert_eq!(best, "2-best");
+    }
+
+    #[test]
+    fn where_no_pair_can_be_used_each_has_its_reason() {
+        let reasons = choose(
+            vec![
+                candidate("b", identity(&pair(2000, 2001))),
+                candidate("a", Err(IdentityError::Mismatch)),
+                candidate("c", identity(&pair(2040, 2041))),
+            ],
+            NOW,
+        )
+        .err()
+        .unwrap();
+        let expected = [
+            "a: the key does not belong to the certificate",
+            "b: it has expired",
+            "c: it is not valid yet",
+        ];
+        assert_eq!(reasons, expected);
+    }
+}
