@@ -21,6 +21,8 @@ pub struct Config {
     pub repositories: Vec<Repository>,
     /// What is logged, and how.
     pub log: Log,
+    /// Most bytes a second of all repositories together.
+    pub bandwidth: Option<u64>,
 }
 
 /// Where the catalog is.
@@ -78,8 +80,12 @@ pub struct Repository {
     pub name: Option<String>,
     /// Format of its packages.
     pub r#type: String,
-    /// Where its content comes from.
+    /// Where its content comes from: the feed, the first of several, or the URL of a list of mirrors.
     pub feed: Option<Url>,
+    /// What `feed` is.
+    pub feed_kind: FeedKind,
+    /// Further feeds of the same content, best first.
+    pub other_feeds: Vec<Feed>,
     /// Whether `--all` includes it.
     pub enabled: bool,
     /// Its mode.
@@ -123,6 +129,26 @@ impl Repository {
     }
 }
 
+/// What the URL of a feed names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedKind {
+    /// The directory that upstream serves.
+    Directory,
+    /// A list of such directories.
+    Mirrorlist,
+    /// A list of places of the entry point, with its size and digests.
+    Metalink,
+}
+
+/// A further feed.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// The directory that upstream serves.
+    pub url: Url,
+    /// How to authenticate there.
+    pub auth: Option<Auth>,
+}
+
 /// How to authenticate.
 #[derive(Clone, Debug)]
 pub enum Auth {
@@ -150,11 +176,18 @@ pub enum Auth {
         /// File with its key.
         key_file: PathBuf,
     },
+    /// The best TLS certificate of a directory.
+    ClientCertDir {
+        /// The directory.
+        cert_dir: PathBuf,
+    },
 }
 
 /// A proxy.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Proxy {
+    /// Whether there may be one at all, the environment's included.
+    pub enabled: bool,
     /// For http feeds.
     pub http_proxy: Option<Url>,
     /// For https feeds.
@@ -193,6 +226,10 @@ pub struct Download {
     pub timeout: Duration,
     /// How long a transfer may stand still.
     pub idle_timeout: Duration,
+    /// Least bytes a second, 0 for any.
+    pub min_speed: u64,
+    /// Most bytes a second of this repository.
+    pub bandwidth: Option<u64>,
     /// Further tries after a failure that may pass.
     pub retry_attempts: u32,
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::effective::{Auth, Config, Repository};
+use crate::effective::{Auth, Config, FeedKind, Repository};
 
 impl Config {
     /// The effective values; secrets are references or stars.
@@ -17,6 +17,7 @@ impl Config {
                 "link_mode": self.storage.link_mode,
                 "durability": self.storage.durability,
             },
+            "download": { "bandwidth": self.bandwidth },
             "log": { "level": self.log.level, "format": self.log.format },
             "repositories": self.repositories.iter().map(Repository::to_value).collect::<Vec<_>>(),
         })
@@ -31,11 +32,15 @@ impl Repository {
             "name": self.name,
             "type": self.r#type,
             "mode": self.mode,
-            "feed": self.feed.as_ref().map(without_credentials),
+            "feed": self.feed_of(FeedKind::Directory),
+            "other_feeds": self.other_feeds.iter().map(|feed| without_credentials(&feed.url)).collect::<Vec<_>>(),
+            "mirrorlist": self.feed_of(FeedKind::Mirrorlist),
+            "metalink": self.feed_of(FeedKind::Metalink),
             "enabled": self.enabled,
             "tags": self.tags,
             "auth": self.auth.as_ref().map(auth),
             "proxy": {
+                "enabled": self.proxy.enabled,
                 "http_proxy": self.proxy.http_proxy.as_ref().map(without_credentials),
                 "https_proxy": self.proxy.https_proxy.as_ref().map(without_credentials),
                 "no_proxy": self.proxy.no_proxy,
@@ -54,6 +59,8 @@ impl Repository {
                 "per_host": self.download.per_host,
                 "timeout": format!("{}s", self.download.timeout.as_secs()),
                 "idle_timeout": format!("{}s", self.download.idle_timeout.as_secs()),
+                "min_speed": self.download.min_speed,
+                "bandwidth": self.download.bandwidth,
                 "retry_attempts": self.download.retry_attempts,
             },
             "limits": { "metadata": self.limits.metadata_bytes, "package": self.limits.package_bytes },
@@ -85,6 +92,13 @@ impl Repository {
     }
 }
 
+impl Repository {
+    fn feed_of(&self, kind: FeedKind) -> Option<String> {
+        let feed = self.feed.as_ref().filter(|_| self.feed_kind == kind);
+        feed.map(without_credentials)
+    }
+}
+
 fn auth(auth: &Auth) -> Value {
     match auth {
         Auth::Basic { username, password } => {
@@ -101,6 +115,7 @@ fn auth(auth: &Auth) -> Value {
         Auth::ClientCert { cert_file, key_file } => {
             json!({ "type": "client_cert", "cert_file": cert_file, "key_file": key_file })
         }
+        Auth::ClientCertDir { cert_dir } => json!({ "type": "client_cert", "cert_dir": cert_dir }),
     }
 }
 

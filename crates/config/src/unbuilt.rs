@@ -30,8 +30,6 @@ pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
         "the cache of the reference system; the pool keeps metadata",
         Concerns::Nobody,
     ),
-    ("download.min_speed", "the least speed", Concerns::Everybody),
-    ("download.bandwidth", "the bandwidth limit", Concerns::Everybody),
     ("limits.ratio", "the cap on compression ratios", Concerns::Everybody),
     ("limits.files_per_package", "the cap on files", Concerns::Everybody),
     ("publish.require_closure", "the dependency check", Concerns::Everybody),
@@ -48,11 +46,7 @@ pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
 
 /// Keys below a repository.
 pub(crate) const REPOSITORY: &[(&str, &str)] = &[
-    ("feeds", "several feeds"),
-    ("mirrorlist", "mirror lists"),
-    ("metalink", "metalinks"),
     ("matrix", "matrix expansion"),
-    ("auth.cert_dir", "the choice among certificates"),
     ("schedule", "the scheduler"),
     ("filters.metadata.size_bytes", "filters by size"),
     ("filters.metadata.build_time", "filters by build time"),
@@ -64,8 +58,6 @@ pub(crate) const REPOSITORY: &[(&str, &str)] = &[
     ("filters.dependency_repositories", "dependency closure"),
     ("filters.weak_dependencies", "dependency closure"),
     ("modules", "the choice of module streams"),
-    ("download.min_speed", "the least speed"),
-    ("download.bandwidth", "the bandwidth limit"),
     ("limits.ratio", "the cap on compression ratios"),
     ("limits.files_per_package", "the cap on files"),
     ("publish.require_closure", "the dependency check"),

@@ -2,6 +2,7 @@
 
 mod local;
 mod network;
+mod origin;
 mod repository;
 mod together;
 
@@ -62,6 +63,7 @@ impl Builder<'_> {
                 level: log.level.unwrap_or_default(),
                 format: log.format.unwrap_or_default(),
             }),
+            bandwidth: self.bandwidth(&["download", "bandwidth"], file.download.as_ref()),
         }
     }
 

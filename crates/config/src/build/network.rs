@@ -49,12 +49,14 @@ impl Builder<'_> {
                 })
                 .ok_or_else(|| missing("headers")),
             raw::AuthKind::ClientCert => match (&auth.cert_file, &auth.key_file, &auth.cert_dir) {
-                (Some(certificate), Some(key), _) => Ok(Auth::ClientCert {
+                (Some(certificate), Some(key), None) => Ok(Auth::ClientCert {
                     cert_file: self.path(certificate),
                     key_file: self.path(key),
                 }),
-                (_, _, Some(_)) => return None,
-                _ => Err(missing("cert_file and key_file")),
+                (None, None, Some(directory)) => Ok(Auth::ClientCertDir {
+                    cert_dir: self.path(directory),
+                }),
+                _ => Err(missing("cert_file and key_file, or cert_dir alone")),
             },
         };
         match found {
@@ -88,6 +90,7 @@ impl Builder<'_> {
         let http_proxy = url("http_proxy", proxy.http_proxy.as_ref());
         let https_proxy = url("https_proxy", proxy.https_proxy.as_ref());
         Proxy {
+            enabled: proxy.enabled.unwrap_or(true),
             http_proxy,
             https_proxy,
             no_proxy: proxy.no_proxy.map(|words| words.list()).unwrap_or_default(),
@@ -135,6 +138,7 @@ impl Builder<'_> {
             }
         }
         let times = (own.timeout.as_ref(), global.timeout.as_ref());
+        let speeds = (own.min_speed.as_ref(), global.min_speed.as_ref());
         let idles = (own.idle_timeout.as_ref(), global.idle_timeout.as_ref());
         Download {
             parallel: own.parallel.or(global.parallel).unwrap_or(16) as usize,
@@ -153,8 +157,22 @@ impl Builder<'_> {
                 units::duration,
                 Duration::from_secs(30),
             ),
+            min_speed: self.quantity(at, ("download", "min_speed"), speeds, units::size, 1024),
+            bandwidth: self.bandwidth(&[at[0], at[1], "download", "bandwidth"], Some(&own)),
             retry_attempts: own.retry_attempts.or(global.retry_attempts).unwrap_or(3),
         }
+    }
+
+    /// Reads the limit that a block itself has: that of the top level is one of its own.
+    pub(super) fn bandwidth(&mut self, path: &[&str], block: Option<&raw::Download>) -> Option<u64> {
+        let quantity = block?.bandwidth.as_ref()?;
+        let hint = Some("remove the key for no limit");
+        match units::size(&quantity.text()) {
+            Ok(0) => self.wrong(path, "download.bandwidth of 0 would let nothing through", hint),
+            Ok(bytes) => return Some(bytes),
+            Err(message) => self.wrong(path, message, None),
+        }
+        None
     }
 
     pub(super) fn limits(&mut self, at: &At, global: Option<&raw::Limits>, own: Option<&raw::Limits>) -> Limits {

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use chantal_model::{Algorithm, Compression, Mode, RelPath, RepoId};
-use url::Url;
 
-use super::network::take_credentials;
 use super::{At, Builder};
-use crate::effective::{Auth, Filters, Metadata, Publish, Repository, Words};
+use crate::effective::{Filters, Metadata, Publish, Repository, Words};
 use crate::node::{Node, Place};
 use crate::unbuilt::{Concerns, Set, Unbuilt};
 use crate::{raw, units};
@@ -38,15 +36,17 @@ impl Builder<'_> {
             raw::Mode::Hosted => Mode::Hosted,
         };
         self.consistency(at, raw, mode);
-        let (feed, auth) = self.feed(at, settings);
+        let origin = self.origin(at, settings);
         Some(Repository {
             name: settings.name.clone(),
             r#type: raw.format.word().to_owned(),
-            feed,
+            feed: origin.feed,
+            feed_kind: origin.kind,
+            other_feeds: origin.others,
             enabled: settings.enabled.unwrap_or(true),
             mode,
             tags: settings.tags.clone().unwrap_or_default(),
-            auth,
+            auth: origin.auth,
             proxy: self.proxy(at, settings.proxy.as_ref().or(file.proxy.as_ref())),
             ssl: self.ssl(at, settings.ssl.as_ref().or(file.ssl.as_ref())),
             download: self.download(at, file.download.as_ref(), settings.download.as_ref()),
@@ -142,7 +142,7 @@ impl Builder<'_> {
         let settings = &raw.settings;
         let sources: Vec<&str> = [
             ("feed", settings.feed.as_ref().is_some_and(|feed| !feed.is_empty())),
-            ("feeds", settings.feeds.is_some()),
+            ("feeds", settings.feeds.as_ref().is_some_and(|feeds| !feeds.is_empty())),
             ("mirrorlist", settings.mirrorlist.is_some()),
             ("metalink", settings.metalink.is_some()),
         ]
@@ -159,15 +159,6 @@ impl Builder<'_> {
             }
             _ => {}
         }
-        let schemes = ["http", "https", "file"];
-        for (number, text) in settings.feeds.iter().flatten().enumerate() {
-            self.url(&[at[0], at[1], "feeds", &number.to_string()], text, &schemes);
-        }
-        for (key, text) in [("mirrorlist", &settings.mirrorlist), ("metalink", &settings.metalink)] {
-            if let Some(text) = text {
-                self.url(&[at[0], at[1], key], text, &schemes);
-            }
-        }
     }
 
     /// Checks a schedule's expression; `at` is the entry that has it.
@@ -177,23 +168,6 @@ impl Builder<'_> {
         {
             self.wrong(&[at[0], at[1], "schedule", "cron"], message, None);
         }
-    }
-
-    /// Reads the feed's URL and how to authenticate; credentials in the URL are taken out of it, so that nothing that
-    /// shows or keeps the URL has them.
-    fn feed(&mut self, at: &At, settings: &raw::RepositorySettings) -> (Option<Url>, Option<Auth>) {
-        let path = [at[0], at[1], "feed"];
-        let auth = self.auth(at, settings.auth.as_ref());
-        let text = settings.feed.as_deref().filter(|text| !text.is_empty());
-        let Some(mut url) = text.and_then(|text| self.url(&path, text, &["http", "https", "file"])) else {
-            return (None, auth);
-        };
-        let taken = take_credentials(&mut url);
-        if taken.is_some() && settings.auth.is_some() {
-            self.wrong(&path, "the URL has credentials and there is `auth`; give one", None);
-        }
-        let basic = taken.map(|(username, password)| Auth::Basic { username, password });
-        (Some(url), auth.or(basic))
     }
 
     fn filters(&mut self, at: &At, raw: &raw::Repository) -> Filters {
@@ -316,5 +290,9 @@ fn first_of_matrix(raw: &raw::Repository, matrix: &raw::Matrix) -> raw::Reposito
     first.id = filled(&raw.id);
     first.settings.name = raw.settings.name.as_deref().map(filled);
     first.settings.feed = raw.settings.feed.as_deref().map(filled);
+    first.settings.mirrorlist = raw.settings.mirrorlist.as_deref().map(filled);
+    first.settings.metalink = raw.settings.metalink.as_deref().map(filled);
+    let feeds = raw.settings.feeds.as_ref();
+    first.settings.feeds = feeds.map(|feeds| feeds.iter().map(|feed| filled(feed)).collect());
     first
 }

@@ -10,11 +10,16 @@ use super::{Quantity, block};
 block! {
     /// A proxy. A repository's block replaces the global one as a whole.
     Proxy {
-        /// URL of the proxy for http feeds.
+        /// `false`: hosts are asked directly, whatever the environment says.
+        #[schemars(extend("default" = true))]
+        enabled: bool,
+        /// URL of the proxy for http feeds: http, https, socks5, or socks5h, which leaves names to the proxy. Without it,
+        /// `http_proxy` or `all_proxy` of the environment.
         http_proxy: String,
-        /// URL of the proxy for https feeds.
+        /// URL of the proxy for https feeds. Without it, `https_proxy` or `all_proxy` of the environment.
         https_proxy: String,
         /// Hosts that are asked directly: a list separated by commas, or a list. `.example.org` means all below it.
+        /// Without it, `no_proxy` of the environment.
         no_proxy: Words,
         /// User name at the proxy.
         username: String,
@@ -82,16 +87,17 @@ block! {
         /// How long one file may take until its first byte.
         #[schemars(extend("default" = "300s"))]
         timeout: Quantity,
-        /// How long a transfer may stand still.
+        /// How long a transfer may stand still; it may be slower than `min_speed` for twice as long.
         #[schemars(extend("default" = "30s"))]
         idle_timeout: Quantity,
-        /// Least speed over a minute.
+        /// Least bytes per second; 0 for any.
+        #[schemars(extend("default" = "1KiB/s"))]
         min_speed: Quantity,
         /// Further tries after a failure that may pass.
         #[schemars(extend("default" = 3))]
         #[schemars(range(min = 0, max = 10))]
         retry_attempts: u32,
-        /// Most bytes per second.
+        /// Most bytes per second: of the top level for all repositories together, of a repository for itself.
         bandwidth: Quantity,
         /// Compare digests; cannot be switched off.
         #[schemars(extend("default" = true))]
@@ -136,7 +142,7 @@ block! {
         cert_file: String,
         /// `client_cert`: file with its key.
         key_file: String,
-        /// `client_cert`: directory with pairs `X.pem` and `X-key.pem`.
+        /// `client_cert`: directory with pairs `X.pem` and `X-key.pem`, of which the one that is valid longest is taken.
         cert_dir: String,
         /// `basic`: user name.
         username: String,

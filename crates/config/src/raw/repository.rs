@@ -45,11 +45,11 @@ pub(crate) struct RepositorySettings {
     pub(crate) name: Option<String>,
     /// URL of the directory that upstream serves: http, https or file. Also `upstream`.
     pub(crate) feed: Option<String>,
-    /// Several URLs of the same content, best first.
+    /// Several URLs of the same content, best first; each file comes from the first that gives it as promised.
     pub(crate) feeds: Option<Vec<String>>,
-    /// URL of a list of mirrors.
+    /// URL of a list of mirrors: one URL on each line, or a metalink.
     pub(crate) mirrorlist: Option<String>,
-    /// URL of a metalink.
+    /// URL of a metalink: mirrors with their order, size and digests of the entry point.
     pub(crate) metalink: Option<String>,
     /// Whether `--all` includes it.
     #[schemars(extend("default" = true))]
