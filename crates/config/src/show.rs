@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::effective::{Auth, Config, FeedKind, Repository};
+use crate::effective::{Auth, Config, Download, FeedKind, Proxy, Repository};
 
 impl Config {
     /// The effective values; secrets are references or stars.
@@ -39,14 +39,7 @@ impl Repository {
             "enabled": self.enabled,
             "tags": self.tags,
             "auth": self.auth.as_ref().map(auth),
-            "proxy": {
-                "enabled": self.proxy.enabled,
-                "http_proxy": self.proxy.http_proxy.as_ref().map(without_credentials),
-                "https_proxy": self.proxy.https_proxy.as_ref().map(without_credentials),
-                "no_proxy": self.proxy.no_proxy,
-                "username": self.proxy.username,
-                "password": self.proxy.password.as_ref().map(crate::Secret::shown),
-            },
+            "proxy": proxy(&self.proxy),
             "ssl": {
                 "verify": self.ssl.verify,
                 "ca_bundle": self.ssl.ca_bundle,
@@ -54,15 +47,7 @@ impl Repository {
                 "client_cert": self.ssl.client_cert,
                 "client_key": self.ssl.client_key,
             },
-            "download": {
-                "parallel": self.download.parallel,
-                "per_host": self.download.per_host,
-                "timeout": format!("{}s", self.download.timeout.as_secs()),
-                "idle_timeout": format!("{}s", self.download.idle_timeout.as_secs()),
-                "min_speed": self.download.min_speed,
-                "bandwidth": self.download.bandwidth,
-                "retry_attempts": self.download.retry_attempts,
-            },
+            "download": download(&self.download),
             "limits": { "metadata": self.limits.metadata_bytes, "package": self.limits.package_bytes },
             "filters": {
                 "patterns": { "include": self.filters.patterns_include, "exclude": self.filters.patterns_exclude },
@@ -117,6 +102,29 @@ fn auth(auth: &Auth) -> Value {
         }
         Auth::ClientCertDir { cert_dir } => json!({ "type": "client_cert", "cert_dir": cert_dir }),
     }
+}
+
+fn proxy(proxy: &Proxy) -> Value {
+    json!({
+        "enabled": proxy.enabled,
+        "http_proxy": proxy.http_proxy.as_ref().map(without_credentials),
+        "https_proxy": proxy.https_proxy.as_ref().map(without_credentials),
+        "no_proxy": proxy.no_proxy,
+        "username": proxy.username,
+        "password": proxy.password.as_ref().map(crate::Secret::shown),
+    })
+}
+
+fn download(download: &Download) -> Value {
+    json!({
+        "parallel": download.parallel,
+        "per_host": download.per_host,
+        "timeout": format!("{}s", download.timeout.as_secs()),
+        "idle_timeout": format!("{}s", download.idle_timeout.as_secs()),
+        "min_speed": download.min_speed,
+        "bandwidth": download.bandwidth,
+        "retry_attempts": download.retry_attempts,
+    })
 }
 
 fn without_credentials(url: &url::Url) -> String {

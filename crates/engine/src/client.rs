@@ -3,26 +3,34 @@
 use std::path::Path;
 
 use chantal_config::{Auth as Configured, Repository, Secret};
-use chantal_fetch::{Auth, ClientOptions, ProxyOptions, Trust};
+use chantal_fetch::{Auth, Bandwidth, ClientOptions, ProxyOptions, Trust};
 use url::Url;
 
 use crate::error::EngineError;
+use crate::proxy::proxies;
 
-pub(crate) fn options(repo: &Repository, feed: &Url) -> Result<ClientOptions, EngineError> {
+/// The options for a feed; `identity_pem` is the client certificate with its key.
+pub(crate) fn options(
+    repo: &Repository,
+    feed: &Url,
+    identity_pem: Option<Vec<u8>>,
+) -> Result<ClientOptions, EngineError> {
     let reader = Reader { repo };
-    let (auth, identity) = reader.auth()?;
-    let identity = match identity {
-        Some(identity) => Some(identity),
-        None => reader.tls_identity()?,
-    };
+    let mut others = Vec::with_capacity(repo.other_feeds.len());
+    for other in &repo.other_feeds {
+        others.push((other.url.clone(), reader.auth(other.auth.as_ref())?));
+    }
     Ok(ClientOptions {
         feed: feed.clone(),
-        auth,
-        identity_pem: identity,
+        auth: reader.auth(repo.auth.as_ref())?,
+        others,
+        identity_pem,
         ca: reader.trust()?,
         verify_tls: repo.ssl.verify,
         proxy: reader.proxy()?,
         idle_timeout: repo.download.idle_timeout,
+        min_speed: repo.download.min_speed,
+        bandwidths: repo.download.bandwidth.map(Bandwidth::new).into_iter().collect(),
         total_timeout: repo.download.timeout,
         retry_attempts: repo.download.retry_attempts,
         per_host: repo.download.per_host,
@@ -52,48 +60,26 @@ impl Reader<'_> {
         std::fs::read(path).map_err(|error| self.wrong(format!("cannot read {what} {}: {error}", path.display())))
     }
 
-    /// How to authenticate: by header, or by a certificate, which belongs to TLS.
-    fn auth(&self) -> Result<(Auth, Option<Vec<u8>>), EngineError> {
-        Ok(match &self.repo.auth {
-            None => (Auth::None, None),
-            Some(Configured::Basic { username, password }) => (
-                Auth::Basic {
-                    user: username.clone(),
-                    password: self.reveal("auth.password", password)?,
-                },
-                None,
-            ),
+    /// How to authenticate by header; a certificate belongs to TLS.
+    fn auth(&self, auth: Option<&Configured>) -> Result<Auth, EngineError> {
+        Ok(match auth {
+            None | Some(Configured::ClientCert { .. } | Configured::ClientCertDir { .. }) => Auth::None,
+            Some(Configured::Basic { username, password }) => Auth::Basic {
+                user: username.clone(),
+                password: self.reveal("auth.password", password)?,
+            },
             Some(Configured::Bearer { token }) => {
                 let token = self.reveal("auth.token", token)?;
-                (
-                    Auth::Headers(vec![("Authorization".into(), format!("Bearer {token}"))]),
-                    None,
-                )
+                Auth::Headers(vec![("Authorization".into(), format!("Bearer {token}"))])
             }
             Some(Configured::Custom { headers }) => {
                 let mut revealed = Vec::with_capacity(headers.len());
                 for (name, value) in headers {
                     revealed.push((name.clone(), self.reveal("auth.headers", value)?));
                 }
-                (Auth::Headers(revealed), None)
+                Auth::Headers(revealed)
             }
-            Some(Configured::ClientCert { cert_file, key_file }) => (Auth::None, Some(self.pair(cert_file, key_file)?)),
         })
-    }
-
-    fn pair(&self, certificate: &Path, key: &Path) -> Result<Vec<u8>, EngineError> {
-        let mut pem = self.read("the client certificate", certificate)?;
-        pem.push(b'\n');
-        pem.extend(self.read("the client key", key)?);
-        Ok(pem)
-    }
-
-    fn tls_identity(&self) -> Result<Option<Vec<u8>>, EngineError> {
-        match (&self.repo.ssl.client_cert, &self.repo.ssl.client_key) {
-            (Some(certificate), Some(key)) => self.pair(certificate, key).map(Some),
-            (None, None) => Ok(None),
-            _ => Err(self.wrong("ssl.client_cert and ssl.client_key belong together".into())),
-        }
     }
 
     fn trust(&self) -> Result<Trust, EngineError> {
@@ -107,17 +93,11 @@ impl Reader<'_> {
     }
 
     fn proxy(&self) -> Result<ProxyOptions, EngineError> {
-        let proxy = &self.repo.proxy;
-        let password = match &proxy.password {
+        let password = match &self.repo.proxy.password {
             Some(secret) => Some(self.reveal("proxy.password", secret)?),
             None => None,
         };
-        Ok(ProxyOptions {
-            http: proxy.http_proxy.clone(),
-            https: proxy.https_proxy.clone(),
-            no_proxy: proxy.no_proxy.clone(),
-            username: proxy.username.clone(),
-            password,
-        })
+        let environment = |name: &str| std::env::var(name).ok();
+        proxies(self.repo, password, &environment).map_err(|message| self.wrong(message))
     }
 }

@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use chantal_catalog::{Catalog, Lease, NewBlob};
-use chantal_fetch::{Client, FetchError, Outcome, Request, resolve};
-use chantal_model::{Landing, Package, Progress, Promise, Sha256, Step};
+use chantal_fetch::{Outcome, Reference, Wish};
+use chantal_model::{Landing, Progress, Promise, Sha256, Step};
 use chantal_pool::{Pool, Sealed, Settled};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
-use url::Url;
 
 use crate::error::{Doing, EngineError, ExitClass, blocking, of_fetch};
-use crate::feed::masked;
+use crate::feed::{incoming, masked};
 use crate::packed::Packed;
+use crate::reach::{Reach, reference};
 use crate::report::FailedPackage;
 
 /// Fetched packages that may wait to be stored.
@@ -28,7 +28,7 @@ const RECORD_ROWS: usize = 2048;
 pub(crate) struct Order {
     /// Index of the listed package.
     pub(crate) package: u32,
-    pub(crate) url: Url,
+    pub(crate) reference: Reference,
     pub(crate) promise: Promise,
     pub(crate) label: String,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Downloaded {
 
 /// What one fetch needs; shared by the tasks that run at the same time.
 pub(crate) struct Source {
-    pub(crate) client: Client,
+    pub(crate) reach: Reach,
     pub(crate) pool: Pool,
     pub(crate) progress: Arc<dyn Progress>,
     pub(crate) fetched_bytes: Arc<AtomicU64>,
@@ -85,23 +85,14 @@ impl<T> Drop for Task<T> {
     }
 }
 
-/// Resolves where a package is fetched from.
-pub(crate) fn package_url(base: &Url, package: &Package) -> Result<Url, String> {
-    resolve(base, package.base.as_deref(), &package.href).map_err(|error| error.to_string())
-}
-
 /// Turns indices of listed packages, in ascending order, into orders, one at a time.
-pub(crate) fn orders<'a>(
-    base: &'a Url,
-    packages: &'a Packed,
-    missing: &'a [u32],
-) -> impl Iterator<Item = Order> + Send + 'a {
+pub(crate) fn orders<'a>(packages: &'a Packed, missing: &'a [u32]) -> impl Iterator<Item = Order> + Send + 'a {
     let mut wanted = missing.iter().copied().peekable();
     packages.iter().filter_map(move |(index, package)| {
         wanted.next_if_eq(&index)?;
         Some(Order {
             package: index,
-            url: package_url(base, &package).expect("planning resolved the location"),
+            reference: reference(&package),
             label: package.label.into(),
             promise: package.promise,
         })
@@ -223,10 +214,10 @@ impl Store {
 
 impl Source {
     async fn fetch(&self, one: &Order) -> Result<Result<Sealed, Failure>, EngineError> {
-        let algorithms: Vec<_> = one.promise.algorithms().collect();
-        let mut landing = self.pool.incoming(&algorithms).doing("take a package")?;
-        let request = Request {
-            url: one.url.clone(),
+        let mut landing = incoming(&self.pool, Some(&one.promise), "take a package").await?;
+        self.progress.advance(Step::Download, landing.len_bytes());
+        let wish = Wish {
+            reference: one.reference.clone(),
             promise: Some(one.promise.clone()),
             limit_bytes: self.limit_bytes,
             validators: None,
@@ -235,50 +226,41 @@ impl Source {
             self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);
             self.progress.advance(Step::Download, bytes);
         };
-        let outcome = self
-            .client
-            .fetch(&request, &mut landing as &mut dyn Landing, &on_bytes)
+        let mirrors = self.reach.mirrors();
+        let found = mirrors
+            .fetch(&self.reach.client, &wish, &mut landing as &mut dyn Landing, &on_bytes)
             .await;
-        match outcome {
+        let url = match &found {
+            Ok(found) => Some(found.url.clone()),
+            Err(_) => mirrors.url(&one.reference).ok(),
+        };
+        let failure = |class, absent, reason| Failure {
+            package: one.package,
+            class,
+            absent,
+            report: FailedPackage {
+                package: one.label.clone(),
+                url: url.as_ref().map(masked).unwrap_or_default(),
+                reason,
+            },
+        };
+        match found.map(|found| found.outcome) {
             Ok(Outcome::Landed(_)) => Ok(Ok(landing.seal().doing("take a package")?)),
-            Ok(Outcome::Absent { status }) => Ok(Err(failure(
-                one,
-                ExitClass::Unreachable,
-                true,
-                format!("missing upstream (HTTP {status})"),
-            ))),
-            Ok(Outcome::Unchanged) => Ok(Err(failure(
-                one,
-                ExitClass::Malformed,
-                false,
-                "the server answered 304 to an unconditional request".into(),
-            ))),
-            Err(error) => local_or_failure(one, error),
+            Ok(Outcome::Absent { status }) => {
+                let reason = format!("missing upstream (HTTP {status})");
+                Ok(Err(failure(ExitClass::Unreachable, true, reason)))
+            }
+            Ok(Outcome::Unchanged) => {
+                let reason = "the server answered 304 to an unconditional request".into();
+                Ok(Err(failure(ExitClass::Malformed, false, reason)))
+            }
+            // A full disk stops the sync; anything that upstream did is this package's failure.
+            Err(source) if source.kind() == chantal_fetch::Kind::Local => Err(EngineError::Fetch {
+                repo: String::new(),
+                what: one.label.clone(),
+                source,
+            }),
+            Err(error) => Ok(Err(failure(of_fetch(&error), false, error.to_string()))),
         }
-    }
-}
-
-/// A full disk stops the sync; anything that upstream did is this package's failure.
-fn local_or_failure(one: &Order, error: FetchError) -> Result<Result<Sealed, Failure>, EngineError> {
-    if error.kind() == chantal_fetch::Kind::Local {
-        return Err(EngineError::Fetch {
-            repo: String::new(),
-            what: one.label.clone(),
-            source: error,
-        });
-    }
-    Ok(Err(failure(one, of_fetch(&error), false, error.to_string())))
-}
-
-fn failure(one: &Order, class: ExitClass, absent: bool, reason: String) -> Failure {
-    Failure {
-        package: one.package,
-        class,
-        absent,
-        report: FailedPackage {
-            package: one.label.clone(),
-            url: masked(&one.url),
-            reason,
-        },
     }
 }

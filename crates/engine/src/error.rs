@@ -73,6 +73,18 @@ pub enum EngineError {
         /// What to do.
         hint: Option<String>,
     },
+    /// A list of mirrors cannot be used.
+    #[error("repository {repo}: the list of mirrors {url} cannot be used: {message}")]
+    MirrorList {
+        /// The repository.
+        repo: String,
+        /// The URL without credentials.
+        url: String,
+        /// Whether it names mirrors, and none that may be used.
+        refused: bool,
+        /// Why.
+        message: String,
+    },
     /// Upstream's metadata cannot be used.
     #[error("repository {repo}: upstream's metadata cannot be used")]
     Metadata {
@@ -207,8 +219,8 @@ impl EngineError {
             Self::Fetch { source, .. } => of_fetch(source),
             Self::Absent { .. } => ExitClass::Unreachable,
             Self::Metadata { source, .. } | Self::Render { source, .. } => of_format(source),
-            Self::Location { .. } => ExitClass::Malformed,
-            Self::Unsettled { .. } => ExitClass::Refused,
+            Self::MirrorList { refused: false, .. } | Self::Location { .. } => ExitClass::Malformed,
+            Self::MirrorList { refused: true, .. } | Self::Unsettled { .. } => ExitClass::Refused,
             Self::Packages { class, .. } => *class,
             Self::Space { .. } => ExitClass::Limit,
             Self::Catalog { source, .. } => of_code(source.exit_code()),

@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chantal_catalog::{Catalog, FeedState};
 use chantal_config::Repository;
-use chantal_fetch::{Client, Outcome, Request, Validators, resolve};
+use chantal_fetch::{Found, Outcome, Reference, Validators, Wish};
 use chantal_formats::{Format, Overview, ReadRequest, Role, Wanted};
-use chantal_model::{Landing, Progress, Sha256, Step};
-use chantal_pool::{Incoming, Pool, Sealed};
+use chantal_model::{Landing, Progress, Promise, Sha256, Step};
+use chantal_pool::{Incoming, KEPT_PART_BYTES, Pool, Sealed};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use url::Url;
 
 use crate::error::{Doing, EngineError, blocking};
 use crate::files::{Files, Had};
+use crate::reach::Reach;
 
 /// The most rounds of questions that a format may ask.
 const MAX_ROUNDS: usize = 8;
@@ -28,8 +29,7 @@ const PARALLEL: usize = 4;
 pub(crate) struct Feed<'a> {
     pub(crate) repo: &'a Repository,
     pub(crate) format: &'static dyn Format,
-    pub(crate) client: Client,
-    pub(crate) base: Url,
+    pub(crate) reach: Reach,
     pub(crate) pool: &'a Pool,
     /// Takes files that the pool lacks: the pool itself, or a scratch directory of a dry run.
     pub(crate) landing: &'a Pool,
@@ -57,42 +57,78 @@ pub(crate) struct Upstream {
 
 enum Entry {
     Unchanged,
-    Read { had: Had, validators: Validators },
+    Read(Start),
+}
+
+/// An entry point, and where it came from.
+struct Start {
+    had: Had,
+    url: Url,
+    validators: Validators,
+}
+
+fn request_of(repo: &Repository) -> ReadRequest {
+    ReadRequest {
+        mode: repo.mode,
+        allow_sha1: repo.allows_sha1(),
+        max_metadata_bytes: repo.limits.metadata_bytes,
+    }
+}
+
+/// The entry point that a format asks for.
+pub(crate) fn entry_of(repo: &Repository, format: &'static dyn Format) -> Result<Wanted, EngineError> {
+    let first = format.wants(&Files::default(), &request_of(repo));
+    let first = first.map_err(|source| EngineError::Metadata {
+        repo: repo.id.to_string(),
+        source,
+    })?;
+    Ok(first
+        .into_iter()
+        .find(|wanted| wanted.role == Role::Entry)
+        .expect("every format first wants its entry point"))
+}
+
+fn reference(wanted: &Wanted) -> Reference {
+    Reference {
+        base: None,
+        href: wanted.href.as_str().into(),
+    }
 }
 
 impl Feed<'_> {
     fn request(&self) -> ReadRequest {
-        ReadRequest {
-            mode: self.repo.mode,
-            allow_sha1: self.repo.allows_sha1(),
-            max_metadata_bytes: self.repo.limits.metadata_bytes,
-        }
+        request_of(self.repo)
     }
 
     /// Reads the feed; a `known` state makes the first request conditional.
     pub(crate) async fn read(&self, known: Option<&FeedState>, selection: &str) -> Result<Reading, EngineError> {
-        for _ in 0..MAX_TRIES {
-            let entry = match self.entry(known).await? {
+        let mut tries = 0;
+        while tries < MAX_TRIES {
+            let start = match self.entry(known).await? {
                 Entry::Unchanged => match known {
                     Some(known) if known.selection == selection => return Ok(Reading::Unchanged),
                     Some(known) => self.entry_from_pool(known)?,
-                    None => continue,
+                    None => unreachable!("without a known state nothing is asked for conditionally"),
                 },
-                Entry::Read { had, validators } => {
+                Entry::Read(start) => {
                     if let Some(known) = known
-                        && known.entry_sha256 == had.sha256
+                        && known.entry_sha256 == start.had.sha256
                         && known.selection == selection
                     {
                         return Ok(Reading::Unchanged);
                     }
-                    (had, validators)
+                    start
                 }
             };
-            match self.rest(entry).await {
+            let url = start.url.clone();
+            match self.rest(start).await {
                 Ok(Some(upstream)) => return Ok(Reading::Read(Box::new(upstream))),
-                Ok(None) => self
-                    .progress
-                    .say("upstream changed while it was read; reading it again"),
+                Ok(None) => {
+                    tries += 1;
+                    self.progress
+                        .say("upstream changed while it was read; reading it again");
+                }
+                Err(error) if self.can_ask_another(&url, &error)? => {}
                 Err(error) => return Err(error),
             }
         }
@@ -102,37 +138,55 @@ impl Feed<'_> {
         })
     }
 
+    /// Whether another mirror may have an entry point that can be used, where nothing vouches for this one.
+    fn can_ask_another(&self, url: &Url, error: &EngineError) -> Result<bool, EngineError> {
+        let mirrors = self.reach.mirrors();
+        let is_its_fault = matches!(error, EngineError::Metadata { .. }) || is_misfit(error);
+        if mirrors.promise().is_some() || !is_its_fault {
+            return Ok(false);
+        }
+        let entry = reference(&self.entry_wanted()?);
+        Ok(mirrors.leave(url, &entry, &crate::error::chain(error)))
+    }
+
     /// Fetches the entry point alone.
     pub(crate) async fn entry_only(&self) -> Result<(Url, Files), EngineError> {
         let mut files = Files::default();
-        if let Entry::Read { had, .. } = self.entry(None).await? {
-            files.put(had);
+        match self.entry(None).await? {
+            Entry::Read(start) => {
+                files.put(start.had);
+                Ok((start.url, files))
+            }
+            Entry::Unchanged => unreachable!("nothing was asked for conditionally"),
         }
-        Ok((self.url(&self.entry_wanted()?)?, files))
     }
 
     fn entry_wanted(&self) -> Result<Wanted, EngineError> {
-        let first = self
-            .format
-            .wants(&Files::default(), &self.request())
-            .map_err(|e| self.metadata(e))?;
-        Ok(first
-            .into_iter()
-            .find(|wanted| wanted.role == Role::Entry)
-            .expect("every format first wants its entry point"))
+        Ok(Wanted {
+            promise: self.reach.mirrors().promise().cloned(),
+            ..entry_of(self.repo, self.format)?
+        })
     }
 
     async fn entry(&self, known: Option<&FeedState>) -> Result<Entry, EngineError> {
         let wanted = self.entry_wanted()?;
         let url = self.url(&wanted)?;
+        if let Some(had) = self.in_pool(&wanted).await? {
+            let validators = Validators::default();
+            return Ok(Entry::Read(Start { had, url, validators }));
+        }
         let validators = known
-            .filter(|known| known.complete && known.entry_url == url.as_str())
-            .filter(|known| self.pool.path(&known.entry_sha256).exists())
-            .map(|known| Validators {
-                etag: known.etag.clone(),
-                last_modified: known.last_modified.clone(),
+            .filter(|known| known.complete && self.pool.path(&known.entry_sha256).exists())
+            .and_then(|known| {
+                let validators = Validators {
+                    etag: known.etag.clone(),
+                    last_modified: known.last_modified.clone(),
+                };
+                Some((Url::parse(&known.entry_url).ok()?, validators))
             });
-        match self.fetch(&wanted, url.clone(), validators).await? {
+        let (url, answer) = self.fetch(&wanted, validators).await?;
+        self.reach.mirrors().prefer(&url, &reference(&wanted));
+        match answer {
             Answer::Unchanged => Ok(Entry::Unchanged),
             Answer::Absent { status } => Err(EngineError::Absent {
                 repo: self.repo.id.to_string(),
@@ -143,18 +197,15 @@ impl Feed<'_> {
                     wanted.href
                 )),
             }),
-            Answer::InPool(had) => Ok(Entry::Read {
-                had,
-                validators: Validators::default(),
-            }),
-            Answer::Landed { sealed, validators } => Ok(Entry::Read {
-                had: self.settle(vec![(wanted, sealed)]).await?.remove(0),
-                validators,
-            }),
+            Answer::InPool(_) => unreachable!("it was looked for in the pool before"),
+            Answer::Landed { sealed, validators } => {
+                let had = self.settle(vec![(wanted, sealed)]).await?.remove(0);
+                Ok(Entry::Read(Start { had, url, validators }))
+            }
         }
     }
 
-    fn entry_from_pool(&self, known: &FeedState) -> Result<(Had, Validators), EngineError> {
+    fn entry_from_pool(&self, known: &FeedState) -> Result<Start, EngineError> {
         let path = self.pool.path(&known.entry_sha256);
         let size = std::fs::metadata(&path)
             .map(|meta| meta.len())
@@ -173,15 +224,19 @@ impl Feed<'_> {
             etag: known.etag.clone(),
             last_modified: known.last_modified.clone(),
         };
-        Ok((had, validators))
+        let url = match Url::parse(&known.entry_url) {
+            Ok(url) => url,
+            Err(_) => self.url(&had.wanted)?,
+        };
+        Ok(Start { had, url, validators })
     }
 
     /// Fetches what the entry names. `None`: the entry point changed meanwhile, so that the files do not fit.
-    async fn rest(&self, (entry, validators): (Had, Validators)) -> Result<Option<Upstream>, EngineError> {
-        let entry_sha256 = entry.sha256;
-        let entry_url = self.url(&entry.wanted)?;
+    async fn rest(&self, start: Start) -> Result<Option<Upstream>, EngineError> {
+        let entry_sha256 = start.had.sha256;
+        let entry_url = start.url;
         let mut files = Files::default();
-        files.put(entry);
+        files.put(start.had);
         let mut signed = false;
         for _ in 0..MAX_ROUNDS {
             let wanted = self
@@ -200,14 +255,12 @@ impl Feed<'_> {
             }
             match self.round(wanted, &mut files).await {
                 Ok(has_signature) => signed |= has_signature,
-                Err(error) if is_misfit(&error) && self.entry_changed(&entry_url, &entry_sha256).await? => {
-                    return Ok(None);
-                }
+                Err(error) if is_misfit(&error) && self.entry_changed(&entry_sha256).await? => return Ok(None),
                 Err(error) => return Err(error),
             }
         }
         // A signature is a second request: make sure that both are of one state.
-        if signed && self.entry_changed(&entry_url, &entry_sha256).await? {
+        if signed && self.entry_changed(&entry_sha256).await? {
             return Ok(None);
         }
         let overview = self.format.overview(&files).map_err(|e| self.metadata(e))?;
@@ -216,7 +269,7 @@ impl Feed<'_> {
             overview,
             entry_sha256,
             entry_url: entry_url.into(),
-            validators,
+            validators: start.validators,
         }))
     }
 
@@ -229,8 +282,7 @@ impl Feed<'_> {
                 if let Some(had) = self.in_pool(&wanted).await? {
                     return Ok::<_, EngineError>((wanted, Answer::InPool(had)));
                 }
-                let url = self.url(&wanted)?;
-                let answer = self.fetch(&wanted, url, None).await?;
+                let (_, answer) = self.fetch(&wanted, None).await?;
                 Ok((wanted, answer))
             })
             .buffer_unordered(PARALLEL)
@@ -266,9 +318,13 @@ impl Feed<'_> {
         Ok(signed)
     }
 
-    async fn entry_changed(&self, url: &Url, sha256: &Sha256) -> Result<bool, EngineError> {
+    /// Whether upstream has another entry point by now. Where a list vouches for it, the list is asked.
+    async fn entry_changed(&self, sha256: &Sha256) -> Result<bool, EngineError> {
+        if self.reach.mirrors().promise().is_some() {
+            return self.reach.read_list().await;
+        }
         let wanted = self.entry_wanted()?;
-        match self.fetch(&wanted, url.clone(), None).await? {
+        match self.fetch(&wanted, None).await?.1 {
             Answer::Landed { sealed, .. } => Ok(sealed.sha256 != *sha256),
             _ => Ok(true),
         }
@@ -305,15 +361,15 @@ impl Feed<'_> {
         Ok(None)
     }
 
-    async fn fetch(&self, wanted: &Wanted, url: Url, validators: Option<Validators>) -> Result<Answer, EngineError> {
-        let algorithms: Vec<_> = wanted
-            .promise
-            .iter()
-            .flat_map(chantal_model::Promise::algorithms)
-            .collect();
-        let mut landing: Incoming = self.landing.incoming(&algorithms).doing("take a metadata file")?;
-        let request = Request {
-            url,
+    /// Asks one mirror after another; gives the URL of the one that answered.
+    async fn fetch(
+        &self,
+        wanted: &Wanted,
+        validators: Option<(Url, Validators)>,
+    ) -> Result<(Url, Answer), EngineError> {
+        let mut landing: Incoming = incoming(self.landing, wanted.promise.as_ref(), "take a metadata file").await?;
+        let wish = Wish {
+            reference: reference(wanted),
             promise: wanted.promise.clone(),
             limit_bytes: wanted.limit_bytes,
             validators,
@@ -322,23 +378,25 @@ impl Feed<'_> {
             self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);
             self.progress.advance(Step::Metadata, bytes);
         };
-        let outcome = self
-            .client
-            .fetch(&request, &mut landing as &mut dyn Landing, &on_bytes)
+        let Found { url, outcome } = self
+            .reach
+            .mirrors()
+            .fetch(&self.reach.client, &wish, &mut landing as &mut dyn Landing, &on_bytes)
             .await
             .map_err(|source| EngineError::Fetch {
                 repo: self.repo.id.to_string(),
                 what: wanted.href.clone(),
                 source,
             })?;
-        Ok(match outcome {
+        let answer = match outcome {
             Outcome::Unchanged => Answer::Unchanged,
             Outcome::Absent { status } => Answer::Absent { status },
             Outcome::Landed(landed) => Answer::Landed {
                 sealed: landing.seal().doing("take a metadata file")?,
                 validators: landed.validators,
             },
-        })
+        };
+        Ok((url, answer))
     }
 
     async fn settle(&self, landed: Vec<(Wanted, Sealed)>) -> Result<Vec<Had>, EngineError> {
@@ -358,7 +416,8 @@ impl Feed<'_> {
     }
 
     fn url(&self, wanted: &Wanted) -> Result<Url, EngineError> {
-        resolve(&self.base, None, &wanted.href).map_err(|error| EngineError::Location {
+        let url = self.reach.mirrors().url(&reference(wanted));
+        url.map_err(|error| EngineError::Location {
             repo: self.repo.id.to_string(),
             message: format!("metadata names {:?}: {error}", wanted.href),
             hint: None,
@@ -378,6 +437,22 @@ enum Answer {
     Absent { status: u16 },
     Landed { sealed: Sealed, validators: Validators },
     InPool(Had),
+}
+
+/// Starts a file in the pool, on a thread of its own where it may begin with a part that must be read.
+pub(crate) async fn incoming(
+    pool: &Pool,
+    promise: Option<&Promise>,
+    doing: &'static str,
+) -> Result<Incoming, EngineError> {
+    let Some(promise) = promise else {
+        return pool.incoming(&[]).doing(doing);
+    };
+    if promise.size.is_some_and(|size| size <= KEPT_PART_BYTES) {
+        return pool.resume(promise).doing(doing);
+    }
+    let (pool, promise) = (pool.clone(), promise.clone());
+    blocking(move || pool.resume(&promise).doing(doing)).await
 }
 
 /// Whether an error may come from files of two states.

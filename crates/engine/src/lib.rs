@@ -3,6 +3,7 @@
 //! Plan, then act: [`SyncPlan`] and [`PublishPlan`] are values that a dry run, output and tests all read.
 
 mod adopt;
+mod certificate;
 mod choose;
 mod client;
 mod compare;
@@ -19,9 +20,11 @@ mod listing;
 mod packed;
 mod parts;
 mod plan;
+mod proxy;
 mod prune;
 mod publish;
 mod query;
+mod reach;
 mod record;
 mod render;
 mod report;
@@ -55,7 +58,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chantal_catalog::Catalog;
 use chantal_config::{Config, Repository};
-use chantal_fetch::Hosts;
+use chantal_fetch::{Bandwidth, Hosts};
 use chantal_formats::Format;
 use chantal_model::{Clock, Progress, RepoId};
 use chantal_pool::{Pool, PoolOptions};
@@ -92,6 +95,8 @@ pub struct Engine {
     sites: Arc<Mutex<HashMap<PathBuf, Site>>>,
     /// Connections to one host are counted over all repositories.
     hosts: Hosts,
+    /// What all repositories together may fetch.
+    bandwidth: Option<Bandwidth>,
 }
 
 impl Engine {
@@ -143,6 +148,7 @@ impl Engine {
             progress: ports.progress,
             sites: Arc::default(),
             hosts: Hosts::default(),
+            bandwidth: config.bandwidth.map(Bandwidth::new),
             config,
         })
     }

@@ -12,12 +12,12 @@ use chantal_select::Filters;
 use crate::Engine;
 use crate::choose::{Choice, choose};
 use crate::diff::Counts;
-use crate::download::package_url;
 use crate::error::{Doing, EngineError, blocking};
 use crate::feed::{Feed, Upstream, masked};
 use crate::files::Files;
 use crate::listing::Listing;
 use crate::packed::Packed;
+use crate::reach::reference;
 use crate::report::SyncPlan;
 use crate::settings::Settings;
 use crate::sync::Prepared;
@@ -60,7 +60,7 @@ impl Engine {
         let (changes, counts) = self.compare(current, &packages, &choice, &hits, detailed).await?;
         let newest_build = newest_build(&packages, &choice);
         let settings = Settings::new(repo, &upstream.overview, newest_build);
-        let mut plan = unchanged(repo, &feed.base, current);
+        let mut plan = unchanged(repo, &feed.reach.feed, current);
         plan.unchanged = false;
         plan.listed = packages.len() as u64;
         plan.changes = changes;
@@ -71,6 +71,7 @@ impl Engine {
         let now = self.clock.now().as_second();
         Ok(Prepared {
             plan,
+            reach: feed.reach.clone(),
             feed_state: FeedState {
                 entry_url: upstream.entry_url,
                 etag: upstream.validators.etag,
@@ -87,7 +88,6 @@ impl Engine {
             packages,
             listing,
             choice,
-            base: feed.base.clone(),
             hits,
             missing,
             settings,
@@ -176,6 +176,7 @@ pub(crate) struct Missing {
 impl Missing {
     /// Finds what is neither a hit nor there twice, and checks that each can be asked for.
     fn find(feed: &Feed<'_>, packages: &Packed, choice: &Choice, hits: &Blobs) -> Result<Self, EngineError> {
+        let mirrors = feed.reach.mirrors();
         let chosen = choice.flags();
         let mut seen: HashSet<Digest> = HashSet::new();
         let mut named: HashSet<Sha256> = HashSet::new();
@@ -193,7 +194,7 @@ impl Missing {
             if !is_new {
                 continue;
             }
-            package_url(&feed.base, &package).map_err(|reason| EngineError::Location {
+            mirrors.url(&reference(&package)).map_err(|reason| EngineError::Location {
                 repo: feed.repo.id.to_string(),
                 message: format!("package {}: location {:?}: {reason}", package.label, package.href),
                 hint: None,

@@ -226,6 +226,8 @@ pub struct RepositoryDetail {
     pub snapshot_list: Vec<SnapshotRow>,
     /// Publications.
     pub publications: Vec<PublicationRow>,
+    /// Things that need attention, such as a client certificate that expires soon.
+    pub warnings: Vec<String>,
     /// Configuration that is accepted but not acted on by this version.
     pub unbuilt: Vec<String>,
 }

@@ -21,6 +21,7 @@ use crate::listing::Listing;
 use crate::packed::Packed;
 use crate::parts::{Places, record_parts};
 use crate::plan::{Blobs, Missing, unchanged};
+use crate::reach::Reach;
 use crate::record::Recording;
 use crate::report::{SyncOptions, SyncPlan, SyncReport};
 use crate::settings::{Settings, selection};
@@ -29,13 +30,12 @@ use crate::watch::{Counters, tell};
 /// Everything that a sync knows once it has planned and before it has changed anything.
 pub(crate) struct Prepared {
     pub(crate) plan: SyncPlan,
+    pub(crate) reach: Reach,
     pub(crate) files: Arc<Files>,
     pub(crate) overview: Overview,
     pub(crate) packages: Arc<Packed>,
     pub(crate) listing: Listing,
     pub(crate) choice: Choice,
-    /// Where packages are fetched from.
-    pub(crate) base: url::Url,
     /// Blobs of chosen packages that the pool has.
     pub(crate) hits: Blobs,
     pub(crate) missing: Missing,
@@ -215,6 +215,7 @@ impl Engine {
                 repo.id.as_str()
             ),
         )?;
+        prepared.plan.warnings.extend(prepared.reach.take_warnings());
         let failures = judge_failures(repo, downloaded.failures, prepared.plan.download_files as usize)?;
         let feed_timestamp = prepared.overview.timestamp;
         let recording = Recording {
@@ -250,8 +251,7 @@ impl Engine {
         let feed = Feed {
             repo,
             format,
-            client: self.client(repo)?,
-            base: self.feed_url(repo)?,
+            reach: self.reach(repo, format).await?,
             pool: &self.pool,
             landing: scratch.unwrap_or(&self.pool),
             catalog: &self.catalog,
@@ -268,12 +268,17 @@ impl Engine {
         };
         let known = known.filter(|known| known.complete && !options.force && current.is_some());
         let upstream = match feed.read(known.as_ref(), &selection).await? {
-            Reading::Unchanged => return Ok(Planned::Unchanged(unchanged(repo, &feed.base, current.as_ref()))),
+            Reading::Unchanged => {
+                let mut plan = unchanged(repo, &feed.reach.feed, current.as_ref());
+                plan.warnings.extend(feed.reach.take_warnings());
+                return Ok(Planned::Unchanged(plan));
+            }
             Reading::Read(upstream) => *upstream,
         };
-        let prepared = self
+        let mut prepared = self
             .plan(&feed, upstream, current.as_ref(), selection, scratch.is_some())
             .await?;
+        prepared.plan.warnings.extend(feed.reach.take_warnings());
         Ok(Planned::Changed(Box::new(prepared)))
     }
 
@@ -303,7 +308,7 @@ impl Engine {
     ) -> Result<Downloaded, EngineError> {
         let downloader = Downloader {
             source: Arc::new(Source {
-                client: self.client(repo)?,
+                reach: prepared.reach.clone(),
                 pool: self.pool.clone(),
                 progress: self.progress.clone(),
                 fetched_bytes: fetched.clone(),
@@ -313,7 +318,7 @@ impl Engine {
             lease,
             parallel: repo.download.parallel,
         };
-        let orders = orders(&prepared.base, &prepared.packages, &missing.packages);
+        let orders = orders(&prepared.packages, &missing.packages);
         downloader.run(orders, missing.bytes).await
     }
 

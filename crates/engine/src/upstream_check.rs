@@ -1,14 +1,11 @@
-//! Reaching a feed: the client that a repository's configuration describes, and a look at its entry point.
+//! A look at a feed's entry point, which changes nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use chantal_config::Repository;
-use chantal_fetch::{Client, ClientOptions};
 use chantal_formats::ReadRequest;
 use chantal_model::RepoId;
 use chantal_pool::{Pool, PoolOptions};
-use url::Url;
 
 use crate::Engine;
 use crate::error::{Doing, EngineError};
@@ -30,8 +27,7 @@ impl Engine {
         let feed = Feed {
             repo,
             format,
-            client: self.client(repo)?,
-            base: self.feed_url(repo)?,
+            reach: self.reach(repo, format).await?,
             pool: &landing,
             landing: &landing,
             catalog: &self.catalog,
@@ -50,32 +46,15 @@ impl Engine {
         };
         let wanted = format.wants(&files, &request).map_err(metadata)?;
         let overview = format.overview(&files).map_err(metadata)?;
+        let mut warnings = feed.reach.take_warnings();
+        warnings.extend(overview.warnings);
         Ok(FeedCheck {
             repo: id.clone(),
             url: masked(&url),
             revision: overview.revision,
             changed: overview.timestamp.map(time),
             files: wanted.into_iter().map(|wanted| wanted.href).collect(),
-            warnings: overview.warnings,
-        })
-    }
-
-    /// The URL of a repository's feed.
-    pub(crate) fn feed_url(&self, repo: &Repository) -> Result<Url, EngineError> {
-        repo.feed.clone().ok_or_else(|| EngineError::Configuration {
-            repo: repo.id.to_string(),
-            message: "it has no feed".into(),
-            hint: Some("`feed` names the directory that upstream serves".into()),
-        })
-    }
-
-    /// The client for a repository's feed.
-    pub(crate) fn client(&self, repo: &Repository) -> Result<Client, EngineError> {
-        let options: ClientOptions = crate::client::options(repo, &self.feed_url(repo)?)?;
-        Client::sharing(options, self.hosts.clone()).map_err(|source| EngineError::Fetch {
-            repo: repo.id.to_string(),
-            what: "anything".into(),
-            source,
+            warnings,
         })
     }
 }

@@ -113,7 +113,10 @@ fn trust(mut builder: reqwest::ClientBuilder, options: &ClientOptions) -> Result
 }
 
 fn identity(pem: &[u8]) -> Result<reqwest::Identity, String> {
-    crate::identity::refuse_encrypted(pem)?;
+    crate::identity::refuse_encrypted(pem).map_err(|error| {
+        let hint = error.hint().unwrap_or_default();
+        format!("the client certificate cannot be used: {error}: {hint}")
+    })?;
     reqwest::Identity::from_pem(pem)
         .map_err(|error| format!("the client certificate or its key cannot be read: {error}"))
 }

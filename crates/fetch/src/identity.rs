@@ -20,7 +20,7 @@ pub struct Identity {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     /// The key needs a pass phrase.
-    #[error("{ENCRYPTED}")]
+    #[error("the key is encrypted, which is not supported")]
     Encrypted,
     /// There is no certificate that can be read.
     #[error("no certificate that can be read: {0}")]
@@ -33,13 +33,17 @@ pub enum IdentityError {
     Mismatch,
 }
 
-const ENCRYPTED: &str =
-    "the client key is encrypted, which is not supported: `openssl pkey -in KEY -out PLAIN` decrypts it";
+impl IdentityError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        (*self == Self::Encrypted).then_some("`openssl pkey -in KEY -out PLAIN` decrypts it")
+    }
+}
 
-pub(crate) fn refuse_encrypted(pem: &[u8]) -> Result<(), String> {
+pub(crate) fn refuse_encrypted(pem: &[u8]) -> Result<(), IdentityError> {
     let text = String::from_utf8_lossy(pem);
     if text.contains("ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err(ENCRYPTED.into());
+        return Err(IdentityError::Encrypted);
     }
     Ok(())
 }
@@ -47,7 +51,7 @@ pub(crate) fn refuse_encrypted(pem: &[u8]) -> Result<(), String> {
 impl Identity {
     /// Puts a certificate and its key together, both in PEM; they may be the same file.
     pub fn new(certificate: &[u8], key: &[u8]) -> Result<Self, IdentityError> {
-        refuse_encrypted(key).map_err(|_| IdentityError::Encrypted)?;
+        refuse_encrypted(key)?;
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate)
             .collect::<Result<_, _>>()
             .map_err(|error| IdentityError::Certificate(error.to_string()))?;

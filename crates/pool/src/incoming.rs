@@ -21,6 +21,8 @@ pub struct Incoming {
     file: File,
     opened: Instant,
     buffer: Vec<u8>,
+    /// Bytes that were written, those in the buffer not counted.
+    written_bytes: u64,
     algorithms: Vec<Algorithm>,
     digester: Digester,
 }
@@ -79,6 +81,7 @@ impl Incoming {
             file,
             opened,
             buffer: Vec::new(),
+            written_bytes: 0,
             algorithms: algorithms.to_vec(),
             digester: Digester::new(algorithms.iter().copied()),
         })
@@ -106,19 +109,27 @@ impl Incoming {
             file,
             opened,
             buffer: Vec::new(),
+            written_bytes: digester.len_bytes(),
             algorithms,
             digester,
         })
     }
 
     fn drain(&mut self) -> io::Result<()> {
-        if !self.buffer.is_empty() {
-            self.file.write_all(&self.buffer)?;
-            self.buffer.clear();
-        }
-        let len_bytes = self.digester.len_bytes();
-        if let Some(part) = &mut self.temporary.part {
-            part.keep(len_bytes);
+        let buffer = std::mem::take(&mut self.buffer);
+        self.put(&buffer)?;
+        self.buffer = buffer;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if !bytes.is_empty() {
+            self.file.write_all(bytes)?;
+            self.written_bytes += bytes.len() as u64;
+            if let Some(part) = &mut self.temporary.part {
+                part.keep(self.written_bytes);
+            }
         }
         Ok(())
     }
@@ -157,8 +168,7 @@ impl Landing for Incoming {
             self.drain()?;
         }
         if bytes.len() >= BUFFER {
-            self.file.write_all(bytes)?;
-            return self.drain();
+            return self.put(bytes);
         }
         self.buffer.extend_from_slice(bytes);
         Ok(())
@@ -166,6 +176,7 @@ impl Landing for Incoming {
 
     fn restart(&mut self) -> io::Result<()> {
         self.buffer.clear();
+        self.written_bytes = 0;
         if let Some(part) = &mut self.temporary.part {
             part.forget();
         }
@@ -184,9 +195,8 @@ impl Landing for Incoming {
     }
 
     fn set_note(&mut self, note: Option<Note>) {
-        let on_disk = self.digester.len_bytes() - self.buffer.len() as u64;
         if let Some(part) = &mut self.temporary.part {
-            part.set_note(note, on_disk);
+            part.set_note(note, self.written_bytes);
         }
     }
 }

@@ -26,6 +26,15 @@ pub struct Proxy {
 impl Proxy {
     /// Starts a proxy; `required` is the Proxy-Authorization that it asks for.
     pub fn start(required: Option<&str>) -> Self {
+        Self::launch(required, None)
+    }
+
+    /// Starts a proxy for which every host is at this address: so a test reaches hosts of any name on loopback.
+    pub fn leading_to(address: SocketAddr) -> Self {
+        Self::launch(None, Some(address))
+    }
+
+    fn launch(required: Option<&str>, to: Option<SocketAddr>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -38,7 +47,7 @@ impl Proxy {
                         return;
                     }
                     let (log, required) = (log.clone(), required.clone());
-                    std::thread::spawn(move || serve(stream, &log, required.as_deref()));
+                    std::thread::spawn(move || serve(stream, &log, required.as_deref(), to));
                 }
             }
         });
@@ -71,7 +80,7 @@ impl Drop for Proxy {
     }
 }
 
-fn serve(stream: TcpStream, log: &Mutex<Vec<Proxied>>, required: Option<&str>) -> Option<()> {
+fn serve(stream: TcpStream, log: &Mutex<Vec<Proxied>>, required: Option<&str>, to: Option<SocketAddr>) -> Option<()> {
     let mut writer = stream.try_clone().ok()?;
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
@@ -104,13 +113,13 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Proxied>>, required: Option<&str>) -
     let mut words = line.split_whitespace();
     let (method, target) = (words.next()?, words.next()?);
     if method == "CONNECT" {
-        let upstream = TcpStream::connect(target).ok()?;
+        let upstream = connect(target, to)?;
         writer.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").ok()?;
         return tunnel(reader, writer, upstream);
     }
     let rest = target.strip_prefix("http://")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut upstream = TcpStream::connect(host).ok()?;
+    let mut upstream = connect(host, to)?;
     let request = format!(
         "{method} /{path} HTTP/1.1\r\n{}Connection: close\r\n\r\n",
         head.concat()
@@ -118,6 +127,13 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Proxied>>, required: Option<&str>) -
     upstream.write_all(request.as_bytes()).ok()?;
     // The upstream server keeps connections open, so its own length tells where the answer ends.
     relay(upstream, &mut writer)
+}
+
+fn connect(host: &str, to: Option<SocketAddr>) -> Option<TcpStream> {
+    match to {
+        Some(address) => TcpStream::connect(address).ok(),
+        None => TcpStream::connect(host).ok(),
+    }
 }
 
 /// Passes one answer on.
@@ -130,10 +146,12 @@ fn relay(upstream: TcpStream, writer: &mut TcpStream) -> Option<()> {
         if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
             length = value.trim().parse().ok()?;
         }
-        writer.write_all(line.as_bytes()).ok()?;
         if line.trim().is_empty() {
+            // This connection is not used again, and whoever is not told would try.
+            writer.write_all(b"Connection: close\r\n\r\n").ok()?;
             break;
         }
+        writer.write_all(line.as_bytes()).ok()?;
     }
     std::io::copy(&mut reader.take(length), writer).ok()?;
     writer.shutdown(std::net::Shutdown::Write).ok()

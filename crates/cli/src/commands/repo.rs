@@ -95,6 +95,7 @@ pub(super) const RECORD: &[Column] = &[
     column("Size", "bytes", Show::Bytes),
     column("Snapshots", "snapshots", Show::Count),
     column("Last sync", "last_sync", Show::Time),
+    column("Needs attention", "warnings", Show::List),
     column("Not acted on", "unbuilt", Show::List),
 ];
 

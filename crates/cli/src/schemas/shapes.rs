@@ -217,6 +217,7 @@ pub(super) fn repository_detail() -> Value {
         ("revisions", list(&revision)),
         ("snapshot_list", list(&snapshot())),
         ("publications", list(&publication())),
+        ("warnings", list(&text())),
         ("unbuilt", list(&text())),
     ]);
     object(&fields)

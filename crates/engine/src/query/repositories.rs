@@ -102,6 +102,9 @@ impl Engine {
                 Vec::new()
             },
             publications: publications.into_iter().filter(|row| row.repo == id.as_str()).collect(),
+            warnings: repo
+                .map(|repo| crate::certificate::warnings(repo, self.clock.now().as_second()))
+                .unwrap_or_default(),
             unbuilt: repo
                 .map(|repo| repo.unbuilt.iter().map(ToString::to_string).collect())
                 .unwrap_or_default(),

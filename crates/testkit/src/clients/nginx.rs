@@ -6,12 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::needs::{is_root, program};
+use crate::tls::Pair;
 
 /// nginx on a free port of 127.0.0.1, serving one directory as user `nobody`; ends when dropped.
 pub struct Nginx {
     child: Child,
     port: u16,
     directory: PathBuf,
+    scheme: &'static str,
 }
 
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -37,6 +39,27 @@ impl Nginx {
     ///
     /// If it does not start within ten seconds.
     pub fn serve_with(root: &Path, directory: &Path, server_lines: &str) -> Self {
+        Self::launch(root, directory, "", server_lines)
+    }
+
+    /// The same over https, with HTTP/2.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start within ten seconds.
+    pub fn serve_tls(root: &Path, directory: &Path, pair: &Pair, server_lines: &str) -> Self {
+        let (certificate, key) = (directory.join("server.pem"), directory.join("server-key.pem"));
+        fs::write(&certificate, &pair.certificate).expect("a temporary directory takes a file");
+        fs::write(&key, &pair.key).expect("a temporary directory takes a file");
+        let lines = format!(
+            "ssl_certificate {}; ssl_certificate_key {};\n    {server_lines}",
+            certificate.display(),
+            key.display()
+        );
+        Self::launch(root, directory, " ssl http2", &lines)
+    }
+
+    fn launch(root: &Path, directory: &Path, listen: &str, server_lines: &str) -> Self {
         let directory = directory.join("nginx");
         for name in ["logs", "temporary"] {
             fs::create_dir_all(directory.join(name)).expect("a temporary directory takes directories");
@@ -45,12 +68,14 @@ impl Nginx {
         for _ in 0..5 {
             let port = free_port();
             let config = directory.join("nginx.conf");
-            fs::write(&config, configuration(root, &directory, port, server_lines)).expect("it takes a file, too");
+            let text = configuration(root, &directory, &format!("{port}{listen}"), server_lines);
+            fs::write(&config, text).expect("it takes a file, too");
             let child = start(&config, &directory);
             let mut nginx = Self {
                 child,
                 port,
                 directory: directory.clone(),
+                scheme: if listen.is_empty() { "http" } else { "https" },
             };
             if nginx.wait() {
                 return nginx;
@@ -62,7 +87,12 @@ impl Nginx {
 
     /// URL of a path of the root.
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}/{}", self.port, path.trim_start_matches('/'))
+        format!(
+            "{}://127.0.0.1:{}/{}",
+            self.scheme,
+            self.port,
+            path.trim_start_matches('/')
+        )
     }
 
     /// Status and path of each request so far.
@@ -73,6 +103,16 @@ impl Nginx {
             Some((status.parse().ok()?, path.to_owned()))
         };
         text.lines().filter_map(parse).collect()
+    }
+
+    /// Protocol, number of the connection, user and the subject of the client's certificate of each request so far.
+    pub fn peers(&self) -> Vec<[String; 4]> {
+        let text = fs::read_to_string(self.directory.join("logs/peers.log")).unwrap_or_default();
+        let parse = |line: &str| {
+            let mut words = line.splitn(4, ' ').map(str::to_owned);
+            [(); 4].map(|()| words.next().unwrap_or_default())
+        };
+        text.lines().map(parse).collect()
     }
 
     fn wait(&mut self) -> bool {
@@ -115,12 +155,12 @@ fn start(config: &Path, directory: &Path) -> Child {
 }
 
 /// A port that nobody listens on.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback has a free port");
     listener.local_addr().expect("a bound socket has an address").port()
 }
 
-fn configuration(root: &Path, directory: &Path, port: u16, server_lines: &str) -> String {
+fn configuration(root: &Path, directory: &Path, port: &str, server_lines: &str) -> String {
     let user = if is_root() { "user nobody nogroup;\n" } else { "" };
     let (root, directory) = (root.display(), directory.display());
     let mut temporary = String::new();
@@ -130,7 +170,8 @@ fn configuration(root: &Path, directory: &Path, port: u16, server_lines: &str) -
     format!(
         "{user}daemon off;\nworker_processes 1;\npid {directory}/nginx.pid;\nerror_log {directory}/logs/error.log;\n\
          events {{ worker_connections 256; }}\nhttp {{\n{temporary}  log_format test '$status $request_uri';\n  \
-         access_log {directory}/logs/access.log test;\n  default_type application/octet-stream;\n  sendfile on;\n  \
+         log_format peers '$server_protocol $connection $remote_user $ssl_client_s_dn';\n  \
+         access_log {directory}/logs/access.log test;\n  access_log {directory}/logs/peers.log peers;\n  default_type application/octet-stream;\n  sendfile on;\n  \
          server {{\n    listen 127.0.0.1:{port};\n    root {root};\n    {server_lines}\n  }}\n}}\n"
     )
 }
