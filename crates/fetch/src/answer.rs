@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use chantal_model::{Landing, Mismatch, Note};
 use futures_util::StreamExt;
 use reqwest::header::{self, HeaderMap};
-use reqwest::{Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use url::Url;
 
 use crate::client::{Landed, Outcome, Request, Validators, finish, take};
 use crate::connect::Inner;
-use crate::error::{FetchError, Problem, transport};
+use crate::error::{FetchError, Problem, masked, transport};
 use crate::local::restart;
 use crate::options::Auth;
 use crate::pace::Pace;
@@ -135,30 +135,30 @@ impl<'a> Once<'a> {
 
     async fn send(&self, url: &Url, landed: u64) -> Result<Response, FetchError> {
         let options = &self.inner.options;
+        let timeout = |what, after| Problem::Timeout { what, after };
+        let problem = match tokio::time::timeout(options.total_timeout, self.ask(url, landed)?.send()).await {
+            Ok(Ok(response)) => return Ok(response),
+            Ok(Err(error)) if error.is_timeout() => timeout("no connection", options.connect_timeout),
+            Ok(Err(error)) if error.is_connect() => self.through(url, transport(&error)),
+            Ok(Err(error)) if error.is_builder() => Problem::Setup(format!("bad request: {}", error.without_url())),
+            Ok(Err(error)) => transport(&error),
+            Err(_) => timeout("no answer", options.total_timeout),
+        };
+        Err(self.fail(url, problem))
+    }
+
+    /// The request, with credentials where they belong, for all of a file or for what is missing.
+    fn ask(&self, url: &Url, landed: u64) -> Result<RequestBuilder, FetchError> {
         let mut plain = url.clone();
         // Credentials of the URL itself travel as a header, so that they never show up in a log.
-        let own = (plain.username().to_owned(), plain.password().map(str::to_owned));
         let _ = plain.set_username("");
         let _ = plain.set_password(None);
-        let mut request = self
+        let request = self
             .inner
             .client(url)?
             .get(plain)
             .header(header::ACCEPT_ENCODING, "identity");
-        if let Some(auth) = self.inner.auth(url) {
-            let feed = &options.feed;
-            request = match auth {
-                Auth::Basic { user, password } => request.basic_auth(user, Some(password)),
-                Auth::Headers(headers) => headers
-                    .iter()
-                    .fold(request, |request, (name, value)| request.header(name, value)),
-                Auth::None if !own.0.is_empty() => request.basic_auth(&own.0, own.1.as_deref()),
-                Auth::None if !feed.username().is_empty() && feed.origin() == url.origin() => {
-                    request.basic_auth(feed.username(), feed.password())
-                }
-                Auth::None => request,
-            };
-        }
+        let mut request = self.authenticated(url, request);
         if let Some(validator) = self.resume.as_ref().filter(|_| landed > 0) {
             request = request
                 .header(header::RANGE, format!("bytes={landed}-"))
@@ -171,26 +171,31 @@ impl<'a> Once<'a> {
                 request = request.header(header::IF_MODIFIED_SINCE, modified);
             }
         }
-        match tokio::time::timeout(options.total_timeout, request.send()).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) if error.is_timeout() => Err(self.fail(
-                url,
-                Problem::Timeout {
-                    what: "no connection",
-                    after: options.connect_timeout,
-                },
-            )),
-            Ok(Err(error)) if error.is_builder() => {
-                Err(self.fail(url, Problem::Setup(format!("bad request: {}", error.without_url()))))
+        Ok(request)
+    }
+
+    fn authenticated(&self, url: &Url, request: RequestBuilder) -> RequestBuilder {
+        let feed = &self.inner.options.feed;
+        match self.inner.auth(url) {
+            Some(Auth::Basic { user, password }) => request.basic_auth(user, Some(password)),
+            Some(Auth::Headers(headers)) => headers
+                .iter()
+                .fold(request, |request, (name, value)| request.header(name, value)),
+            Some(Auth::None) if !url.username().is_empty() => request.basic_auth(url.username(), url.password()),
+            Some(Auth::None) if !feed.username().is_empty() && feed.origin() == url.origin() => {
+                request.basic_auth(feed.username(), feed.password())
             }
-            Ok(Err(error)) => Err(self.fail(url, transport(&error))),
-            Err(_) => Err(self.fail(
-                url,
-                Problem::Timeout {
-                    what: "no answer",
-                    after: options.total_timeout,
-                },
-            )),
+            Some(Auth::None) | None => request,
+        }
+    }
+
+    /// A failure to connect, with the proxy that may be at fault.
+    fn through(&self, url: &Url, problem: Problem) -> Problem {
+        match (problem, self.inner.options.proxy.of(url)) {
+            (Problem::Connect(reason), Some(proxy)) => {
+                Problem::Connect(format!("through the proxy {}: {reason}", masked(&proxy)))
+            }
+            (problem, _) => problem,
         }
     }
 

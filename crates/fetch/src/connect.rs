@@ -64,11 +64,7 @@ impl Inner {
 
     fn build(&self, is_own: bool, is_tls: bool) -> Result<reqwest::Client, String> {
         let options = &self.options;
-        let proxy = if is_tls {
-            &options.proxy.https
-        } else {
-            &options.proxy.http
-        };
+        let proxy = options.proxy.server(is_tls);
         let mut builder = reqwest::Client::builder()
             .user_agent(&options.user_agent)
             .redirect(reqwest::redirect::Policy::none())
@@ -77,14 +73,15 @@ impl Inner {
             .tcp_nodelay(true)
             // The environment is the caller's to read.
             .no_proxy();
-        if let Some(url) = proxy {
-            builder = builder.proxy(options.proxy.server(url)?);
+        if proxy.is_some() {
+            let proxies = options.proxy.clone();
+            builder = builder.proxy(reqwest::Proxy::custom(move |url| proxies.of(url)));
         }
         if !is_own && !self.is_near() {
-            builder = builder.dns_resolver(Elsewhere::except(proxy.as_ref()));
+            builder = builder.dns_resolver(Elsewhere::except(proxy));
         }
         // Neither the feed nor the proxy speaks TLS: no authorities are read.
-        if !is_tls && proxy.as_ref().is_none_or(|proxy| proxy.scheme() != "https") {
+        if !is_tls && proxy.is_none_or(|proxy| proxy.scheme() != "https") {
             return builder.tls_certs_only([]).build().map_err(|error| error.to_string());
         }
         builder = trust(builder, options)?;

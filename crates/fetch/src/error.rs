@@ -229,6 +229,8 @@ pub(crate) fn transport(error: &reqwest::Error) -> Problem {
         tls("the server's certificate is signed by an unknown authority (`ssl.ca_bundle` names others)")
     } else if whole.contains("invalid peer certificate") || whole.contains("handshake") || whole.contains("alert") {
         tls(&last)
+    } else if whole.contains("proxy authorization required") {
+        Problem::Credentials(407)
     } else if whole.contains("dns error") || whole.contains("failed to lookup") {
         Problem::Connect(format!("the host name cannot be resolved: {last}"))
     } else if whole.contains("connection refused") {

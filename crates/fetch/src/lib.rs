@@ -16,6 +16,7 @@ mod local;
 pub mod mirrors;
 mod options;
 mod pace;
+mod proxy;
 mod resolve;
 
 pub use bandwidth::Bandwidth;
@@ -24,5 +25,6 @@ pub use error::{FetchError, Kind};
 pub use gate::Hosts;
 pub use identity::{Candidate, Identity, IdentityError, choose};
 pub use mirrors::{Found, Mirrors, Reference, Wish};
-pub use options::{Auth, ClientOptions, ProxyOptions, Trust};
+pub use options::{Auth, ClientOptions, Trust};
+pub use proxy::ProxyOptions;
 pub use resolve::{ResolveError, resolve};

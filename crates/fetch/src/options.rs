@@ -5,6 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::bandwidth::Bandwidth;
+use crate::proxy::ProxyOptions;
 
 /// How to authenticate at the feed's origin, and nowhere else.
 #[derive(Clone)]
@@ -29,36 +30,6 @@ pub enum Trust {
     System,
     /// These authorities, in PEM, and no others.
     Only(Vec<u8>),
-}
-
-/// Proxies.
-#[derive(Clone, Default)]
-pub struct ProxyOptions {
-    /// For http. The scheme is http, https, socks5 or socks5h, which leaves names to the proxy.
-    pub http: Option<Url>,
-    /// For https.
-    pub https: Option<Url>,
-    /// Hosts that are asked directly; `.example.org` means all below it.
-    pub no_proxy: Vec<String>,
-    /// User name at the proxy.
-    pub username: Option<String>,
-    /// Password at the proxy.
-    pub password: Option<String>,
-}
-
-impl ProxyOptions {
-    /// One of the servers, with credentials and exceptions.
-    pub(crate) fn server(&self, url: &Url) -> Result<reqwest::Proxy, String> {
-        let mut url = url.clone();
-        if let Some(user) = &self.username {
-            // In the URL, where SOCKS looks for them as well; both only fail for URLs that cannot have credentials.
-            let _ = url.set_username(user);
-            let _ = url.set_password(self.password.as_deref());
-        }
-        let proxy = reqwest::Proxy::all(url.as_str())
-            .map_err(|error| format!("the proxy cannot be used: {}", error.without_url()))?;
-        Ok(proxy.no_proxy(reqwest::NoProxy::from_string(&self.no_proxy.join(","))))
-    }
 }
 
 /// How a feed is reached.
