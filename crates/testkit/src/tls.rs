@@ -101,6 +101,18 @@ impl Authority {
         )
     }
 
+    /// A certificate for a client, valid from so many days after now until so many; before now where negative.
+    pub fn client_valid(&self, name: &str, from_days: i64, until_days: i64) -> Pair {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.expect("the clock is past 1970").as_secs() as i64;
+        let epoch = rcgen::date_time_ymd(1970, 1, 1);
+        let at = |days: i64| epoch + std::time::Duration::from_secs((now + days * 86_400).max(0) as u64);
+        let mut params = CertificateParams::new(Vec::new()).expect("no names are valid names");
+        params.not_before = at(from_days);
+        params.not_after = at(until_days);
+        self.sign(params, name)
+    }
+
     /// How a server with a certificate speaks TLS; `clients` is the authority whose clients it requires.
     pub fn tls(pair: &Pair, clients: Option<&Authority>) -> ServerTls {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
