@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use chantal_model::{Algorithm, Digest, Sha256};
-use sqlx::AssertSqlSafe;
 
 use crate::connect::Catalog;
+use crate::db;
 use crate::error::CatalogError;
 use crate::lease::Lease;
 use crate::sql::{self, many};
@@ -47,7 +47,7 @@ impl Catalog {
         let mut found = HashMap::with_capacity(names.len());
         for chunk in names.chunks(LOOKUP) {
             let text = sql::list(many::BLOBS, chunk.len());
-            let mut query = sqlx::query_as::<_, (Vec<u8>, i64, i64)>(AssertSqlSafe(text)).persistent(false);
+            let mut query = db::query_as::<(Vec<u8>, i64, i64)>(text).persistent(false);
             for name in chunk {
                 query = query.bind(&name.0[..]);
             }
@@ -68,7 +68,7 @@ impl Catalog {
         let others: Vec<&Digest> = digests.iter().filter(|digest| digest.sha256().is_none()).collect();
         for chunk in others.chunks(LOOKUP) {
             let text = sql::list(many::BLOBS_BY_DIGEST, chunk.len());
-            let mut query = sqlx::query_as::<_, (String, Vec<u8>, Vec<u8>, i64)>(AssertSqlSafe(text)).persistent(false);
+            let mut query = db::query_as::<(String, Vec<u8>, Vec<u8>, i64)>(text).persistent(false);
             for digest in chunk {
                 query = query.bind(digest.bytes());
             }
@@ -95,11 +95,11 @@ impl Catalog {
         let mut transaction = self.begin_as(lease).await?;
         for chunk in names.chunks(INTENT_NAMES) {
             let joined: Vec<u8> = chunk.iter().flat_map(|name| name.0).collect();
-            sqlx::query(sql::ADD_INTENT)
+            db::query(sql::ADD_INTENT)
                 .bind(lease.name())
                 .bind(lease.fence())
                 .bind(joined)
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
         }
         transaction.commit().await?;
@@ -112,38 +112,40 @@ impl Catalog {
         for chunk in blobs.chunks(TRANSACTION_ROWS) {
             let mut transaction = self.begin_as(lease).await?;
             let text = sql::values(many::ADD_BLOBS, chunk.len());
-            let mut query = sqlx::query_as::<_, (Vec<u8>, i64)>(AssertSqlSafe(text)).persistent(false);
-            for blob in chunk {
+            let mut query = db::query_as::<(Vec<u8>, i64)>(text).persistent(false);
+            // In order, so that two writers never wait for each other.
+            let mut sorted: Vec<&NewBlob> = chunk.iter().collect();
+            sorted.sort_unstable_by_key(|blob| blob.sha256);
+            for blob in sorted {
                 query = query.bind(&blob.sha256.0[..]).bind(blob.size as i64);
             }
             let mut rows: HashMap<Sha256, i64> = HashMap::with_capacity(chunk.len());
-            for (name, id) in query.fetch_all(&mut *transaction).await? {
+            for (name, id) in query.fetch_all(&mut transaction).await? {
                 rows.insert(sha256(&name)?, id);
             }
             let old: Vec<&NewBlob> = chunk.iter().filter(|blob| !rows.contains_key(&blob.sha256)).collect();
             for names in old.chunks(LOOKUP) {
                 let mut query =
-                    sqlx::query_as::<_, (Vec<u8>, i64, i64)>(AssertSqlSafe(sql::list(many::BLOBS, names.len())))
-                        .persistent(false);
+                    db::query_as::<(Vec<u8>, i64, i64)>(sql::list(many::BLOBS, names.len())).persistent(false);
                 for blob in names {
                     query = query.bind(&blob.sha256.0[..]);
                 }
-                for (name, id, _) in query.fetch_all(&mut *transaction).await? {
+                for (name, id, _) in query.fetch_all(&mut transaction).await? {
                     rows.insert(sha256(&name)?, id);
                 }
             }
-            let digests: Vec<(&Digest, i64)> = chunk
+            let mut digests: Vec<(&Digest, i64)> = chunk
                 .iter()
                 .flat_map(|blob| blob.digests.iter().map(|digest| (digest, rows[&blob.sha256])))
                 .filter(|(digest, _)| digest.algorithm() != Algorithm::Sha256)
                 .collect();
+            digests.sort_unstable();
             for some in digests.chunks(TRANSACTION_ROWS) {
-                let mut query =
-                    sqlx::query(AssertSqlSafe(sql::values(many::ADD_DIGESTS, some.len()))).persistent(false);
+                let mut query = db::query(sql::values(many::ADD_DIGESTS, some.len())).persistent(false);
                 for (digest, blob) in some {
                     query = query.bind(digest.algorithm().name()).bind(digest.bytes()).bind(blob);
                 }
-                query.execute(&mut *transaction).await?;
+                query.execute(&mut transaction).await?;
             }
             transaction.commit().await?;
             ids.extend(chunk.iter().map(|blob| rows[&blob.sha256]));

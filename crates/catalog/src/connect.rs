@@ -4,11 +4,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, Transaction};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::db::{self, Pool, Transaction};
 use crate::error::CatalogError;
-use crate::schema;
+use crate::{schema, sql};
 
 /// What the database is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +22,54 @@ pub enum Access {
     Create,
 }
 
+/// Where a database is.
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// A SQLite file.
+    File(PathBuf),
+    /// A PostgreSQL server.
+    Server(Server),
+}
+
+/// A database on a PostgreSQL server.
+#[derive(Clone)]
+pub struct Server {
+    /// `postgresql://[user[:password]@][host][:port]/database[?parameter=value]`.
+    pub url: String,
+    /// Connections at most.
+    pub connections: u32,
+}
+
+impl Server {
+    /// The URL without its password.
+    pub fn shown(&self) -> String {
+        let Some((scheme, rest)) = self.url.split_once("://") else {
+            return "postgresql".into();
+        };
+        let rest = rest.split('?').next().unwrap_or_default();
+        match rest.split_once('@') {
+            Some((user, rest)) => {
+                let user = user.split(':').next().unwrap_or_default();
+                format!("{scheme}://{user}@{rest}")
+            }
+            None => format!("{scheme}://{rest}"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
 /// The catalog. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Catalog {
-    pub(crate) writer: SqlitePool,
-    pub(crate) reader: SqlitePool,
-    path: PathBuf,
+    pub(crate) writer: Pool,
+    pub(crate) reader: Pool,
+    /// The file, unless it is on a server.
+    path: Option<PathBuf>,
 }
 
 /// Connections that read at the same time.
@@ -71,13 +114,47 @@ impl Catalog {
         };
         let cached = |pages| options.clone().pragma("cache_size", pages);
         let catalog = Self {
-            writer: pool(1, TURN)
-                .connect_with(cached(WRITER_CACHE))
-                .await
-                .map_err(|source| opening(path, source))?,
-            reader: pool(READERS, BUSY).connect_lazy_with(cached(READER_CACHE)),
-            path: path.to_owned(),
+            writer: Pool::Sqlite(
+                pool(1, TURN)
+                    .connect_with(cached(WRITER_CACHE))
+                    .await
+                    .map_err(|source| opening(path, source))?,
+            ),
+            reader: Pool::Sqlite(pool(READERS, BUSY).connect_lazy_with(cached(READER_CACHE))),
+            path: Some(path.to_owned()),
         };
+        catalog.at_schema(access).await
+    }
+
+    /// Opens a database on a PostgreSQL server; tables are made in its current schema.
+    pub async fn connect(server: &Server, access: Access) -> Result<Self, CatalogError> {
+        let options: PgConnectOptions = server
+            .url
+            .parse()
+            .map_err(|source: sqlx::Error| CatalogError::Connect {
+                shown: server.shown(),
+                source,
+            })?;
+        let pool = PgPoolOptions::new()
+            .max_connections(server.connections.max(2))
+            .acquire_timeout(BUSY)
+            .connect_with(options.application_name("chantal"))
+            .await
+            .map_err(|source| CatalogError::Connect {
+                shown: server.shown(),
+                source,
+            })?;
+        let catalog = Self {
+            writer: Pool::Postgres(pool.clone()),
+            reader: Pool::Postgres(pool),
+            path: None,
+        };
+        catalog.at_schema(access).await
+    }
+
+    /// Makes the schema, or refuses one of another version.
+    async fn at_schema(self, access: Access) -> Result<Self, CatalogError> {
+        let catalog = self;
         let found = schema::version(&catalog.writer).await?;
         match found {
             None if access == Access::Create => schema::upgrade(&catalog).await?,
@@ -98,9 +175,17 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// Opens a database wherever it is.
+    pub async fn open_at(location: &Location, access: Access) -> Result<Self, CatalogError> {
+        match location {
+            Location::File(path) => Self::open(path, access).await,
+            Location::Server(server) => Self::connect(server, access).await,
+        }
+    }
+
     /// Opens a database of any schema, for the commands that look after it.
-    pub async fn open_any(path: &Path) -> Result<Self, CatalogError> {
-        match Self::open(path, Access::Read).await {
+    pub async fn open_any(location: &Location) -> Result<Self, CatalogError> {
+        match Self::open_at(location, Access::Read).await {
             Err(CatalogError::Schema { found, needed }) if found > needed => {
                 Err(CatalogError::Schema { found, needed })
             }
@@ -108,9 +193,22 @@ impl Catalog {
         }
     }
 
-    /// The database file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Size of the database in bytes.
+    pub async fn size_bytes(&self) -> Result<u64, CatalogError> {
+        if let Some(path) = &self.path {
+            return Ok(std::fs::metadata(path).map_or(0, |meta| meta.len()));
+        }
+        let (bytes,): (i64,) = db::query_as(sql::POSTGRES_SIZE).fetch_one(&self.reader).await?;
+        Ok(bytes as u64)
+    }
+
+    /// Seconds since 1970 by the clock that all who share the database go by: leases are compared by it.
+    pub(crate) async fn now(&self) -> Result<i64, CatalogError> {
+        if self.reader.is_sqlite() {
+            return Ok(crate::process::now());
+        }
+        let (now,): (i64,) = db::query_as(sql::POSTGRES_CLOCK).fetch_one(&self.reader).await?;
+        Ok(now)
     }
 
     /// Closes all connections; what is in the log goes into the database.
@@ -119,9 +217,9 @@ impl Catalog {
         self.writer.close().await;
     }
 
-    /// A transaction that has the write lock from its start.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    /// A transaction; on SQLite it has the write lock from its start.
+    pub(crate) async fn begin(&self) -> Result<Transaction, CatalogError> {
+        Ok(self.writer.begin().await?)
     }
 }
 

@@ -24,6 +24,15 @@ pub enum CatalogError {
         #[source]
         source: std::io::Error,
     },
+    /// The server cannot be reached or does not let us in.
+    #[error("the database {shown} cannot be opened")]
+    Connect {
+        /// Its URL without the password.
+        shown: String,
+        /// The cause.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The schema is of another version.
     #[error("the database has schema version {found}, this program needs {needed}")]
     Schema {
@@ -82,7 +91,40 @@ impl CatalogError {
         else {
             return None;
         };
+        error.try_downcast_ref::<sqlx::sqlite::SqliteError>()?;
         error.code().and_then(|code| code.parse().ok())
+    }
+
+    /// The five characters with which PostgreSQL names an error.
+    fn postgres_code(&self) -> Option<String> {
+        let (Self::Sql {
+            source: sqlx::Error::Database(error),
+        }
+        | Self::Connect {
+            source: sqlx::Error::Database(error),
+            ..
+        }) = self
+        else {
+            return None;
+        };
+        let error = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
+        Some(error.code().to_owned())
+    }
+
+    /// The exit code of an error of PostgreSQL, by its class.
+    fn postgres_exit_code(&self) -> Option<u8> {
+        let code = self.postgres_code()?;
+        Some(match code.as_str() {
+            // Invalid authorization, no such database, insufficient privilege.
+            code if code.starts_with("28") || code == "3D000" || code == "42501" => 2,
+            // Disk full, out of memory, too many connections.
+            code if code.starts_with("53") => 6,
+            // Serialization failure, deadlock, lock not available.
+            "40001" | "40P01" | "55P03" => 7,
+            // Read-only, I/O error, data corrupted, shut down.
+            "25006" | "58030" | "XX001" | "XX002" | "57P01" | "57P02" | "57P03" => 8,
+            _ => 1,
+        })
     }
 
     /// Whether the engine could not open one of its files.
@@ -92,7 +134,15 @@ impl CatalogError {
 
     /// The stable exit code: 2 schema or missing, 6 full, 7 busy, 8 damaged or read-only, else 1.
     pub fn exit_code(&self) -> u8 {
+        if let Some(code) = self.postgres_exit_code() {
+            return code;
+        }
         match self {
+            Self::Connect {
+                source: sqlx::Error::Configuration(_),
+                ..
+            } => 2,
+            Self::Connect { .. } => 8,
             Self::Absent { .. } | Self::Schema { .. } => 2,
             Self::Open { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotFound => 2,
@@ -108,6 +158,7 @@ impl CatalogError {
                 Some(13) => 6,
                 Some(8 | 10 | 11 | 14 | 26) => 8,
                 _ if matches!(source, sqlx::Error::PoolTimedOut) => 7,
+                _ if matches!(source, sqlx::Error::Io(_) | sqlx::Error::Tls(_)) => 8,
                 _ => 1,
             },
         }
@@ -124,6 +175,10 @@ impl CatalogError {
                     "`--wait` waits for it; `chantal repo sync-status` shows what runs and how far it is"
                 }
                 Self::Corrupt { .. } => "`chantal db verify` says what is damaged",
+                Self::Connect { .. } if self.exit_code() == 2 => {
+                    "`database.url` must name a user, a password and a database that the server knows"
+                }
+                Self::Connect { .. } => "is the server running, and does `database.url` name its host and port?",
                 Self::Open { .. } | Self::Sql { .. } if self.exit_code() == 6 => {
                     "free some space on the file system of the database"
                 }

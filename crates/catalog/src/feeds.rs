@@ -1,10 +1,10 @@
 //! What is remembered about a feed since its last success.
 
 use chantal_model::Sha256;
-use sqlx::{Sqlite, Transaction};
 
 use crate::blobs::sha256;
 use crate::connect::Catalog;
+use crate::db::{self, Transaction};
 use crate::error::CatalogError;
 use crate::lease::Lease;
 use crate::sql;
@@ -47,7 +47,7 @@ type Row = (
 impl Catalog {
     /// The state of a feed; `None` before the first success and after [`Catalog::clear_feed_state`].
     pub async fn feed_state(&self, repository: i64) -> Result<Option<FeedState>, CatalogError> {
-        let row: Option<Row> = sqlx::query_as(sql::FEED_STATE)
+        let row: Option<Row> = db::query_as(sql::FEED_STATE)
             .bind(repository)
             .fetch_optional(&self.reader)
             .await?;
@@ -76,21 +76,21 @@ impl Catalog {
     /// Forgets a feed's state, so that the next sync reads all of it; `false` if there was none.
     pub async fn clear_feed_state(&self, lease: &Lease, repository: i64) -> Result<bool, CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
-        let done = sqlx::query(sql::CLEAR_FEED_STATE)
+        let done = db::query(sql::CLEAR_FEED_STATE)
             .bind(repository)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         transaction.commit().await?;
-        Ok(done.rows_affected() > 0)
+        Ok(done > 0)
     }
 }
 
 pub(crate) async fn save(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Transaction,
     repository: i64,
     state: &FeedState,
 ) -> Result<(), CatalogError> {
-    sqlx::query(sql::SAVE_FEED_STATE)
+    db::query(sql::SAVE_FEED_STATE)
         .bind(repository)
         .bind(&state.entry_url)
         .bind(&state.etag)
@@ -101,7 +101,7 @@ pub(crate) async fn save(
         .bind(state.checked_at)
         .bind(state.changed_at)
         .bind(state.upstream_timestamp)
-        .execute(&mut **transaction)
+        .execute(&mut *transaction)
         .await?;
     Ok(())
 }

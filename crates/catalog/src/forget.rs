@@ -1,6 +1,7 @@
 //! Forgetting a repository. Blobs, packages and records stay for other repositories and for collection.
 
 use crate::connect::Catalog;
+use crate::db;
 use crate::error::CatalogError;
 use crate::lease::Lease;
 use crate::sql;
@@ -81,14 +82,14 @@ impl Catalog {
     pub async fn held(&self, repository: i64) -> Result<Held, CatalogError> {
         let mut counts = [0; COUNTS.len()];
         for (count, text) in counts.iter_mut().zip(COUNTS) {
-            (*count,) = sqlx::query_as(text).bind(repository).fetch_one(&self.reader).await?;
+            (*count,) = db::query_as(text).bind(repository).fetch_one(&self.reader).await?;
         }
         Ok(held(counts))
     }
 
     /// Paths at which a state of a repository was staged, though no publication was recorded: a publisher was killed.
     pub async fn unrecorded_paths(&self, repository: i64) -> Result<Vec<String>, CatalogError> {
-        let rows: Vec<(String,)> = sqlx::query_as(sql::UNRECORDED_PATHS)
+        let rows: Vec<(String,)> = db::query_as(sql::UNRECORDED_PATHS)
             .bind(repository)
             .fetch_all(&self.reader)
             .await?;
@@ -105,10 +106,7 @@ impl Catalog {
         let mut transaction = self.begin_as(lease).await?;
         let mut counts = [0; COUNTS.len()];
         for (count, text) in counts.iter_mut().zip(COUNTS) {
-            (*count,) = sqlx::query_as(text)
-                .bind(repository)
-                .fetch_one(&mut *transaction)
-                .await?;
+            (*count,) = db::query_as(text).bind(repository).fetch_one(&mut transaction).await?;
         }
         let held = held(counts);
         let in_use = held.foreign_pins > 0
@@ -118,7 +116,7 @@ impl Catalog {
             return Ok(Forgotten::InUse(held));
         }
         for text in STEPS {
-            sqlx::query(text).bind(repository).execute(&mut *transaction).await?;
+            db::query(text).bind(repository).execute(&mut transaction).await?;
         }
         transaction.commit().await?;
         Ok(Forgotten::Gone(held))
@@ -146,8 +144,8 @@ mod tests {
     ];
 
     async fn rows(catalog: &Catalog, table: &str) -> i64 {
-        let text = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
-        let (count,): (i64,) = sqlx::query_as(text).fetch_one(&catalog.reader).await.unwrap();
+        let text = format!("SELECT count(*) FROM {table}");
+        let (count,): (i64,) = db::query_as(text).fetch_one(&catalog.reader).await.unwrap();
         count
     }
 
@@ -182,7 +180,7 @@ mod tests {
             "INSERT INTO feed_state (repository_id, entry_url, entry_sha256, selection, complete, checked_at, changed_at) \
              VALUES (1, 'u', x'00', 's', 1, 5, 5) ON CONFLICT DO NOTHING",
         ] {
-            sqlx::query(text).execute(&catalog.writer).await.unwrap();
+            db::query(text).execute(&catalog.writer).await.unwrap();
         }
         catalog.begin_history(repository.id, "sync").await.unwrap();
         (repository, lease)
@@ -243,7 +241,7 @@ mod tests {
             .ensure_repository(&"view".parse().unwrap(), "x")
             .await
             .unwrap();
-        sqlx::query("UPDATE snapshot SET repository_id = 2")
+        db::query("UPDATE snapshot SET repository_id = 2")
             .execute(&bench.catalog.writer)
             .await
             .unwrap();

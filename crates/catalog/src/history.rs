@@ -1,9 +1,9 @@
 //! What ran, when, and how it ended.
 
 use chantal_model::RevisionNumber;
-use sqlx::Row as _;
 
 use crate::connect::Catalog;
+use crate::db;
 use crate::error::CatalogError;
 use crate::process::{Process, now};
 use crate::sql;
@@ -80,7 +80,7 @@ impl Catalog {
     /// Notes that a run began; gives its row.
     pub async fn begin_history(&self, repository: i64, verb: &str) -> Result<i64, CatalogError> {
         let own = Process::own();
-        let (id,): (i64,) = sqlx::query_as(sql::BEGIN_HISTORY)
+        let (id,): (i64,) = db::query_as(sql::BEGIN_HISTORY)
             .bind(repository)
             .bind(verb)
             .bind(&own.host)
@@ -95,7 +95,7 @@ impl Catalog {
 
     /// Notes how a run ended.
     pub async fn finish_history(&self, id: i64, outcome: &Outcome) -> Result<(), CatalogError> {
-        sqlx::query(sql::FINISH_HISTORY)
+        db::query(sql::FINISH_HISTORY)
             .bind(id)
             .bind(now())
             .bind(&outcome.status)
@@ -120,7 +120,7 @@ impl Catalog {
         limit: i64,
         which: Runs,
     ) -> Result<Vec<HistoryRow>, CatalogError> {
-        let rows = sqlx::query(sql::HISTORY)
+        let rows = db::query(sql::HISTORY)
             .bind(repository.unwrap_or(0))
             .bind(limit)
             .bind(i64::from(which == Runs::Last))
@@ -146,7 +146,7 @@ impl Catalog {
                 finished_at: row.try_get(7)?,
                 status,
                 error: row.try_get(9)?,
-                revision: row.try_get::<Option<i64>, _>(10)?.map(RevisionNumber),
+                revision: row.try_get::<Option<i64>>(10)?.map(RevisionNumber),
                 added: row.try_get(11)?,
                 removed: row.try_get(12)?,
                 upgraded: row.try_get(13)?,

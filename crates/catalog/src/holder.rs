@@ -1,6 +1,7 @@
 //! Who holds a lease and how far it is, for other processes to see.
 
 use crate::connect::Catalog;
+use crate::db;
 use crate::error::CatalogError;
 use crate::lease::Lease;
 use crate::process::{Process, now};
@@ -42,20 +43,18 @@ type Row = (String, String, i64, i64, i64, i64, i64);
 impl Catalog {
     /// Who holds a lease, living or not; `None` where it was given back.
     pub async fn holder(&self, name: &str) -> Result<Option<Holder>, CatalogError> {
-        let row: Option<Row> = sqlx::query_as(sql::LEASE)
-            .bind(name)
-            .fetch_optional(&self.reader)
-            .await?;
+        let row: Option<Row> = db::query_as(sql::LEASE).bind(name).fetch_optional(&self.reader).await?;
         let Some((host, boot_id, pid, start, fence, since, expires_at)) = row.filter(|row| row.6 > 0) else {
             return Ok(None);
         };
+        let now = self.now().await?;
         let process = Process {
             host,
             boot_id,
             pid,
             start,
         };
-        let alive = match (process.is_elsewhere(), expires_at > now()) {
+        let alive = match (process.is_elsewhere(), expires_at > now) {
             (false, _) => Some(!process.is_gone()),
             (true, true) => None,
             (true, false) => Some(false),
@@ -74,7 +73,7 @@ impl Catalog {
         if schema::version(&self.reader).await? < Some(HAS_PROGRESS) {
             return Ok(None);
         }
-        let row: Option<(String, i64, i64, i64)> = sqlx::query_as(sql::PROGRESS)
+        let row: Option<(String, i64, i64, i64)> = db::query_as(sql::PROGRESS)
             .bind(name)
             .bind(fence)
             .fetch_optional(&self.reader)
@@ -89,7 +88,7 @@ impl Catalog {
 
     /// Says how far the holder of a lease is. Nothing happens once the lease is somebody else's.
     pub async fn tell_progress(&self, lease: &Lease, step: &str, done: u64, total: u64) -> Result<(), CatalogError> {
-        sqlx::query(sql::TELL_PROGRESS)
+        db::query(sql::TELL_PROGRESS)
             .bind(lease.name())
             .bind(lease.fence())
             .bind(step)
@@ -104,6 +103,7 @@ impl Catalog {
 
 #[cfg(test)]
 mod tests {
+    use crate::db;
     use crate::tests::Bench;
 
     #[tokio::test]
@@ -120,7 +120,7 @@ mod tests {
         let told = catalog.holder("sync:r").await.unwrap().unwrap().progress.unwrap();
         assert_eq!((told.step.as_str(), told.done, told.total), ("download", 7, i64::MAX));
 
-        sqlx::query("UPDATE lease SET pid_start = 1")
+        db::query("UPDATE lease SET pid_start = 1")
             .execute(&catalog.writer)
             .await
             .unwrap();
@@ -140,7 +140,7 @@ mod tests {
         let bench = Bench::new().await;
         let (_, _lease) = bench.repository().await;
         for (until, alive) in [(i64::MAX, None), (1, Some(false))] {
-            sqlx::query("UPDATE lease SET host = 'elsewhere', expires_at = $1")
+            db::query("UPDATE lease SET host = 'elsewhere', expires_at = $1")
                 .bind(until)
                 .execute(&bench.catalog.writer)
                 .await
@@ -158,7 +158,7 @@ mod tests {
             "ALTER TABLE lease DROP COLUMN step",
             "DELETE FROM schema_version WHERE version >= 3",
         ] {
-            sqlx::query(text).execute(&bench.catalog.writer).await.unwrap();
+            db::query(text).execute(&bench.catalog.writer).await.unwrap();
         }
         let holder = bench.catalog.holder("sync:r").await.unwrap().unwrap();
         assert_eq!((holder.alive, holder.progress), (Some(true), None));

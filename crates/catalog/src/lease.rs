@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{Sqlite, Transaction};
 use tokio::task::JoinHandle;
 
 use crate::connect::Catalog;
+use crate::db::{self, Transaction};
 use crate::error::CatalogError;
-use crate::process::{Process, now};
+use crate::process::Process;
 use crate::sql;
 
 /// A lease that is not renewed ends after so many seconds.
@@ -54,10 +54,15 @@ impl Catalog {
     }
 
     async fn try_acquire(&self, name: &str) -> Result<i64, CatalogError> {
+        let now = self.now().await?;
         let mut transaction = self.begin().await?;
-        let held: Option<Row> = sqlx::query_as(sql::LEASE)
+        if !transaction.is_sqlite() {
+            // Of two that want it at once, one waits here and then finds it held.
+            transaction.raw(sql::POSTGRES_LOCK_LEASES).await?;
+        }
+        let held: Option<Row> = db::query_as(sql::LEASE)
             .bind(name)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut transaction)
             .await?;
         let mut fence = 1;
         if let Some((host, boot_id, pid, start, held_fence, since, expires_at)) = held {
@@ -67,7 +72,7 @@ impl Catalog {
                 pid,
                 start,
             };
-            if expires_at > now() && !holder.is_gone() {
+            if expires_at > now && !holder.is_gone() {
                 return Err(CatalogError::Busy {
                     name: name.to_owned(),
                     holder: format!("process {} on {}", holder.pid, holder.host),
@@ -77,34 +82,39 @@ impl Catalog {
             fence = held_fence + 1;
         }
         let own = Process::own();
-        sqlx::query(sql::SAVE_LEASE)
+        db::query(sql::SAVE_LEASE)
             .bind(name)
             .bind(&own.host)
             .bind(&own.boot_id)
             .bind(own.pid)
             .bind(own.start)
             .bind(fence)
-            .bind(now())
-            .bind(now() + EXPIRY_SECONDS)
-            .execute(&mut *transaction)
+            .bind(now)
+            .bind(now + EXPIRY_SECONDS)
+            .execute(&mut transaction)
             .await?;
         // What an earlier holder relied on is nobody's concern any more.
-        sqlx::query(sql::DROP_OLD_INTENTS)
+        db::query(sql::DROP_OLD_INTENTS)
             .bind(name)
             .bind(fence)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         transaction.commit().await?;
         Ok(fence)
     }
 
     /// A write transaction for the holder of a lease.
-    pub(crate) async fn begin_as(&self, lease: &Lease) -> Result<Transaction<'static, Sqlite>, CatalogError> {
+    pub(crate) async fn begin_as(&self, lease: &Lease) -> Result<Transaction, CatalogError> {
         let mut transaction = self.begin().await?;
-        let held: Option<(i64,)> = sqlx::query_as(sql::LEASE_FENCE)
+        let text = if transaction.is_sqlite() {
+            sql::LEASE_FENCE
+        } else {
+            sql::POSTGRES_LEASE_FENCE
+        };
+        let held: Option<(i64,)> = db::query_as(text)
             .bind(&lease.name)
             .bind(lease.fence)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut transaction)
             .await?;
         match held {
             Some(_) => Ok(transaction),
@@ -129,12 +139,12 @@ impl Lease {
     /// Gives it back.
     pub async fn release(self) -> Result<(), CatalogError> {
         self.heartbeat.abort();
-        sqlx::query(sql::DROP_LEASE)
+        db::query(sql::DROP_LEASE)
             .bind(&self.name)
             .bind(self.fence)
             .execute(&self.catalog.writer)
             .await?;
-        sqlx::query(sql::DROP_INTENTS)
+        db::query(sql::DROP_INTENTS)
             .bind(&self.name)
             .bind(self.fence)
             .execute(&self.catalog.writer)
@@ -149,15 +159,21 @@ impl Drop for Lease {
     }
 }
 
+async fn renew(catalog: &Catalog, name: &str, fence: i64) -> Result<(), CatalogError> {
+    let until = catalog.now().await? + EXPIRY_SECONDS;
+    db::query(sql::RENEW_LEASE)
+        .bind(name)
+        .bind(fence)
+        .bind(until)
+        .execute(&catalog.writer)
+        .await?;
+    Ok(())
+}
+
 async fn beat(catalog: Catalog, name: String, fence: i64) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
-        let renewed = sqlx::query(sql::RENEW_LEASE)
-            .bind(&name)
-            .bind(fence)
-            .bind(now() + EXPIRY_SECONDS)
-            .execute(&catalog.writer)
-            .await;
+        let renewed = renew(&catalog, &name, fence).await;
         if let Err(error) = renewed {
             tracing::warn!(lease = name, %error, "the lease {name} could not be renewed");
         }

@@ -5,6 +5,7 @@
 
 mod blobs;
 mod connect;
+mod db;
 mod error;
 mod feeds;
 mod forget;
@@ -23,7 +24,7 @@ mod snapshots;
 pub mod sql;
 
 pub use blobs::{Blob, NewBlob};
-pub use connect::{Access, Catalog};
+pub use connect::{Access, Catalog, Location, Server};
 pub use error::CatalogError;
 pub use feeds::FeedState;
 pub use forget::{Allowed, Forgotten, Held};

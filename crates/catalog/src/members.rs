@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 
 use chantal_model::{ItemKind, RevisionNumber, Sha256, VersionKey};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::PARTS;
 use crate::blobs::{LOOKUP, sha256};
 use crate::connect::Catalog;
+use crate::db::{self, Row};
 use crate::error::CatalogError;
 use crate::lease::Lease;
 use crate::sql::{self, many};
@@ -137,13 +136,13 @@ pub struct PackageRow {
     pub summary: String,
 }
 
-pub(crate) fn package_row(row: &SqliteRow) -> Result<PackageRow, CatalogError> {
+pub(crate) fn package_row(row: &Row) -> Result<PackageRow, CatalogError> {
     Ok(PackageRow {
         name: row.try_get(0)?,
         version: row.try_get(1)?,
-        version_key: VersionKey(row.try_get::<Vec<u8>, _>(2)?.into()),
+        version_key: VersionKey(row.try_get::<Vec<u8>>(2)?.into()),
         arch: row.try_get(3)?,
-        size: row.try_get::<i64, _>(4)? as u64,
+        size: row.try_get::<i64>(4)? as u64,
         sha256: sha256(row.try_get(5)?)?,
         path: row.try_get(6)?,
         summary: row.try_get(7)?,
@@ -156,10 +155,12 @@ impl Catalog {
         let mut ids = Vec::with_capacity(packages.len());
         for chunk in packages.chunks(PACKAGE_ROWS) {
             let mut known = self.package_ids(chunk).await?;
-            let new: Vec<&NewPackage> = chunk
+            let mut new: Vec<&NewPackage> = chunk
                 .iter()
                 .filter(|package| !known.contains_key(&key(package)))
                 .collect();
+            // In order, so that two writers never wait for each other.
+            new.sort_by_cached_key(|package| key(package));
             if !new.is_empty() {
                 self.insert_packages(lease, &new, &mut known).await?;
             }
@@ -184,7 +185,7 @@ impl Catalog {
         let mut transaction = self.begin_as(lease).await?;
         for chunk in packages.chunks(STATEMENT_ROWS) {
             let text = sql::values(many::ADD_PACKAGES, chunk.len());
-            let mut query = sqlx::query_as::<_, (i64, i64, Vec<u8>, String)>(AssertSqlSafe(text)).persistent(false);
+            let mut query = db::query_as::<(i64, i64, Vec<u8>, String)>(text).persistent(false);
             for package in chunk {
                 query = query
                     .bind(&package.format)
@@ -200,7 +201,7 @@ impl Catalog {
                     .bind(package.build_time)
                     .bind(&package.summary);
             }
-            for (id, blob, description, format) in query.fetch_all(&mut *transaction).await? {
+            for (id, blob, description, format) in query.fetch_all(&mut transaction).await? {
                 rows.insert((blob, sha256(&description)?, format), id);
             }
         }
@@ -212,7 +213,7 @@ impl Catalog {
         let mut found = HashMap::with_capacity(packages.len());
         for chunk in packages.chunks(LOOKUP) {
             let text = sql::list(many::PACKAGE_IDS, chunk.len());
-            let mut query = sqlx::query_as::<_, (i64, i64, Vec<u8>, String)>(AssertSqlSafe(text)).persistent(false);
+            let mut query = db::query_as::<(i64, i64, Vec<u8>, String)>(text).persistent(false);
             for package in chunk {
                 query = query.bind(package.blob_id);
             }
@@ -232,7 +233,7 @@ impl Catalog {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Member>, CatalogError> {
-        let rows = sqlx::query(sql::MEMBERS)
+        let rows = db::query(sql::MEMBERS)
             .bind(line)
             .bind(kind.name())
             .bind(after.unwrap_or_default())
@@ -253,7 +254,7 @@ impl Catalog {
         after: &str,
         limit: u32,
     ) -> Result<Vec<MemberKey>, CatalogError> {
-        let rows = sqlx::query(sql::MEMBER_KEYS)
+        let rows = db::query(sql::MEMBER_KEYS)
             .bind(line)
             .bind(kind.name())
             .bind(after)
@@ -284,7 +285,7 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let mut after = String::new();
         loop {
-            let rows = sqlx::query(sql::PACKAGES_OF)
+            let rows = db::query(sql::PACKAGES_OF)
                 .bind(line)
                 .bind(&after)
                 .bind(revision.0)
@@ -309,19 +310,19 @@ fn key(package: &NewPackage) -> PackageKey {
     (package.blob_id, package.description, package.format.clone())
 }
 
-fn member(row: &SqliteRow) -> Result<Member, CatalogError> {
-    let blob = match row.try_get::<Option<Vec<u8>>, _>(6)? {
-        Some(name) => Some((sha256(&name)?, row.try_get::<i64, _>(7)? as u64)),
+fn member(row: &Row) -> Result<Member, CatalogError> {
+    let blob = match row.try_get::<Option<Vec<u8>>>(6)? {
+        Some(name) => Some((sha256(&name)?, row.try_get::<i64>(7)? as u64)),
         None => None,
     };
-    let package = match row.try_get::<Option<String>, _>(8)? {
+    let package = match row.try_get::<Option<String>>(8)? {
         Some(name) => Some(MemberPackage {
             name,
             version: row.try_get(9)?,
             arch: row.try_get(10)?,
             label: row.try_get(11)?,
             part_key: row
-                .try_get::<Option<String>, _>(12)?
+                .try_get::<Option<String>>(12)?
                 .or_else(|| blob.map(|(sha256, _): (Sha256, u64)| sha256.hex()))
                 .unwrap_or_default(),
         }),

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use chantal_model::{RevisionNumber, Sha256};
-use sqlx::AssertSqlSafe;
 
 use crate::blobs::{TRANSACTION_ROWS, sha256};
 use crate::connect::Catalog;
+use crate::db;
 use crate::error::CatalogError;
 use crate::lease::Lease;
 use crate::sql::{self, many};
@@ -139,13 +139,13 @@ fn state(row: StateRow) -> Result<PublicationState, CatalogError> {
 impl Catalog {
     /// Every published tree, by path.
     pub async fn publications(&self) -> Result<Vec<Publication>, CatalogError> {
-        let rows: Vec<PublicationRow> = sqlx::query_as(sql::PUBLICATIONS).fetch_all(&self.reader).await?;
+        let rows: Vec<PublicationRow> = db::query_as(sql::PUBLICATIONS).fetch_all(&self.reader).await?;
         Ok(rows.into_iter().map(publication).collect())
     }
 
     /// One published tree.
     pub async fn publication(&self, path: &str) -> Result<Option<Publication>, CatalogError> {
-        let row: Option<PublicationRow> = sqlx::query_as(sql::PUBLICATION)
+        let row: Option<PublicationRow> = db::query_as(sql::PUBLICATION)
             .bind(path)
             .fetch_optional(&self.reader)
             .await?;
@@ -155,14 +155,14 @@ impl Catalog {
     /// Records a published tree.
     pub async fn save_publication(&self, lease: &Lease, publication: &Publication) -> Result<(), CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
-        sqlx::query(sql::SAVE_PUBLICATION)
+        db::query(sql::SAVE_PUBLICATION)
             .bind(&publication.path)
             .bind(publication.repository)
             .bind(publication.kind.name())
             .bind(publication.snapshot_id)
             .bind(i64::from(publication.pinned))
             .bind(publication.generation)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         transaction.commit().await?;
         Ok(())
@@ -172,7 +172,7 @@ impl Catalog {
     pub async fn delete_publication(&self, lease: &Lease, path: &str) -> Result<(), CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
         for text in [sql::DELETE_STRAYS, sql::DELETE_STATES, sql::DELETE_PUBLICATION] {
-            sqlx::query(text).bind(path).execute(&mut *transaction).await?;
+            db::query(text).bind(path).execute(&mut transaction).await?;
         }
         transaction.commit().await?;
         Ok(())
@@ -180,7 +180,7 @@ impl Catalog {
 
     /// States of a tree that are or were served and are not forgotten, oldest first.
     pub async fn states(&self, path: &str) -> Result<Vec<PublicationState>, CatalogError> {
-        let rows: Vec<StateRow> = sqlx::query_as(sql::STATES).bind(path).fetch_all(&self.reader).await?;
+        let rows: Vec<StateRow> = db::query_as(sql::STATES).bind(path).fetch_all(&self.reader).await?;
         rows.into_iter().map(state).collect()
     }
 
@@ -198,7 +198,7 @@ impl Catalog {
         at: i64,
     ) -> Result<i64, CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
-        let (id,): (i64,) = sqlx::query_as(sql::STAGE_STATE)
+        let (id,): (i64,) = db::query_as(sql::STAGE_STATE)
             .bind(path)
             .bind(line)
             .bind(revision.0)
@@ -206,7 +206,7 @@ impl Catalog {
             .bind(generation)
             .bind(entry_sha256.map(|name| name.0.to_vec()))
             .bind(at)
-            .fetch_one(&mut *transaction)
+            .fetch_one(&mut transaction)
             .await?;
         transaction.commit().await?;
         Ok(id)
@@ -215,13 +215,13 @@ impl Catalog {
     /// Notes that a staged state is served, and every other one of the tree is not any more.
     pub async fn make_live(&self, lease: &Lease, path: &str, id: i64, at: i64) -> Result<(), CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
-        sqlx::query(sql::RETIRE_OTHERS)
+        db::query(sql::RETIRE_OTHERS)
             .bind(path)
             .bind(id)
             .bind(at)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-        sqlx::query(sql::MAKE_LIVE).bind(id).execute(&mut *transaction).await?;
+        db::query(sql::MAKE_LIVE).bind(id).execute(&mut transaction).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -229,14 +229,14 @@ impl Catalog {
     /// Forgets a state whose grace is over.
     pub async fn drop_state(&self, lease: &Lease, id: i64) -> Result<(), CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
-        sqlx::query(sql::DROP_STATE).bind(id).execute(&mut *transaction).await?;
+        db::query(sql::DROP_STATE).bind(id).execute(&mut transaction).await?;
         transaction.commit().await?;
         Ok(())
     }
 
     /// Files of a tree that no recorded state ever named, with the time they were first seen.
     pub async fn strays(&self, path: &str) -> Result<HashMap<String, i64>, CatalogError> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(sql::STRAYS).bind(path).fetch_all(&self.reader).await?;
+        let rows: Vec<(String, i64)> = db::query_as(sql::STRAYS).bind(path).fetch_all(&self.reader).await?;
         Ok(rows.into_iter().collect())
     }
 
@@ -247,16 +247,16 @@ impl Catalog {
             return Ok(());
         }
         let mut transaction = self.begin_as(lease).await?;
-        sqlx::query(sql::DELETE_STRAYS)
+        db::query(sql::DELETE_STRAYS)
             .bind(path)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         for chunk in files.chunks(TRANSACTION_ROWS) {
-            let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_STRAYS, chunk.len()))).persistent(false);
+            let mut query = db::query(sql::values(many::ADD_STRAYS, chunk.len())).persistent(false);
             for file in chunk {
                 query = query.bind(path).bind(file).bind(known.get(file).copied().unwrap_or(at));
             }
-            query.execute(&mut *transaction).await?;
+            query.execute(&mut transaction).await?;
         }
         transaction.commit().await?;
         Ok(())
@@ -264,7 +264,7 @@ impl Catalog {
 
     /// Files that rendering gave under a key: path, blob, size in bytes. Empty: not rendered yet.
     pub async fn rendered(&self, key: &str) -> Result<Vec<(String, Sha256, u64)>, CatalogError> {
-        let rows: Vec<(String, Vec<u8>, i64)> = sqlx::query_as(sql::RENDERED).bind(key).fetch_all(&self.reader).await?;
+        let rows: Vec<(String, Vec<u8>, i64)> = db::query_as(sql::RENDERED).bind(key).fetch_all(&self.reader).await?;
         rows.into_iter()
             .map(|(path, name, size)| Ok((path, sha256(&name)?, size as u64)))
             .collect()
@@ -278,16 +278,16 @@ impl Catalog {
         files: &[(String, Sha256)],
     ) -> Result<(), CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
-        sqlx::query(sql::CLEAR_RENDERED)
+        db::query(sql::CLEAR_RENDERED)
             .bind(key)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         for (path, name) in files {
-            sqlx::query(sql::SAVE_RENDERED)
+            db::query(sql::SAVE_RENDERED)
                 .bind(key)
                 .bind(path)
                 .bind(&name.0[..])
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
         }
         transaction.commit().await?;

@@ -1,10 +1,10 @@
 //! Finding, counting, checking.
 
 use chantal_model::Sha256;
-use sqlx::Row as _;
 
 use crate::blobs::sha256;
 use crate::connect::Catalog;
+use crate::db;
 use crate::error::CatalogError;
 use crate::members::{PackageRow, package_row};
 use crate::records::Unpacked;
@@ -45,7 +45,7 @@ impl Catalog {
     pub async fn find_package(&self, ident: &str) -> Result<Vec<FoundPackage>, CatalogError> {
         let (name, version) = ident.split_once('@').unwrap_or((ident, ""));
         let digest = ident.parse::<Sha256>().map(|name| name.0.to_vec()).unwrap_or_default();
-        let rows = sqlx::query(sql::FIND_PACKAGE)
+        let rows = db::query(sql::FIND_PACKAGE)
             .bind(name)
             .bind(version)
             .bind(digest)
@@ -54,11 +54,11 @@ impl Catalog {
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
             let id: i64 = row.try_get(8)?;
-            let repositories: Vec<(String,)> = sqlx::query_as(sql::PACKAGE_REPOSITORIES)
+            let repositories: Vec<(String,)> = db::query_as(sql::PACKAGE_REPOSITORIES)
                 .bind(id)
                 .fetch_all(&self.reader)
                 .await?;
-            let snapshots: Vec<(String, String)> = sqlx::query_as(sql::PACKAGE_SNAPSHOTS)
+            let snapshots: Vec<(String, String)> = db::query_as(sql::PACKAGE_SNAPSHOTS)
                 .bind(id)
                 .fetch_all(&self.reader)
                 .await?;
@@ -77,7 +77,7 @@ impl Catalog {
     /// Numbers about everything.
     pub async fn stats(&self) -> Result<CatalogStats, CatalogError> {
         let (repositories, snapshots, revisions, packages, logical_bytes, blobs, blob_bytes) =
-            sqlx::query_as(sql::STATS).fetch_one(&self.reader).await?;
+            db::query_as(sql::STATS).fetch_one(&self.reader).await?;
         Ok(CatalogStats {
             repositories,
             snapshots,
@@ -91,7 +91,7 @@ impl Catalog {
 
     /// Number and bytes of the metadata files of a line's newest revision.
     pub async fn source_files(&self, line: i64) -> Result<(i64, i64), CatalogError> {
-        Ok(sqlx::query_as(sql::SOURCE_FILES)
+        Ok(db::query_as(sql::SOURCE_FILES)
             .bind(line)
             .fetch_one(&self.reader)
             .await?)
@@ -99,7 +99,7 @@ impl Catalog {
 
     /// Every blob with its size in bytes.
     pub async fn all_blobs(&self) -> Result<Vec<(Sha256, u64)>, CatalogError> {
-        let rows: Vec<(Vec<u8>, i64)> = sqlx::query_as(sql::ALL_BLOBS).fetch_all(&self.reader).await?;
+        let rows: Vec<(Vec<u8>, i64)> = db::query_as(sql::ALL_BLOBS).fetch_all(&self.reader).await?;
         rows.into_iter()
             .map(|(name, size)| Ok((sha256(&name)?, size as u64)))
             .collect()
@@ -108,11 +108,8 @@ impl Catalog {
     /// Checks the file, all references and all records; gives what is wrong.
     pub async fn verify(&self) -> Result<Vec<String>, CatalogError> {
         let mut problems = Vec::new();
-        let integrity: Vec<(String,)> = sqlx::query_as(sql::SQLITE_INTEGRITY).fetch_all(&self.reader).await?;
-        problems.extend(integrity.into_iter().map(|(line,)| line).filter(|line| line != "ok"));
-        for row in sqlx::query(sql::SQLITE_FOREIGN_KEYS).fetch_all(&self.reader).await? {
-            let (table, parent): (String, String) = (row.try_get(0)?, row.try_get(2)?);
-            problems.push(format!("a row of {table} names a row of {parent} that is not there"));
+        if self.reader.is_sqlite() {
+            problems.extend(self.verify_file().await?);
         }
         for (text, what) in [
             (
@@ -121,14 +118,14 @@ impl Catalog {
             ),
             (sql::RECORD_SLOTS, "records outside their pack"),
         ] {
-            let (count,): (i64,) = sqlx::query_as(text).fetch_one(&self.reader).await?;
+            let (count,): (i64,) = db::query_as(text).fetch_one(&self.reader).await?;
             if count > 0 {
                 problems.push(format!("{count} {what}"));
             }
         }
         let mut after = 0;
         loop {
-            let packs: Vec<(i64, Vec<u8>, i64)> = sqlx::query_as(sql::RECORD_PACKS)
+            let packs: Vec<(i64, Vec<u8>, i64)> = db::query_as(sql::RECORD_PACKS)
                 .bind(after)
                 .fetch_all(&self.reader)
                 .await?;
@@ -145,9 +142,20 @@ impl Catalog {
         Ok(problems)
     }
 
-    /// Rewrites the database file without its free pages.
+    /// What SQLite itself finds wrong with its file; PostgreSQL looks after its own.
+    async fn verify_file(&self) -> Result<Vec<String>, CatalogError> {
+        let mut problems = Vec::new();
+        let integrity: Vec<(String,)> = db::query_as(sql::SQLITE_INTEGRITY).fetch_all(&self.reader).await?;
+        problems.extend(integrity.into_iter().map(|(line,)| line).filter(|line| line != "ok"));
+        for row in db::query(sql::SQLITE_FOREIGN_KEYS).fetch_all(&self.reader).await? {
+            let (table, parent): (String, String) = (row.try_get(0)?, row.try_get(2)?);
+            problems.push(format!("a row of {table} names a row of {parent} that is not there"));
+        }
+        Ok(problems)
+    }
+
+    /// Rewrites the database without its free pages.
     pub async fn vacuum(&self) -> Result<(), CatalogError> {
-        sqlx::query(sql::SQLITE_VACUUM).execute(&self.writer).await?;
-        Ok(())
+        Ok(self.writer.raw(sql::VACUUM).await?)
     }
 }

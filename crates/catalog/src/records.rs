@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use chantal_model::Sha256;
-use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 
 use crate::blobs::{LOOKUP, TRANSACTION_ROWS, sha256};
 use crate::connect::Catalog;
+use crate::db::{self, Transaction};
 use crate::error::CatalogError;
 use crate::lease::Lease;
 use crate::sql::{self, many};
@@ -29,9 +29,7 @@ impl Catalog {
     pub async fn record_ids(&self, digests: &[Sha256]) -> Result<HashMap<Sha256, i64>, CatalogError> {
         let mut found = HashMap::with_capacity(digests.len());
         for chunk in digests.chunks(LOOKUP) {
-            let mut query =
-                sqlx::query_as::<_, (Vec<u8>, i64)>(AssertSqlSafe(sql::list(many::RECORD_IDS, chunk.len())))
-                    .persistent(false);
+            let mut query = db::query_as::<(Vec<u8>, i64)>(sql::list(many::RECORD_IDS, chunk.len())).persistent(false);
             for digest in chunk {
                 query = query.bind(&digest.0[..]);
             }
@@ -66,7 +64,7 @@ pub struct RecordWriter<'a> {
     catalog: &'a Catalog,
     lease: &'a Lease,
     part: usize,
-    transaction: Option<Transaction<'static, Sqlite>>,
+    transaction: Option<Transaction>,
     rows: usize,
 }
 
@@ -100,11 +98,22 @@ impl<'a> RecordWriter<'a> {
             .filter(|(digest, _)| !known.contains_key(digest) && seen.insert(*digest))
             .collect();
         for pack in new.chunks(PACK) {
+            let transaction = match &mut self.transaction {
+                Some(transaction) => transaction,
+                none => none.insert(self.catalog.begin_as(self.lease).await?),
+            };
             known.extend(write_pack(transaction, self.part, pack).await?);
-        }
-        self.rows += new.len();
-        if self.rows >= RECORD_ROWS {
-            self.commit().await?;
+            if pack.iter().any(|(digest, _)| !known.contains_key(digest)) {
+                // Another process stored one in the meantime.
+                let again: Vec<(Sha256, Vec<u8>)> = pack.iter().map(|(digest, _)| (*digest, Vec::new())).collect();
+                lookup(transaction, &again, &mut known).await?;
+            }
+            self.rows += pack.len();
+            // Writers of PostgreSQL that wait for each other's rows in two orders would never end; one statement at a
+            // time, with its rows in order, cannot.
+            if self.rows >= RECORD_ROWS || !transaction.is_sqlite() {
+                self.commit().await?;
+            }
         }
         records
             .iter()
@@ -133,16 +142,15 @@ impl<'a> RecordWriter<'a> {
 
 /// Adds the rows of those records that the transaction sees.
 async fn lookup(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Transaction,
     records: &[(Sha256, Vec<u8>)],
     known: &mut HashMap<Sha256, i64>,
 ) -> Result<(), CatalogError> {
-    let mut query = sqlx::query_as::<_, (Vec<u8>, i64)>(AssertSqlSafe(sql::list(many::RECORD_IDS, records.len())))
-        .persistent(false);
+    let mut query = db::query_as::<(Vec<u8>, i64)>(sql::list(many::RECORD_IDS, records.len())).persistent(false);
     for (digest, _) in records {
         query = query.bind(&digest.0[..]);
     }
-    for (digest, id) in query.fetch_all(&mut **transaction).await? {
+    for (digest, id) in query.fetch_all(&mut *transaction).await? {
         known.insert(sha256(&digest)?, id);
     }
     Ok(())
@@ -150,21 +158,23 @@ async fn lookup(
 
 /// Writes one pack; gives the rows of its records.
 async fn write_pack(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Transaction,
     part: usize,
     records: &[&(Sha256, Vec<u8>)],
 ) -> Result<Vec<(Sha256, i64)>, CatalogError> {
-    let (pack,): (i64,) = sqlx::query_as(AssertSqlSafe(sql::values(many::ADD_PACKS, 1)))
+    let (pack,): (i64,) = db::query_as(sql::values(many::ADD_PACKS, 1))
         .bind(part as i64)
         .bind(pack_up(records)?)
         .bind(records.len() as i64)
-        .fetch_one(&mut **transaction)
+        .fetch_one(&mut *transaction)
         .await?;
-    let mut query = sqlx::query_as::<_, (Vec<u8>, i64)>(AssertSqlSafe(sql::values(many::ADD_RECORDS, records.len())));
-    for (slot, (digest, _)) in records.iter().enumerate() {
-        query = query.bind(&digest.0[..]).bind(pack).bind(slot as i64);
+    let mut query = db::query_as::<(Vec<u8>, i64)>(sql::values(many::ADD_RECORDS, records.len()));
+    let mut rows: Vec<(&Sha256, i64)> = records.iter().map(|(digest, _)| digest).zip(0..).collect();
+    rows.sort_unstable();
+    for (digest, slot) in rows {
+        query = query.bind(&digest.0[..]).bind(pack).bind(slot);
     }
-    let rows = query.fetch_all(&mut **transaction).await?;
+    let rows = query.fetch_all(&mut *transaction).await?;
     rows.into_iter()
         .map(|(digest, id)| Ok((sha256(&digest)?, id)))
         .collect()
@@ -257,7 +267,7 @@ impl RecordReader {
         let mut places: HashMap<i64, (i64, i64)> = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(LOOKUP) {
             let text = sql::list(many::RECORD_PLACES, chunk.len());
-            let mut query = sqlx::query_as::<_, (i64, i64, i64)>(AssertSqlSafe(text)).persistent(false);
+            let mut query = db::query_as::<(i64, i64, i64)>(text).persistent(false);
             for id in chunk {
                 query = query.bind(id);
             }
@@ -285,7 +295,7 @@ impl RecordReader {
         if let Some(pack) = self.packs.get(&id) {
             return Ok(pack.clone());
         }
-        let (_, body): (i64, Vec<u8>) = sqlx::query_as(AssertSqlSafe(sql::list(many::PACKS, 1)))
+        let (_, body): (i64, Vec<u8>) = db::query_as(sql::list(many::PACKS, 1))
             .bind(id)
             .fetch_optional(&self.catalog.reader)
             .await?

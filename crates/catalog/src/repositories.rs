@@ -3,6 +3,7 @@
 use chantal_model::RepoId;
 
 use crate::connect::Catalog;
+use crate::db;
 use crate::error::CatalogError;
 use crate::process::now;
 use crate::sql;
@@ -39,13 +40,13 @@ fn read((id, line, name, format, created_at): Row) -> Result<Repository, Catalog
 impl Catalog {
     /// Every repository, by name.
     pub async fn repositories(&self) -> Result<Vec<Repository>, CatalogError> {
-        let rows: Vec<Row> = sqlx::query_as(sql::REPOSITORIES).fetch_all(&self.reader).await?;
+        let rows: Vec<Row> = db::query_as(sql::REPOSITORIES).fetch_all(&self.reader).await?;
         rows.into_iter().map(read).collect()
     }
 
     /// One repository.
     pub async fn repository(&self, id: &RepoId) -> Result<Option<Repository>, CatalogError> {
-        let row: Option<Row> = sqlx::query_as(sql::REPOSITORY)
+        let row: Option<Row> = db::query_as(sql::REPOSITORY)
             .bind(id.as_str())
             .fetch_optional(&self.reader)
             .await?;
@@ -58,23 +59,23 @@ impl Catalog {
             return Ok(found);
         }
         let mut transaction = self.begin().await?;
-        let there: Option<Row> = sqlx::query_as(sql::REPOSITORY)
+        let there: Option<Row> = db::query_as(sql::REPOSITORY)
             .bind(id.as_str())
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut transaction)
             .await?;
         if let Some(row) = there {
             return read(row);
         }
         let created_at = now();
-        let (repository,): (i64,) = sqlx::query_as(sql::ADD_REPOSITORY)
+        let (repository,): (i64,) = db::query_as(sql::ADD_REPOSITORY)
             .bind(id.as_str())
             .bind(format)
             .bind(created_at)
-            .fetch_one(&mut *transaction)
+            .fetch_one(&mut transaction)
             .await?;
-        let (line,): (i64,) = sqlx::query_as(sql::ADD_LINE)
+        let (line,): (i64,) = db::query_as(sql::ADD_LINE)
             .bind(repository)
-            .fetch_one(&mut *transaction)
+            .fetch_one(&mut transaction)
             .await?;
         transaction.commit().await?;
         Ok(Repository {

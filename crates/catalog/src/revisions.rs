@@ -1,11 +1,10 @@
 //! Revisions: the last transaction of a sync writes one, with the intervals that it opens and closes.
 
 use chantal_model::{Mode, RevisionNumber, Sha256};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::blobs::sha256;
 use crate::connect::Catalog;
+use crate::db::{self, Row};
 use crate::error::CatalogError;
 use crate::feeds::{self, FeedState};
 use crate::lease::Lease;
@@ -69,7 +68,7 @@ pub struct NewRevision {
     pub feed_state: Option<FeedState>,
 }
 
-fn revision(row: &SqliteRow) -> Result<Revision, CatalogError> {
+fn revision(row: &Row) -> Result<Revision, CatalogError> {
     let mode: String = row.try_get(2)?;
     Ok(Revision {
         line: row.try_get(0)?,
@@ -90,7 +89,7 @@ fn revision(row: &SqliteRow) -> Result<Revision, CatalogError> {
 impl Catalog {
     /// The newest revision of a line.
     pub async fn current(&self, line: i64) -> Result<Option<Revision>, CatalogError> {
-        let row = sqlx::query(sql::CURRENT_REVISION)
+        let row = db::query(sql::CURRENT_REVISION)
             .bind(line)
             .fetch_optional(&self.reader)
             .await?;
@@ -99,7 +98,7 @@ impl Catalog {
 
     /// One revision.
     pub async fn revision(&self, line: i64, number: RevisionNumber) -> Result<Option<Revision>, CatalogError> {
-        let row = sqlx::query(sql::REVISION)
+        let row = db::query(sql::REVISION)
             .bind(line)
             .bind(number.0)
             .fetch_optional(&self.reader)
@@ -109,7 +108,7 @@ impl Catalog {
 
     /// Every revision of a line, oldest first.
     pub async fn revisions(&self, line: i64) -> Result<Vec<Revision>, CatalogError> {
-        let rows = sqlx::query(sql::REVISIONS).bind(line).fetch_all(&self.reader).await?;
+        let rows = db::query(sql::REVISIONS).bind(line).fetch_all(&self.reader).await?;
         rows.iter().map(revision).collect()
     }
 
@@ -121,15 +120,15 @@ impl Catalog {
         open: &mut (dyn Iterator<Item = NewMember> + Send),
     ) -> Result<RevisionNumber, CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
-        let current = sqlx::query(sql::CURRENT_REVISION)
+        let current = db::query(sql::CURRENT_REVISION)
             .bind(new.line)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut transaction)
             .await?;
         let number = match &current {
             Some(row) => revision(row)?.number.0 + 1,
             None => 1,
         };
-        sqlx::query(sql::ADD_REVISION)
+        db::query(sql::ADD_REVISION)
             .bind(new.line)
             .bind(number)
             .bind(new.mode.name())
@@ -140,13 +139,13 @@ impl Catalog {
             .bind(new.upstream_timestamp)
             .bind(new.package_count)
             .bind(new.package_bytes)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         for id in &new.close {
-            sqlx::query(sql::CLOSE_MEMBER)
+            db::query(sql::CLOSE_MEMBER)
                 .bind(number)
                 .bind(id)
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
         }
         loop {
@@ -154,7 +153,7 @@ impl Catalog {
             if chunk.is_empty() {
                 break;
             }
-            let mut query = sqlx::query(AssertSqlSafe(sql::values(many::ADD_MEMBERS, chunk.len()))).persistent(false);
+            let mut query = db::query(sql::values(many::ADD_MEMBERS, chunk.len())).persistent(false);
             for member in &chunk {
                 query = query
                     .bind(new.line)
@@ -167,7 +166,7 @@ impl Catalog {
                 }
                 query = query.bind(&member.attributes).bind(number).bind(FOREVER);
             }
-            query.execute(&mut *transaction).await?;
+            query.execute(&mut transaction).await?;
         }
         if let Some(state) = &new.feed_state {
             feeds::save(&mut transaction, new.repository, state).await?;

@@ -1,9 +1,7 @@
 //! Migrations: an empty database is made, an older one is upgraded on request, a newer one is refused.
 
-use sqlx::sqlite::SqlitePool;
-use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
-
 use crate::connect::Catalog;
+use crate::db::{self, Pool};
 use crate::error::CatalogError;
 use crate::sql;
 
@@ -59,22 +57,22 @@ pub struct SchemaStatus {
 }
 
 /// The schema version; `None` for an empty database.
-pub(crate) async fn version(pool: &SqlitePool) -> Result<Option<i64>, CatalogError> {
-    let tables: i64 = sqlx::query(sql::SQLITE_HAS_SCHEMA).fetch_one(pool).await?.try_get(0)?;
+pub(crate) async fn version(pool: &Pool) -> Result<Option<i64>, CatalogError> {
+    let (has_schema, has_anything) = if pool.is_sqlite() {
+        (sql::SQLITE_HAS_SCHEMA, sql::SQLITE_HAS_ANYTHING)
+    } else {
+        (sql::POSTGRES_HAS_SCHEMA, sql::POSTGRES_HAS_ANYTHING)
+    };
+    let (tables,): (i64,) = db::query_as(has_schema).fetch_one(pool).await?;
     if tables == 0 {
-        let any: i64 = sqlx::query(sql::SQLITE_HAS_ANYTHING)
-            .fetch_one(pool)
-            .await?
-            .try_get(0)?;
+        let (any,): (i64,) = db::query_as(has_anything).fetch_one(pool).await?;
         if any > 0 {
             return Err(CatalogError::corrupt("it is a database of another program"));
         }
         return Ok(None);
     }
-    Ok(sqlx::query(sql::SCHEMA_VERSION)
-        .fetch_one(pool)
-        .await?
-        .try_get::<Option<i64>, _>(0)?)
+    let (version,): (Option<i64>,) = db::query_as(sql::SCHEMA_VERSION).fetch_one(pool).await?;
+    Ok(version)
 }
 
 /// Applies what is missing, each migration in a transaction of its own.
@@ -82,17 +80,26 @@ pub(crate) async fn upgrade(catalog: &Catalog) -> Result<(), CatalogError> {
     let mut found = version(&catalog.writer).await?.unwrap_or(0);
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
         let mut transaction = catalog.begin().await?;
-        sqlx::raw_sql(sql::CREATE_SCHEMA_VERSION)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::raw_sql(AssertSqlSafe(migration.sqlite).into_sql_str())
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query(sql::ADD_SCHEMA_VERSION)
+        if !transaction.is_sqlite() {
+            // Two processes that find a database empty do not both fill it.
+            transaction.raw(sql::POSTGRES_LOCK_SCHEMA).await?;
+        }
+        transaction.raw(sql::CREATE_SCHEMA_VERSION).await?;
+        let (newest,): (Option<i64>,) = db::query_as(sql::SCHEMA_VERSION).fetch_one(&mut transaction).await?;
+        if newest >= Some(migration.version) {
+            continue;
+        }
+        let text = if transaction.is_sqlite() {
+            migration.sqlite
+        } else {
+            migration.postgres
+        };
+        transaction.raw(text).await?;
+        db::query(sql::ADD_SCHEMA_VERSION)
             .bind(migration.version)
             .bind(migration.name)
             .bind(crate::process::now())
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         transaction.commit().await?;
     }
@@ -112,11 +119,11 @@ impl Catalog {
     /// What is known about the schema.
     pub async fn schema_status(&self) -> Result<SchemaStatus, CatalogError> {
         let version = version(&self.writer).await?.unwrap_or(0);
-        let applied: Vec<(i64, String, i64)> = sqlx::query_as(sql::SCHEMA_HISTORY).fetch_all(&self.reader).await?;
+        let applied: Vec<(i64, String, i64)> = db::query_as(sql::SCHEMA_HISTORY).fetch_all(&self.reader).await?;
         Ok(SchemaStatus {
             version,
             latest: LATEST,
-            size_bytes: std::fs::metadata(self.path()).map_or(0, |meta| meta.len()),
+            size_bytes: self.size_bytes().await?,
             migrations: MIGRATIONS
                 .iter()
                 .map(|migration| {

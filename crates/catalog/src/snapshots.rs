@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use chantal_model::{ItemKind, RevisionNumber, SnapshotName};
 
 use crate::connect::Catalog;
+use crate::db;
 use crate::error::CatalogError;
 use crate::members::{PackageRow, package_row};
 use crate::sql;
@@ -47,7 +48,7 @@ fn snapshot((id, repository, name, description, created_at, line, revision): Row
 impl Catalog {
     /// Every snapshot of a repository, by name.
     pub async fn snapshots(&self, repository: i64) -> Result<Vec<Snapshot>, CatalogError> {
-        let rows: Vec<Row> = sqlx::query_as(sql::SNAPSHOTS)
+        let rows: Vec<Row> = db::query_as(sql::SNAPSHOTS)
             .bind(repository)
             .fetch_all(&self.reader)
             .await?;
@@ -56,7 +57,7 @@ impl Catalog {
 
     /// One snapshot.
     pub async fn snapshot(&self, repository: i64, name: &SnapshotName) -> Result<Option<Snapshot>, CatalogError> {
-        let row: Option<Row> = sqlx::query_as(sql::SNAPSHOT)
+        let row: Option<Row> = db::query_as(sql::SNAPSHOT)
             .bind(repository)
             .bind(name.as_str())
             .fetch_optional(&self.reader)
@@ -75,19 +76,19 @@ impl Catalog {
         at: i64,
     ) -> Result<(), CatalogError> {
         let mut transaction = self.begin().await?;
-        let (id,): (i64,) = sqlx::query_as(sql::ADD_SNAPSHOT)
+        let (id,): (i64,) = db::query_as(sql::ADD_SNAPSHOT)
             .bind(repository)
             .bind(name.as_str())
             .bind(description)
             .bind(at)
-            .fetch_one(&mut *transaction)
+            .fetch_one(&mut transaction)
             .await?;
-        sqlx::query(sql::ADD_PIN)
+        db::query(sql::ADD_PIN)
             .bind(id)
             .bind(0_i64)
             .bind(line)
             .bind(revision.0)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         transaction.commit().await?;
         Ok(())
@@ -96,13 +97,10 @@ impl Catalog {
     /// Removes a snapshot; its revision stays. The database refuses while it is published.
     pub async fn delete_snapshot(&self, id: i64) -> Result<(), CatalogError> {
         let mut transaction = self.begin().await?;
-        sqlx::query(sql::DELETE_PINS)
+        db::query(sql::DELETE_PINS).bind(id).execute(&mut transaction).await?;
+        db::query(sql::DELETE_SNAPSHOT)
             .bind(id)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query(sql::DELETE_SNAPSHOT)
-            .bind(id)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
         transaction.commit().await?;
         Ok(())
@@ -119,7 +117,7 @@ impl Catalog {
         let (older, newer) = (from.min(to), from.max(to));
         let mut sides = Vec::with_capacity(2);
         for text in [sql::DIFF_REMOVED, sql::DIFF_ADDED] {
-            let rows = sqlx::query(text)
+            let rows = db::query(text)
                 .bind(line)
                 .bind(older.0)
                 .bind(newer.0)
@@ -146,7 +144,7 @@ impl Catalog {
         to: RevisionNumber,
         kind: ItemKind,
     ) -> Result<Vec<(String, Option<String>)>, CatalogError> {
-        Ok(sqlx::query_as(sql::ITEMS_ADDED)
+        Ok(db::query_as(sql::ITEMS_ADDED)
             .bind(line)
             .bind(from.0)
             .bind(to.0)

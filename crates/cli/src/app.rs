@@ -136,10 +136,6 @@ impl App {
 
     /// Opens the engine on a configuration.
     pub(crate) async fn engine_on(&self, config: Arc<Config>, access: Access) -> Result<Engine, Failure> {
-        if !config.database.is_built {
-            return Err(Failure::usage("this version keeps its catalog in SQLite only")
-                .hint("leave `database.url` away, or give `sqlite:///PATH`"));
-        }
         Ok(Engine::open(config, access, self.ports()).await?)
     }
 

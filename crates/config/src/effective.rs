@@ -29,19 +29,38 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Database {
     pub(crate) path: PathBuf,
-    /// Whether this version can use it.
-    pub is_built: bool,
+    pub(crate) server: Option<DatabaseServer>,
+}
+
+/// A database on a PostgreSQL server.
+#[derive(Clone)]
+pub struct DatabaseServer {
+    /// `postgresql://…`, with the password if it has one.
+    pub url: String,
+    /// Connections at most.
+    pub connections: u32,
+}
+
+impl std::fmt::Debug for DatabaseServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DatabaseServer").finish_non_exhaustive()
+    }
 }
 
 impl Database {
     /// A SQLite database.
     pub fn sqlite(path: PathBuf) -> Self {
-        Self { path, is_built: true }
+        Self { path, server: None }
     }
 
-    /// The database file.
+    /// The database file; where it is on a server, the file that would be used without one.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The server that holds it, unless it is a file.
+    pub fn server(&self) -> Option<&DatabaseServer> {
+        self.server.as_ref()
     }
 }
 

@@ -22,8 +22,6 @@ pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
         "the cache of the reference system; the pool keeps metadata",
         Concerns::Nobody,
     ),
-    ("database.pool_size", "PostgreSQL", Concerns::Nobody),
-    ("database.max_overflow", "PostgreSQL", Concerns::Nobody),
     ("database.echo", "logging of statements", Concerns::Nobody),
     (
         "storage.cache_path",
@@ -121,27 +119,14 @@ impl Finder {
 
     /// What the top level sets.
     pub(crate) fn top(&self, root: &Node) -> Vec<Set> {
-        let mut sets: Vec<Set> = TOP
-            .iter()
+        TOP.iter()
             .filter_map(|(path, feature, concerns)| {
                 Some(Set {
                     concerns: *concerns,
                     ..self.set(root, "", path, feature)?
                 })
             })
-            .collect();
-        if let Some((url, place)) = text_at(root, &["database", "url"])
-            && url.starts_with("postgres")
-        {
-            sets.push(Set {
-                key: "database.url: postgresql".to_owned(),
-                feature: "PostgreSQL",
-                place,
-                concerns: Concerns::Nobody,
-                hint: Some("leave `database.url` away, or give `sqlite:///PATH`"),
-            });
-        }
-        sets
+            .collect()
     }
 
     /// What a repository sets.

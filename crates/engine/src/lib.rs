@@ -56,7 +56,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chantal_catalog::Catalog;
+use chantal_catalog::{Catalog, Location, Server};
 use chantal_config::{Config, Repository};
 use chantal_fetch::{Bandwidth, Hosts};
 use chantal_formats::Format;
@@ -99,6 +99,17 @@ pub struct Engine {
     bandwidth: Option<Bandwidth>,
 }
 
+/// Where the catalog is.
+pub fn location(config: &Config) -> Location {
+    match config.database.server() {
+        Some(server) => Location::Server(Server {
+            url: server.url.clone(),
+            connections: server.connections,
+        }),
+        None => Location::File(config.database.path().to_owned()),
+    }
+}
+
 impl Engine {
     /// Makes directories and database where they are missing; gives what it made.
     pub async fn init(config: &Config) -> Result<Vec<String>, EngineError> {
@@ -117,12 +128,12 @@ impl Engine {
         let pool = Pool::open(&storage.pool_path, pool_options(config)).doing("be opened")?;
         check_file_systems(config, &pool)?;
         let database = config.database.path();
-        let existed = database.exists();
-        let catalog = Catalog::open(database, chantal_catalog::Access::Create)
+        let is_new = config.database.server().is_none() && !database.exists();
+        let catalog = Catalog::open_at(&location(config), chantal_catalog::Access::Create)
             .await
             .doing("be created")?;
         catalog.close().await;
-        if !existed {
+        if is_new {
             made.push(database.display().to_string());
         }
         Ok(made)
@@ -139,7 +150,7 @@ impl Engine {
                 chantal_catalog::Access::Create
             }
         };
-        let catalog = Catalog::open(config.database.path(), access).await.doing("be opened")?;
+        let catalog = Catalog::open_at(&location(&config), access).await.doing("be opened")?;
         let pool = Pool::open(&storage.pool_path, pool_options(&config)).doing("be opened")?;
         Ok(Self {
             catalog,

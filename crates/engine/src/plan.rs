@@ -194,11 +194,13 @@ impl Missing {
             if !is_new {
                 continue;
             }
-            mirrors.url(&reference(&package)).map_err(|reason| EngineError::Location {
-                repo: feed.repo.id.to_string(),
-                message: format!("package {}: location {:?}: {reason}", package.label, package.href),
-                hint: None,
-            })?;
+            mirrors
+                .url(&reference(&package))
+                .map_err(|reason| EngineError::Location {
+                    repo: feed.repo.id.to_string(),
+                    message: format!("package {}: location {:?}: {reason}", package.label, package.href),
+                    hint: None,
+                })?;
             missing.bytes += package.promise.size.unwrap_or(0);
             missing.packages.push(index);
         }

@@ -5,6 +5,7 @@ pub mod clients;
 pub mod compress;
 pub mod corpus;
 pub mod needs;
+pub mod postgres;
 pub mod proxy;
 pub mod rebody;
 pub mod repository;

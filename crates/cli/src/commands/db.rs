@@ -1,8 +1,6 @@
 //! `chantal db`.
 
-use std::path::Path;
-
-use chantal_catalog::{Access, Catalog};
+use chantal_catalog::{Access, Catalog, Location};
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -87,7 +85,7 @@ const PROBLEMS: &[Column] = &[column("Problem", "problem", Show::Text)];
 impl Db {
     pub(crate) async fn run(self, app: &App) -> Outcome {
         let config = app.config()?;
-        let path = config.database.path();
+        let path = &chantal_engine::location(&config);
         match self {
             Self::Init => init(app, path).await,
             Self::Status => status(app, path).await,
@@ -109,21 +107,34 @@ impl Db {
     }
 }
 
-async fn init(app: &App, path: &Path) -> Outcome {
-    let existed = path.exists();
-    if let Some(parent) = path.parent() {
+/// The file, or the URL without its password.
+fn shown(at: &Location) -> String {
+    match at {
+        Location::File(path) => path.display().to_string(),
+        Location::Server(server) => server.shown(),
+    }
+}
+
+async fn init(app: &App, at: &Location) -> Outcome {
+    let existed = match at {
+        Location::File(path) => path.exists(),
+        Location::Server(_) => Catalog::open_any(at).await.is_ok(),
+    };
+    if let Location::File(path) = at
+        && let Some(parent) = path.parent()
+    {
         std::fs::create_dir_all(parent).map_err(|error| Failure::file("create", parent, &error))?;
     }
-    Catalog::open(path, Access::Create).await?.close().await;
+    Catalog::open_at(at, Access::Create).await?.close().await;
     let what = if existed { "is there already" } else { "was made" };
-    app.talk.say(&format!("the database {} {what}", path.display()));
+    app.talk.say(&format!("the database {} {what}", shown(at)));
     Ok(exit::OK)
 }
 
-async fn status(app: &App, path: &Path) -> Outcome {
-    let schema = Catalog::open_any(path).await?.schema_status().await?;
+async fn status(app: &App, at: &Location) -> Outcome {
+    let schema = Catalog::open_any(at).await?.schema_status().await?;
     let status = Status {
-        path: path.display().to_string(),
+        path: shown(at),
         version: schema.version,
         latest: schema.latest,
         up_to_date: schema.version == schema.latest,
@@ -133,14 +144,14 @@ async fn status(app: &App, path: &Path) -> Outcome {
     Ok(exit::OK)
 }
 
-async fn current(app: &App, path: &Path) -> Outcome {
-    let version = Catalog::open_any(path).await?.schema_status().await?.version;
+async fn current(app: &App, at: &Location) -> Outcome {
+    let version = Catalog::open_any(at).await?.schema_status().await?.version;
     app.output.record(&Version { version }, VERSION)?;
     Ok(exit::OK)
 }
 
-async fn upgrade(app: &App, path: &Path) -> Outcome {
-    let applied = Catalog::open_any(path).await?.upgrade().await?;
+async fn upgrade(app: &App, at: &Location) -> Outcome {
+    let applied = Catalog::open_any(at).await?.upgrade().await?;
     app.talk.say(&match applied.last() {
         None => "the schema is up to date already".to_owned(),
         Some(last) => format!(
@@ -151,8 +162,8 @@ async fn upgrade(app: &App, path: &Path) -> Outcome {
     Ok(exit::OK)
 }
 
-async fn history(app: &App, path: &Path) -> Outcome {
-    let schema = Catalog::open_any(path).await?.schema_status().await?;
+async fn history(app: &App, at: &Location) -> Outcome {
+    let schema = Catalog::open_any(at).await?.schema_status().await?;
     let rows: Vec<_> = schema
         .migrations
         .into_iter()
@@ -168,8 +179,8 @@ async fn history(app: &App, path: &Path) -> Outcome {
     Ok(exit::OK)
 }
 
-async fn verify(app: &App, path: &Path) -> Outcome {
-    let found = Catalog::open_any(path).await?.verify().await?;
+async fn verify(app: &App, at: &Location) -> Outcome {
+    let found = Catalog::open_any(at).await?.verify().await?;
     let rows: Vec<_> = found.into_iter().map(|problem| Problem { problem }).collect();
     app.output.rows(&rows, PROBLEMS)?;
     if rows.is_empty() {
@@ -181,14 +192,19 @@ async fn verify(app: &App, path: &Path) -> Outcome {
     Ok(exit::DAMAGED)
 }
 
-async fn vacuum(app: &App, path: &Path) -> Outcome {
-    let size = || std::fs::metadata(path).map_or(0, |meta| meta.len());
-    let before = size();
-    let catalog = Catalog::open(path, Access::Write).await?;
+async fn vacuum(app: &App, at: &Location) -> Outcome {
+    let catalog = Catalog::open_at(at, Access::Write).await?;
+    let before = catalog.size_bytes().await?;
     catalog.vacuum().await?;
-    catalog.close().await;
-    app.talk
-        .say(&format!("{} before, {} now", bytes(before), bytes(size())));
+    let now = match at {
+        Location::File(path) => {
+            // What is in the log goes into the file when it is closed.
+            catalog.close().await;
+            std::fs::metadata(path).map_or(0, |meta| meta.len())
+        }
+        Location::Server(_) => catalog.size_bytes().await?,
+    };
+    app.talk.say(&format!("{} before, {} now", bytes(before), bytes(now)));
     Ok(exit::OK)
 }
 

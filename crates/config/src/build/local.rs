@@ -3,8 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use super::Builder;
-use crate::effective::{Database, Storage};
+use crate::effective::{Database, DatabaseServer, Storage};
 use crate::raw;
+
+/// Connections that are kept, and that may be added under load, as the reference system has them.
+const POOL_SIZE: u32 = 5;
+const MAX_OVERFLOW: u32 = 10;
+
+/// The URL that a connection is opened with: the driver that the reference system's URLs name is dropped.
+fn server_url(rest: &str) -> Result<String, &'static str> {
+    let url = url::Url::parse(&format!("postgresql://{rest}")).map_err(|_| "database.url is no URL")?;
+    if url.path().trim_start_matches('/').is_empty() {
+        return Err("database.url names no database");
+    }
+    Ok(url.into())
+}
 
 impl Builder<'_> {
     pub(super) fn storage(&mut self, storage: Option<&raw::Storage>) -> Storage {
@@ -37,12 +50,22 @@ impl Builder<'_> {
                 Some(path) if !path.is_empty() && path != ":memory:" => return Database::sqlite(self.path(path)),
                 _ => wrong("database.url names no file", "`sqlite:////var/lib/chantal/chantal.db`"),
             },
-            "postgresql" | "postgres" => {
-                return Database {
-                    is_built: false,
-                    ..default
-                };
-            }
+            "postgresql" | "postgres" => match server_url(rest) {
+                Ok(url) => {
+                    let size = database.and_then(|database| database.pool_size).unwrap_or(POOL_SIZE);
+                    let overflow = database
+                        .and_then(|database| database.max_overflow)
+                        .unwrap_or(MAX_OVERFLOW);
+                    return Database {
+                        server: Some(DatabaseServer {
+                            url,
+                            connections: size.saturating_add(overflow),
+                        }),
+                        ..default
+                    };
+                }
+                Err(message) => wrong(message, "`postgresql://user:password@host/database`"),
+            },
             other => wrong(
                 &format!("database.url: {other:?} is not supported"),
                 "sqlite or postgresql",

@@ -8,13 +8,16 @@ use super::block;
 block! {
     /// Where the catalog is.
     Database {
-        /// `sqlite:///path`; default `<base_path>/chantal.db`. A `+driver` is dropped.
+        /// `sqlite:///path` (three slashes: relative to this file, four: absolute) or
+        /// `postgresql://user:password@host:port/database?parameter=value`; default `sqlite:///<base_path>/chantal.db`. A
+        /// `+driver` is dropped. Parameters of PostgreSQL: `host` (a directory: its socket), `sslmode`, `sslrootcert`,
+        /// `sslcert`, `sslkey`, `options`.
         url: String,
-        /// Connections of PostgreSQL.
+        /// Connections to PostgreSQL. SQLite has one that writes and four that read.
         #[schemars(extend("default" = 5))]
         #[schemars(range(min = 1, max = 100))]
         pool_size: u32,
-        /// Further connections of PostgreSQL.
+        /// Further connections to PostgreSQL under load.
         #[schemars(extend("default" = 10))]
         #[schemars(range(min = 0, max = 100))]
         max_overflow: u32,

@@ -16,7 +16,7 @@ impl Engine {
             logical_bytes: stats.logical_bytes as u64,
             blobs: stats.blobs as u64,
             blob_bytes: stats.blob_bytes as u64,
-            database_bytes: std::fs::metadata(self.config.database.path()).map_or(0, |meta| meta.len()),
+            database_bytes: self.catalog.size_bytes().await.doing("measure it")?,
         })
     }
 }

@@ -1,0 +1,352 @@
+//! One face over SQLite and PostgreSQL: statements, rows, pools and transactions.
+//!
+//! Statements are the same text for both. Values are integers, texts and bytes; nothing else is stored. Marks that are
+//! anonymous (`?`) in the text are numbered for PostgreSQL.
+
+use std::borrow::Cow;
+
+use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, Postgres, Sqlite};
+
+/// A value of a statement.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Number(Option<i64>),
+    Text(Option<String>),
+    Bytes(Option<Vec<u8>>),
+}
+
+macro_rules! values {
+    ($($from:ty => $value:ident($convert:expr)),+ $(,)?) => {
+        $(impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                let convert: fn($from) -> _ = $convert;
+                Self::$value(convert(value))
+            }
+        })+
+    };
+}
+
+values! {
+    i64 => Number(Some),
+    &i64 => Number(|value| Some(*value)),
+    Option<i64> => Number(|value| value),
+    &str => Text(|value| Some(value.to_owned())),
+    &&str => Text(|value| Some((*value).to_owned())),
+    String => Text(Some),
+    &String => Text(|value| Some(value.clone())),
+    Option<String> => Text(|value| value),
+    &Option<String> => Text(Clone::clone),
+    Option<&str> => Text(|value| value.map(str::to_owned)),
+    &[u8] => Bytes(|value| Some(value.to_vec())),
+    Vec<u8> => Bytes(Some),
+    Option<Vec<u8>> => Bytes(|value| value),
+}
+
+/// A statement with its values.
+pub(crate) struct Query {
+    text: Cow<'static, str>,
+    values: Vec<Value>,
+    persistent: bool,
+}
+
+/// Starts a statement.
+pub(crate) fn query(text: impl Into<Cow<'static, str>>) -> Query {
+    Query {
+        text: text.into(),
+        values: Vec::new(),
+        persistent: true,
+    }
+}
+
+/// Starts a statement whose rows are tuples.
+pub(crate) fn query_as<T: FromRow>(text: impl Into<Cow<'static, str>>) -> QueryAs<T> {
+    QueryAs {
+        query: query(text),
+        rows: std::marker::PhantomData,
+    }
+}
+
+impl Query {
+    /// Adds the next value.
+    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Whether the connection keeps the prepared statement; not worth it for one whose text depends on the number of rows.
+    pub(crate) fn persistent(mut self, persistent: bool) -> Self {
+        self.persistent = persistent;
+        self
+    }
+
+    /// Runs it; gives the number of rows that it changed.
+    pub(crate) async fn execute(self, on: impl Executor) -> Result<u64, sqlx::Error> {
+        on.run(self).await
+    }
+
+    pub(crate) async fn fetch_all(self, on: impl Executor) -> Result<Vec<Row>, sqlx::Error> {
+        on.rows(self).await
+    }
+
+    pub(crate) async fn fetch_optional(self, on: impl Executor) -> Result<Option<Row>, sqlx::Error> {
+        Ok(on.rows(self).await?.into_iter().next())
+    }
+
+    fn sqlite(self) -> sqlx::query::Query<'static, Sqlite, sqlx::sqlite::SqliteArguments> {
+        let mut query = sqlx::query(AssertSqlSafe(self.text.into_owned())).persistent(self.persistent);
+        for value in self.values {
+            query = match value {
+                Value::Number(value) => query.bind(value),
+                Value::Text(value) => query.bind(value),
+                Value::Bytes(value) => query.bind(value),
+            };
+        }
+        query
+    }
+
+    fn postgres(self) -> sqlx::query::Query<'static, Postgres, PgArguments> {
+        let mut query = sqlx::query(AssertSqlSafe(numbered(&self.text))).persistent(self.persistent);
+        for value in self.values {
+            query = match value {
+                Value::Number(value) => query.bind(value),
+                Value::Text(value) => query.bind(value),
+                Value::Bytes(value) => query.bind(value),
+            };
+        }
+        query
+    }
+}
+
+/// Numbers anonymous marks. No statement of this crate has a question mark anywhere else.
+fn numbered(text: &str) -> String {
+    let mut numbered = String::with_capacity(text.len() + 16);
+    for (number, piece) in text.split('?').enumerate() {
+        if number > 0 {
+            numbered.push('$');
+            numbered.push_str(&number.to_string());
+        }
+        numbered.push_str(piece);
+    }
+    numbered
+}
+
+/// A [`Query`] whose rows are tuples.
+pub(crate) struct QueryAs<T> {
+    query: Query,
+    rows: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T: FromRow> QueryAs<T> {
+    /// See [`Query::bind`].
+    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.query = self.query.bind(value);
+        self
+    }
+
+    /// See [`Query::persistent`].
+    pub(crate) fn persistent(mut self, persistent: bool) -> Self {
+        self.query = self.query.persistent(persistent);
+        self
+    }
+
+    pub(crate) async fn fetch_all(self, on: impl Executor) -> Result<Vec<T>, sqlx::Error> {
+        on.rows(self.query).await?.iter().map(T::from_row).collect()
+    }
+
+    pub(crate) async fn fetch_optional(self, on: impl Executor) -> Result<Option<T>, sqlx::Error> {
+        on.rows(self.query).await?.first().map(T::from_row).transpose()
+    }
+
+    pub(crate) async fn fetch_one(self, on: impl Executor) -> Result<T, sqlx::Error> {
+        self.fetch_optional(on).await?.ok_or(sqlx::Error::RowNotFound)
+    }
+}
+
+/// A row of either engine.
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+/// What both engines can read from a column.
+pub(crate) trait Column<'r>:
+    sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite> + sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>
+{
+}
+
+impl<'r, T> Column<'r> for T where
+    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite> + sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>
+{
+}
+
+impl Row {
+    /// Reads a column, counted from 0.
+    pub(crate) fn try_get<'r, T: Column<'r>>(&'r self, column: usize) -> Result<T, sqlx::Error> {
+        match self {
+            Self::Sqlite(row) => sqlx::Row::try_get(row, column),
+            Self::Postgres(row) => sqlx::Row::try_get(row, column),
+        }
+    }
+}
+
+/// A tuple that is read from a row, column by column.
+pub(crate) trait FromRow: Sized {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error>;
+}
+
+macro_rules! tuples {
+    ($(($($name:ident $column:tt),+))+) => {
+        $(impl<$($name),+> FromRow for ($($name,)+)
+        where
+            $($name: for<'r> Column<'r>,)+
+        {
+            fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+                Ok(($(row.try_get::<$name>($column)?,)+))
+            }
+        })+
+    };
+}
+
+tuples! {
+    (A 0)
+    (A 0, B 1)
+    (A 0, B 1, C 2)
+    (A 0, B 1, C 2, D 3)
+    (A 0, B 1, C 2, D 3, E 4)
+    (A 0, B 1, C 2, D 3, E 4, F 5)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9)
+}
+
+/// Connections to either engine. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Pool {
+    /// Whether this is SQLite.
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
+    /// Starts a transaction; on SQLite it has the write lock from its start.
+    pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Runs statements that have no values, in a row.
+    pub(crate) async fn raw(&self, text: &'static str) -> Result<(), sqlx::Error> {
+        let text = sqlx::raw_sql(text);
+        match self {
+            Self::Sqlite(pool) => drop(text.execute(pool).await?),
+            Self::Postgres(pool) => drop(text.execute(pool).await?),
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// A transaction of either engine; dropped, it is rolled back.
+pub(crate) enum Transaction {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+impl Transaction {
+    /// Whether this is SQLite.
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(transaction) => transaction.commit().await,
+            Self::Postgres(transaction) => transaction.commit().await,
+        }
+    }
+
+    /// Runs statements that have no values, in a row.
+    pub(crate) async fn raw(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
+        let text = sqlx::raw_sql(text);
+        match self {
+            Self::Sqlite(transaction) => drop(text.execute(&mut **transaction).await?),
+            Self::Postgres(transaction) => drop(text.execute(&mut **transaction).await?),
+        }
+        Ok(())
+    }
+}
+
+/// Where statements run.
+pub(crate) trait Executor: Send {
+    /// Runs a statement; gives its rows.
+    fn rows(self, query: Query) -> impl Future<Output = Result<Vec<Row>, sqlx::Error>> + Send;
+
+    /// Runs a statement; gives the number of rows that it changed.
+    fn run(self, query: Query) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
+}
+
+impl Executor for &Pool {
+    async fn rows(self, query: Query) -> Result<Vec<Row>, sqlx::Error> {
+        Ok(match self {
+            Pool::Sqlite(pool) => sqlite_rows(query.sqlite().fetch_all(pool).await?),
+            Pool::Postgres(pool) => postgres_rows(query.postgres().fetch_all(pool).await?),
+        })
+    }
+
+    async fn run(self, query: Query) -> Result<u64, sqlx::Error> {
+        Ok(match self {
+            Pool::Sqlite(pool) => query.sqlite().execute(pool).await?.rows_affected(),
+            Pool::Postgres(pool) => query.postgres().execute(pool).await?.rows_affected(),
+        })
+    }
+}
+
+impl Executor for &mut Transaction {
+    async fn rows(self, query: Query) -> Result<Vec<Row>, sqlx::Error> {
+        Ok(match self {
+            Transaction::Sqlite(on) => sqlite_rows(query.sqlite().fetch_all(&mut **on).await?),
+            Transaction::Postgres(on) => postgres_rows(query.postgres().fetch_all(&mut **on).await?),
+        })
+    }
+
+    async fn run(self, query: Query) -> Result<u64, sqlx::Error> {
+        Ok(match self {
+            Transaction::Sqlite(on) => query.sqlite().execute(&mut **on).await?.rows_affected(),
+            Transaction::Postgres(on) => query.postgres().execute(&mut **on).await?.rows_affected(),
+        })
+    }
+}
+
+fn sqlite_rows(rows: Vec<SqliteRow>) -> Vec<Row> {
+    rows.into_iter().map(Row::Sqlite).collect()
+}
+
+fn postgres_rows(rows: Vec<PgRow>) -> Vec<Row> {
+    rows.into_iter().map(Row::Postgres).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anonymous_marks_are_numbered_and_numbered_ones_stay() {
+        assert_eq!(numbered("VALUES (?, ?), (?, ?)"), "VALUES ($1, $2), ($3, $4)");
+        assert_eq!(numbered("a = $1"), "a = $1");
+    }
+}
