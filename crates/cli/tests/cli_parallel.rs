@@ -169,6 +169,24 @@ fn connections_to_a_host_are_counted_over_all_repositories() {
 }
 
 #[test]
+fn two_processes_with_several_workers_each_share_the_one_writer() {
+    let bench = Bench::new(8, 20, "");
+    let start = |from: usize| {
+        let ids: Vec<String> = (from..from + 4).map(|n| format!("r{n:02}")).collect();
+        let mut words = vec!["repo", "sync", "--workers", "4", "--publish"];
+        words.extend(ids.iter().map(String::as_str));
+        bench.chantal.spawn(&words)
+    };
+    let children = [start(0), start(4)];
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(bench.revisions(), vec![json!(1); 8]);
+    bench.chantal.run(&["db", "verify"]).ok();
+}
+
+#[test]
 fn packages_that_several_repositories_have_are_stored_once() {
     let bench = Bench::new(1, 10, "");
     let feed = bench.upstream.url(&feed(0));

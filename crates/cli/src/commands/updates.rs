@@ -25,7 +25,7 @@ use crate::select::Select;
 pub(crate) struct CheckUpdates {
     #[command(flatten)]
     select: Select,
-    /// Ends with exit code 10 if a sync would change something
+    /// Ends with exit code 10 if a sync would change something and nothing failed
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]

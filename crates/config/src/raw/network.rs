@@ -80,7 +80,7 @@ block! {
         #[schemars(extend("default" = 16))]
         #[schemars(range(min = 1, max = 100))]
         parallel: u32,
-        /// Connections to one host.
+        /// Connections to one host, counted over all repositories that one process works on; the smallest limit holds.
         #[schemars(extend("default" = 8))]
         #[schemars(range(min = 1, max = 32))]
         per_host: u32,
