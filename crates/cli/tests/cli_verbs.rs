@@ -380,7 +380,7 @@ fn a_deleted_repository_leaves_no_trace_but_the_packages_that_others_share() {
     for words in [["db", "verify"], ["pool", "verify"], ["pool", "missing"]] {
         chantal.run(&words).expect(0);
     }
-    let packages = chantal.value(&["package", "list", "other"], "packages");
+    let packages = chantal.value(&["package", "list", "other"], "package-list");
     assert_eq!(packages.as_array().unwrap().len(), 2);
 
     // It can begin anew.
