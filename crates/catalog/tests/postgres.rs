@@ -53,3 +53,15 @@ fn both_engines_have_the_same_tables_and_columns() {
         assert_eq!(shape(migration.sqlite), shape(migration.postgres), "{}", migration.name);
     }
 }
+
+#[test]
+fn numbers_of_bytes_have_64_bits() {
+    for migration in Catalog::migrations() {
+        for line in migration.postgres.lines().map(str::trim) {
+            let is_narrow = [" INTEGER", " INT ", " INT4", " SMALLINT"]
+                .iter()
+                .any(|kind| line.contains(kind));
+            assert!(!is_narrow, "{}: {line}", migration.name);
+        }
+    }
+}
