@@ -16,7 +16,7 @@ use chantal_model::{Algorithm, Compression, Mode, RelPath};
 use memory::{Kept, Upstream};
 
 /// Names of the targets.
-pub(crate) const TARGETS: [&str; 11] = [
+pub(crate) const TARGETS: [&str; 12] = [
     "repomd",
     "primary",
     "filelists",
@@ -28,6 +28,7 @@ pub(crate) const TARGETS: [&str; 11] = [
     "location",
     "relpath",
     "version",
+    "relations",
 ];
 
 /// Two packages that seeds refer to.
@@ -62,6 +63,7 @@ pub(crate) fn run(target: &str, bytes: &[u8]) {
         "location" => location(bytes),
         "relpath" => relpath(bytes),
         "version" => versions(bytes),
+        "relations" => relations(bytes),
         other => panic!("no target {other:?}, only {TARGETS:?}"),
     }
 }
@@ -130,6 +132,17 @@ fn location(bytes: &[u8]) {
             is_below(&path);
         }
     }
+}
+
+/// A record, and a name of a dependency in an otherwise good one.
+fn relations(bytes: &[u8]) {
+    let _ = Rpm.relations(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    let record = format!(
+        "<package><name>a</name><format><rpm:requires><rpm:entry name=\"{escaped}\"/></rpm:requires></format></package>"
+    );
+    let _ = Rpm.relations(record.as_bytes());
 }
 
 fn relpath(bytes: &[u8]) {

@@ -15,7 +15,7 @@ const VARIANTS: u64 = 20;
 /// What a run may allocate: it aborts beyond, which no row expects.
 const MEMORY_BYTES: u64 = 512 << 20;
 /// When a run counts as hung.
-const SECONDS: &str = "30";
+const SECONDS: &str = "60";
 
 pub(crate) struct Bench {
     pub(crate) chantal: Chantal,

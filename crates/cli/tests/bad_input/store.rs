@@ -106,10 +106,10 @@ fn a_repository_that_somebody_holds_is_busy() {
     bench.upstream.change(|site| {
         *site = chantal_testkit::corpus::Feed::next().site();
         let stall = chantal_testkit::upstream::Fault::StallAfter(10);
-        site.set_fault("/repodata/repomd.xml", stall, 1);
+        site.set_fault("/repodata/repomd.xml", stall, 9);
     });
     let mut holder = bench.chantal.spawn(&["repo", "sync", "r"]);
-    while bench.upstream.hits("/repodata/repomd.xml").is_empty() && !is_asked(&bench) {
+    while !is_held(&bench) {
         std::thread::yield_now();
     }
     let refused = bench.run(&["repo", "sync", "r"]).expect(7);
@@ -123,7 +123,7 @@ fn a_repository_that_somebody_holds_is_busy() {
 }
 
 /// Whether a run holds the repository: its history says so.
-fn is_asked(bench: &Bench) -> bool {
+fn is_held(bench: &Bench) -> bool {
     let rows = bench.chantal.json(&["repo", "history", "r"]);
     rows.as_array().unwrap().iter().any(|row| row["status"] == "running")
 }
