@@ -265,6 +265,44 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,300}") {
+            let _ = listed(&text, "http://l.example/");
+        }
+
+        #[test]
+        fn no_damaged_metalink_makes_it_panic_or_names_what_it_must_not(
+            at in 0_usize..400,
+            with in "[<>&\"'/a-z0-9: ]{0,8}",
+            cut in 0_usize..8,
+        ) {
+            let mut text = format!(
+                "<metalink><file name=\"repomd.xml\"><size>3</size><hash type=\"sha-256\">{}</hash>\
+                 <url priority=\"1\">https://a.example/repodata/repomd.xml</url>\
+                 <url priority=\"2\">http://127.0.0.1/repodata/repomd.xml</url></file></metalink>",
+                "ef".repeat(32)
+            );
+            let at = at % text.len();
+            let end = (at + cut).min(text.len());
+            text.replace_range(at..end, &with);
+            for base in listed(&text, "https://l.example/").map(|found| found.bases).unwrap_or_default() {
+                proptest::prop_assert!(matches!(base.scheme(), "http" | "https"), "{}", base);
+                proptest::prop_assert!(!is_guarded(&base), "{}", base);
+            }
+        }
+
+        #[test]
+        fn every_place_that_is_kept_can_be_fetched_from(hosts in proptest::collection::vec("[a-z]{1,8}", 1..20)) {
+            let lines: Vec<String> = hosts.iter().map(|host| format!("http://{host}.example/r")).collect();
+            let found = listed(&lines.join("\n"), "http://l.example/").unwrap();
+            for base in &found.bases {
+                let entry = crate::resolve(base, None, ENTRY).unwrap();
+                proptest::prop_assert!(entry.path() == "/r/repodata/repomd.xml", "{}", entry);
+            }
+        }
+    }
+
     #[test]
     fn no_more_mirrors_are_kept_than_are_used() {
         let lines: Vec<String> = (0..5000).map(|n| format!("http://h{n}/\nftp://h{n}/")).collect();

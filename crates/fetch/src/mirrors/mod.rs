@@ -124,7 +124,11 @@ impl Mirrors {
 
     /// Where a file is on the mirror that is asked first.
     pub fn url(&self, reference: &Reference) -> Result<Url, ResolveError> {
-        let first = self.order().first().copied().unwrap_or_default();
+        let first = if self.count() == 1 {
+            0
+        } else {
+            self.order().first().copied().unwrap_or(0)
+        };
         self.at(first, reference)
     }
 
