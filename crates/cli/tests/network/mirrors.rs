@@ -315,6 +315,27 @@ fn credentials_go_to_the_list_and_to_no_mirror() {
 }
 
 #[test]
+fn credentials_do_not_go_to_another_host_that_metadata_name() {
+    let other = Upstream::start(Site::new());
+    let repository = Repository::sample().base(&other.url("/other/"), "other");
+    other.change(|site| *site = repository.build().site());
+    for auth in [
+        "auth: {type: basic, username: CANARY, password: CANARY}",
+        "auth: {type: bearer, token: CANARY}",
+        "auth: {type: custom, headers: {X-Token: CANARY}}",
+    ] {
+        let server = Upstream::start(repository.build().site());
+        other.clear_log();
+        chantal(&[&format!("feed: {}", server.url("/")), auth])
+            .run(&["repo", "sync", "r"])
+            .ok();
+        let log = format!("{:?}", other.log());
+        assert_eq!((packages(&server), packages(&other)), (0, repository.packages.len()));
+        assert!(!log.contains("CANARY") && !log.contains("Q0FOQVJZ"), "{auth}: {log}");
+    }
+}
+
+#[test]
 fn credentials_of_one_feed_do_not_go_to_another() {
     let (first, second) = (mirror(), mirror());
     first.set_fault(&doc(), Fault::Status(404, vec![]), 9);
