@@ -158,10 +158,10 @@ impl fmt::Display for FetchError {
         match (self.attempts, self.mirrors) {
             (2.., 2..) => write!(
                 f,
-                " (the last of {} mirrors, each tried {} times)",
+                " ({} mirrors were asked, {} times each)",
                 self.mirrors, self.attempts
             )?,
-            (_, 2..) => write!(f, " (the last of {} mirrors)", self.mirrors)?,
+            (_, 2..) => write!(f, " ({} mirrors were asked)", self.mirrors)?,
             (2.., _) => write!(f, " (tried {} times)", self.attempts)?,
             _ => {}
         }
