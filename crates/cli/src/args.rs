@@ -110,6 +110,8 @@ pub(crate) enum Command {
     Schema(commands::schema::Schema),
     /// Prints a completion script for a shell
     Completions(commands::completions::Completions),
+    #[command(hide = true)]
+    Man(commands::man::Man),
     Mirror(commands::mirror::Mirror),
 }
 

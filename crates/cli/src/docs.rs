@@ -49,7 +49,10 @@ fn reference() -> String {
             .get_arguments()
             .filter(|arg| arg.get_id() != "help" && arg.get_id() != "version"),
     );
-    for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
+    for child in command
+        .get_subcommands()
+        .filter(|child| child.get_name() != "help" && !child.is_hide_set())
+    {
         section(&mut text, "chantal", child, 2);
     }
     text
@@ -73,7 +76,7 @@ fn section(text: &mut String, parent: &str, command: &Command, level: usize) {
     }
     let children: Vec<_> = command
         .get_subcommands()
-        .filter(|child| child.get_name() != "help")
+        .filter(|child| child.get_name() != "help" && !child.is_hide_set())
         .collect();
     if children.is_empty() {
         let usage = command.clone().render_usage().to_string();

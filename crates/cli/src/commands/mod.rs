@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod db;
 pub(crate) mod delete;
 pub(crate) mod init;
+pub(crate) mod man;
 pub(crate) mod mirror;
 pub(crate) mod package;
 pub(crate) mod pool;
@@ -44,6 +45,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Outcome {
         Command::Stats(command) => command.run(app).await,
         Command::Schema(command) => command.run(app),
         Command::Completions(command) => command.run(app),
+        Command::Man(command) => command.run(app),
         Command::Mirror(command) => command.run(app).await,
     }
 }
