@@ -41,6 +41,12 @@ pub struct LeaseProgress {
 type Row = (String, String, i64, i64, i64, i64, i64);
 
 impl Catalog {
+    /// Every lease that was not given back.
+    pub async fn lease_names(&self) -> Result<Vec<String>, CatalogError> {
+        let rows: Vec<(String,)> = db::query_as(sql::LEASE_NAMES).fetch_all(&self.reader).await?;
+        Ok(rows.into_iter().map(|(name,)| name).collect())
+    }
+
     /// Who holds a lease, living or not; `None` where it was given back.
     pub async fn holder(&self, name: &str) -> Result<Option<Holder>, CatalogError> {
         let row: Option<Row> = db::query_as(sql::LEASE).bind(name).fetch_optional(&self.reader).await?;

@@ -5,6 +5,7 @@
 
 mod blobs;
 mod connect;
+mod counting;
 mod db;
 mod error;
 mod feeds;
@@ -25,6 +26,7 @@ pub mod sql;
 
 pub use blobs::{Blob, NewBlob};
 pub use connect::{Access, Catalog, Location, Server};
+pub use counting::{Amount, Dedup, Unreferenced};
 pub use error::CatalogError;
 pub use feeds::FeedState;
 pub use forget::{Allowed, Forgotten, Held};

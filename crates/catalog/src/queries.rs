@@ -117,6 +117,10 @@ impl Catalog {
                 "members without a package or with an empty interval",
             ),
             (sql::RECORD_SLOTS, "records outside their pack"),
+            (
+                sql::WRONG_COUNTS,
+                "newest revisions that hold another number of packages than they were recorded with",
+            ),
         ] {
             let (count,): (i64,) = db::query_as(text).fetch_one(&self.reader).await?;
             if count > 0 {

@@ -188,6 +188,55 @@ statements! {
         (SELECT count(*) FROM member WHERE kind = 'package' AND removed_in = 9223372036854775807), \
         (SELECT CAST(coalesce(sum(b.size), 0) AS BIGINT) FROM member m JOIN blob b ON b.id = m.blob_id WHERE m.kind = 'package' \
         AND m.removed_in = 9223372036854775807), (SELECT count(*) FROM blob), (SELECT CAST(coalesce(sum(size), 0) AS BIGINT) FROM blob)";
+    NEWEST_AMOUNT = "SELECT count(*), CAST(coalesce(sum(r.package_count), 0) AS BIGINT), \
+        CAST(coalesce(sum(r.package_bytes), 0) AS BIGINT) FROM revision r JOIN line l ON l.id = r.line_id AND l.kind = 'main' \
+        WHERE r.number = (SELECT max(n.number) FROM revision n WHERE n.line_id = r.line_id)";
+    PINNED_AMOUNT = "SELECT count(*), CAST(coalesce(sum(r.package_count), 0) AS BIGINT), \
+        CAST(coalesce(sum(r.package_bytes), 0) AS BIGINT) FROM pin p JOIN revision r ON r.line_id = p.line_id AND r.number = p.revision";
+    STORED_AMOUNT = "SELECT count(*), CAST(coalesce(sum(b.size), 0) AS BIGINT) FROM blob b WHERE EXISTS (SELECT 1 FROM member m \
+        JOIN line l ON l.id = m.line_id WHERE m.blob_id = b.id AND m.kind = 'package' \
+        AND (m.removed_in = 9223372036854775807 AND l.kind = 'main' OR EXISTS (SELECT 1 FROM pin p \
+        WHERE p.line_id = m.line_id AND m.added_in <= p.revision AND m.removed_in > p.revision)))";
+    PUBLISHED_AMOUNT = "SELECT count(*), CAST(coalesce(sum(r.package_count), 0) AS BIGINT), \
+        CAST(coalesce(sum(r.package_bytes), 0) AS BIGINT) FROM publication_state s JOIN publication p ON p.path = s.path \
+        JOIN revision r ON r.line_id = s.line_id AND r.number = s.revision WHERE s.status = 'live'";
+    REPOSITORY_AMOUNTS = "SELECT r.name, v.package_count, v.package_bytes, coalesce(o.blobs, 0), coalesce(o.bytes, 0) \
+        FROM repository r JOIN line l ON l.repository_id = r.id AND l.kind = 'main' JOIN revision v ON v.line_id = l.id \
+        AND v.number = (SELECT max(n.number) FROM revision n WHERE n.line_id = l.id) LEFT JOIN \
+        (SELECT x.line_id AS line_id, count(*) AS blobs, CAST(sum(x.size) AS BIGINT) AS bytes FROM \
+        (SELECT min(m.line_id) AS line_id, b.size AS size FROM member m JOIN line k ON k.id = m.line_id AND k.kind = 'main' \
+        JOIN blob b ON b.id = m.blob_id WHERE m.kind = 'package' AND m.removed_in = 9223372036854775807 \
+        GROUP BY b.id, b.size HAVING count(DISTINCT m.line_id) = 1) x GROUP BY x.line_id) o ON o.line_id = l.id ORDER BY r.name";
+    TABLE_ROWS = "SELECT 'repository', count(*) FROM repository UNION ALL SELECT 'line', count(*) FROM line \
+        UNION ALL SELECT 'revision', count(*) FROM revision UNION ALL SELECT 'member', count(*) FROM member \
+        UNION ALL SELECT 'package', count(*) FROM package UNION ALL SELECT 'record', count(*) FROM record \
+        UNION ALL SELECT 'pack', count(*) FROM pack UNION ALL SELECT 'blob', count(*) FROM blob \
+        UNION ALL SELECT 'blob_digest', count(*) FROM blob_digest UNION ALL SELECT 'snapshot', count(*) FROM snapshot \
+        UNION ALL SELECT 'pin', count(*) FROM pin UNION ALL SELECT 'publication', count(*) FROM publication \
+        UNION ALL SELECT 'publication_state', count(*) FROM publication_state UNION ALL SELECT 'stray', count(*) FROM stray \
+        UNION ALL SELECT 'rendered', count(*) FROM rendered UNION ALL SELECT 'feed_state', count(*) FROM feed_state \
+        UNION ALL SELECT 'lease', count(*) FROM lease UNION ALL SELECT 'intent', count(*) FROM intent \
+        UNION ALL SELECT 'history', count(*) FROM history";
+    PACK_AMOUNTS = "SELECT part, CAST(sum(count) AS BIGINT), CAST(sum(length(body)) AS BIGINT) FROM pack GROUP BY part ORDER BY part";
+    UNUSED_BLOBS = "SELECT b.sha256 FROM blob b WHERE NOT EXISTS (SELECT 1 FROM member m WHERE m.blob_id = b.id) \
+        AND NOT EXISTS (SELECT 1 FROM package p WHERE p.blob_id = b.id) \
+        AND NOT EXISTS (SELECT 1 FROM rendered r WHERE r.blob_id = b.id)";
+    UNUSED_BLOBS_AMOUNT = "SELECT count(*), CAST(coalesce(sum(b.size), 0) AS BIGINT) FROM blob b \
+        WHERE NOT EXISTS (SELECT 1 FROM member m WHERE m.blob_id = b.id) \
+        AND NOT EXISTS (SELECT 1 FROM package p WHERE p.blob_id = b.id) \
+        AND NOT EXISTS (SELECT 1 FROM rendered r WHERE r.blob_id = b.id)";
+    UNUSED_PACKAGES = "SELECT count(*) FROM package p WHERE NOT EXISTS (SELECT 1 FROM member m WHERE m.package_id = p.id)";
+    UNUSED_RECORDS = "SELECT count(*) FROM record r WHERE r.id NOT IN (SELECT record_0 FROM member WHERE record_0 IS NOT NULL \
+        UNION SELECT record_1 FROM member WHERE record_1 IS NOT NULL UNION SELECT record_2 FROM member WHERE record_2 IS NOT NULL)";
+    UNUSED_INTENTS = "SELECT count(*) FROM intent i WHERE NOT EXISTS (SELECT 1 FROM lease l \
+        WHERE l.name = i.lease_name AND l.fence = i.fence AND l.expires_at > 0)";
+    NEWEST_TIME = "SELECT max(x.at) FROM (SELECT max(created_at) AS at FROM revision UNION ALL SELECT max(created_at) FROM snapshot \
+        UNION ALL SELECT max(started_at) FROM history UNION ALL SELECT max(finished_at) FROM history \
+        UNION ALL SELECT max(served_from) FROM publication_state UNION ALL SELECT max(applied_at) FROM schema_version) x";
+    LEASE_NAMES = "SELECT name FROM lease WHERE expires_at > 0 ORDER BY name";
+    WRONG_COUNTS = "SELECT count(*) FROM revision r WHERE r.number = (SELECT max(n.number) FROM revision n WHERE n.line_id = r.line_id) \
+        AND r.package_count <> (SELECT count(*) FROM member m WHERE m.line_id = r.line_id AND m.kind = 'package' \
+        AND m.removed_in = 9223372036854775807)";
     SOURCE_FILES = "SELECT count(*), CAST(coalesce(sum(b.size), 0) AS BIGINT) FROM member m JOIN blob b ON b.id = m.blob_id \
         WHERE m.line_id = $1 AND m.kind = 'file' AND m.removed_in = 9223372036854775807";
     ALL_BLOBS = "SELECT sha256, size FROM blob";

@@ -19,6 +19,12 @@ impl Engine {
             .filter(|(sha256, _)| !named.contains_key(sha256))
             .map(|(_, size)| *size)
             .collect();
+        let unused = self.unused_blobs().await?;
+        let unused: Vec<u64> = on_disk
+            .iter()
+            .filter(|(sha256, _)| unused.contains(sha256))
+            .map(|(_, size)| *size)
+            .collect();
         let (free_bytes, free_inodes) = self.pool.free_space().doing("find its free space")?;
         Ok(PoolStats {
             path: self.config.storage.pool_path.display().to_string(),
@@ -27,6 +33,8 @@ impl Engine {
             named: named.len() as u64,
             orphaned: orphaned.len() as u64,
             orphaned_bytes: orphaned.iter().sum(),
+            unused: unused.len() as u64,
+            unused_bytes: unused.iter().sum(),
             foreign: foreign.len() as u64,
             free_bytes,
             free_inodes,
@@ -55,17 +63,18 @@ impl Engine {
         Ok(problems)
     }
 
-    /// Blobs on disk that nothing in the catalog names.
+    /// Blobs on disk that nothing in the catalog names (`orphaned`), and those that no content relies on (`unused`).
     pub async fn pool_orphaned(&self) -> Result<Vec<PoolProblem>, EngineError> {
         let named = self.named_blobs().await?;
+        let unused = self.unused_blobs().await?;
         let pool = self.pool.clone();
         let (on_disk, _) = blocking(move || pool.list().doing("be listed")).await?;
         let mut orphaned: Vec<PoolProblem> = on_disk
             .into_iter()
-            .filter(|(sha256, _)| !named.contains_key(sha256))
+            .filter(|(sha256, _)| !named.contains_key(sha256) || unused.contains(sha256))
             .map(|(sha256, bytes)| PoolProblem {
                 blob: sha256.hex(),
-                kind: "orphaned".to_owned(),
+                kind: if unused.contains(&sha256) { "unused" } else { "orphaned" }.to_owned(),
                 bytes,
                 used_by: Vec::new(),
             })
@@ -99,6 +108,11 @@ impl Engine {
         }
         problems.sort_by(|a, b| a.blob.cmp(&b.blob));
         Ok(problems)
+    }
+
+    async fn unused_blobs(&self) -> Result<HashSet<Sha256>, EngineError> {
+        let unused = self.catalog.unused_blobs().await.doing("list its blobs")?;
+        Ok(unused.into_iter().collect())
     }
 
     async fn named_blobs(&self) -> Result<HashMap<Sha256, u64>, EngineError> {

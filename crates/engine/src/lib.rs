@@ -47,7 +47,7 @@ pub use chantal_formats::RelationKind;
 pub use diff::{Change, Counts, DiffEntry, Side};
 pub use error::{EngineError, ExitClass};
 pub use forget::{DeleteOptions, DeletePlan, DeleteReport};
-pub use query::{Atom, Dependency, Dependent, Ident, ListedPackage, Scope};
+pub use query::*;
 pub use report::*;
 pub use status::{HolderRow, ProgressRow, SyncState, SyncStatus};
 pub use updates::Updates;

@@ -1,6 +1,7 @@
 //! Listings: what there is, in values that every output format prints.
 
 mod cache;
+mod database;
 mod packages;
 mod publications;
 mod relations;
@@ -10,8 +11,10 @@ mod stats;
 
 use chantal_catalog::{HistoryRow as Run, PackageRow as Found};
 
+pub use database::{DatabaseStats, OrphanedRows, RecordStats, TableStats};
 pub use packages::{ListedPackage, Scope};
 pub use relations::{Atom, Dependency, Dependent, Ident};
+pub use stats::{ArchStats, DedupStats, PackageStats, RepositoryShare, SeriesStats};
 
 use crate::report::{AdvisoryRow, HistoryRow, PackageRow};
 

@@ -402,6 +402,10 @@ pub struct PoolStats {
     pub orphaned: u64,
     /// Bytes of those.
     pub orphaned_bytes: u64,
+    /// Blobs on disk that the catalog names and no content relies on, such as adopted ones before the first sync.
+    pub unused: u64,
+    /// Bytes of those.
+    pub unused_bytes: u64,
     /// Files that are no blobs.
     pub foreign: u64,
     /// Free bytes of the file system.
@@ -415,7 +419,7 @@ pub struct PoolStats {
 pub struct PoolProblem {
     /// The blob or file.
     pub blob: String,
-    /// `missing`, `truncated`, `altered`, `foreign`, `orphaned` or `mode`.
+    /// `missing`, `truncated`, `altered`, `foreign`, `orphaned`, `unused` or `mode`.
     pub kind: String,
     /// Size on disk in bytes.
     pub bytes: u64,

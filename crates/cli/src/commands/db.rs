@@ -1,6 +1,9 @@
 //! `chantal db`.
 
+use std::sync::Arc;
+
 use chantal_catalog::{Access, Catalog, Location};
+use chantal_config::Config;
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -23,8 +26,10 @@ pub(crate) enum Db {
     Upgrade,
     /// Lists the versions of the schema and when each was applied
     History,
-    /// Shows how much is recorded
+    /// Shows the size of the database and the rows of its tables
     Stats,
+    /// Lists what nothing needs: repositories that the configuration has no more, rows that no content refers to
+    Orphaned,
     /// Checks the database; exit 8 if something is wrong
     Verify,
     /// Makes the file as small as its content
@@ -80,6 +85,26 @@ const APPLIED: &[Column] = &[
     column("Name", "name", Show::Text),
     column("Applied", "at", Show::Time),
 ];
+const STATS: &[Column] = &[
+    column("File", "file_bytes", Show::Bytes),
+    column("Write-ahead log", "log_bytes", Show::Bytes),
+];
+const TABLES: &[Column] = &[
+    column("Table", "table", Show::Text),
+    column("Rows", "rows", Show::Count),
+];
+const RECORDS: &[Column] = &[
+    column("Part", "part", Show::Text),
+    column("Records", "records", Show::Count),
+    column("Size", "bytes", Show::Bytes),
+];
+const ORPHANED: &[Column] = &[
+    column("Kind", "kind", Show::Text),
+    column("Name", "name", Show::Text),
+    column("Rows", "rows", Show::Count),
+    column("Size", "bytes", Show::Bytes),
+    column("Why", "reason", Show::Text),
+];
 const PROBLEMS: &[Column] = &[column("Problem", "problem", Show::Text)];
 
 impl Db {
@@ -92,15 +117,8 @@ impl Db {
             Self::Current => current(app, path).await,
             Self::Upgrade => upgrade(app, path).await,
             Self::History => history(app, path).await,
-            Self::Stats => {
-                let stats = app
-                    .engine_on(config.clone(), chantal_engine::Access::Read)
-                    .await?
-                    .stats()
-                    .await?;
-                app.output.record(&stats, super::stats::COLUMNS)?;
-                Ok(exit::OK)
-            }
+            Self::Stats => stats(app, config.clone()).await,
+            Self::Orphaned => orphaned(app, config.clone()).await,
             Self::Verify => verify(app, path).await,
             Self::Vacuum => vacuum(app, path).await,
         }
@@ -192,6 +210,26 @@ async fn verify(app: &App, at: &Location) -> Outcome {
     Ok(exit::DAMAGED)
 }
 
+async fn stats(app: &App, config: Arc<Config>) -> Outcome {
+    let engine = app.engine_on(config, chantal_engine::Access::Read).await?;
+    app.output.sections(
+        &engine.database_stats().await?,
+        STATS,
+        &[("Tables", "tables", TABLES), ("Raw records", "records", RECORDS)],
+    )?;
+    Ok(exit::OK)
+}
+
+async fn orphaned(app: &App, config: Arc<Config>) -> Outcome {
+    let engine = app.engine_on(config, chantal_engine::Access::Read).await?;
+    let rows = engine.database_orphaned().await?;
+    app.output.rows(&rows, ORPHANED)?;
+    if rows.is_empty() {
+        app.talk.say("nothing found");
+    }
+    Ok(exit::OK)
+}
+
 async fn vacuum(app: &App, at: &Location) -> Outcome {
     let catalog = Catalog::open_at(at, Access::Write).await?;
     let before = catalog.size_bytes().await?;
@@ -216,5 +254,7 @@ pub(super) fn columns() -> Vec<(&'static str, &'static [Column])> {
         ("db-current", VERSION),
         ("db-history", APPLIED),
         ("db-verify", PROBLEMS),
+        ("db-stats", STATS),
+        ("db-orphaned", ORPHANED),
     ]
 }

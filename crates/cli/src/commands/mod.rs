@@ -90,6 +90,8 @@ pub(crate) fn columns() -> Vec<(&'static str, &'static [crate::output::Column])>
         ("repo-sync", sync::SYNCED),
         ("config-test", config::TESTED),
         ("stats", stats::COLUMNS),
+        ("stats-packages", stats::PACKAGES),
+        ("stats-dedup", stats::DEDUP),
     ])
     .chain([("cache-stats", cache::STATS), ("cache-list", cache::LISTED)])
     .collect()

@@ -27,6 +27,8 @@ use query_help;
 mod find;
 mod relations;
 
+pub(super) use find::{FOUND, Place};
+
 /// Finds packages.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Package {

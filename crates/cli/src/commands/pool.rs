@@ -17,7 +17,7 @@ pub(crate) enum Pool {
     Stats,
     /// Reads every blob and compares it with its name; exit 8 if something is wrong
     Verify,
-    /// Lists blobs that nothing in the catalog names
+    /// Lists blobs that nothing in the catalog names, or that no content relies on
     Orphaned,
     /// Lists blobs that the catalog names and the pool does not have; exit 8 if there are any
     Missing,
@@ -31,6 +31,8 @@ const STATS: &[Column] = &[
     column("Named by the catalog", "named", Show::Count),
     column("Orphaned", "orphaned", Show::Count),
     column("Size of orphaned", "orphaned_bytes", Show::Bytes),
+    column("Unused", "unused", Show::Count),
+    column("Size of unused", "unused_bytes", Show::Bytes),
     column("Foreign files", "foreign", Show::Count),
     column("Free space", "free_bytes", Show::Bytes),
     column("Free inodes", "free_inodes", Show::Count),

@@ -61,7 +61,7 @@ fn about_everything_else() -> Vec<Entry> {
             object(&[("repositories", number()), ("warnings", list(&place()))]),
         ),
         ("config-test", "`config test`", runs(&feed_check())),
-        ("stats", "`stats`, `db stats`", stats()),
+        ("stats", "`stats`", stats()),
         ("pool-stats", "`pool stats`", pool_stats()),
         (
             "pool-problems",

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Entry;
-use super::shapes::{flag, list, number, object, one_of, package_fields, text};
+use super::shapes::{flag, list, nullable, number, object, one_of, package_fields, text};
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![
@@ -15,6 +15,10 @@ pub(super) fn entries() -> Vec<Entry> {
         ("package-deps", "`package deps`", list(&dependency())),
         ("package-required-by", "`package required-by`", list(&dependent())),
         ("pool-adopt", "`pool adopt`", adopted()),
+        ("stats-packages", "`stats packages`", package_stats()),
+        ("stats-dedup", "`stats dedup`", dedup()),
+        ("db-stats", "`db stats`", database()),
+        ("db-orphaned", "`db orphaned`", list(&orphaned())),
     ]
 }
 
@@ -79,4 +83,65 @@ fn adopted() -> Value {
     let left_out = object(&[("path", text()), ("reason", text())]);
     fields.push(("left_out", list(&left_out)));
     object(&fields)
+}
+
+fn package_stats() -> Value {
+    let arch = object(&[("arch", text()), ("packages", number()), ("bytes", number())]);
+    let series = object(&[
+        ("name", text()),
+        ("arch", text()),
+        ("versions", number()),
+        ("packages", number()),
+        ("bytes", number()),
+    ]);
+    object(&[
+        ("packages", number()),
+        ("bytes", number()),
+        ("largest", list(&listed_package())),
+        ("by_arch", list(&arch)),
+        ("by_series", list(&series)),
+    ])
+}
+
+fn dedup() -> Value {
+    let mut share = vec![("repo", text())];
+    share.extend(["packages", "bytes", "own_packages", "own_bytes"].map(|name| (name, number())));
+    let mut fields: Vec<(&str, Value)> = [
+        "states",
+        "logical_packages",
+        "logical_bytes",
+        "stored_packages",
+        "stored_bytes",
+        "saved_bytes",
+        "published_trees",
+        "published_packages",
+        "published_bytes",
+        "pool_blobs",
+        "pool_bytes",
+    ]
+    .map(|name| (name, number()))
+    .to_vec();
+    fields.push(("repositories", list(&object(&share))));
+    object(&fields)
+}
+
+fn database() -> Value {
+    let table = object(&[("table", text()), ("rows", number())]);
+    let records = object(&["part", "records", "bytes"].map(|name| (name, number())));
+    object(&[
+        ("file_bytes", number()),
+        ("log_bytes", number()),
+        ("tables", list(&table)),
+        ("records", list(&records)),
+    ])
+}
+
+fn orphaned() -> Value {
+    object(&[
+        ("kind", one_of(&["repository", "blob", "package", "record", "intent"])),
+        ("name", nullable(&text())),
+        ("rows", number()),
+        ("bytes", number()),
+        ("reason", text()),
+    ])
 }

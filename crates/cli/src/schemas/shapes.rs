@@ -365,6 +365,8 @@ pub(super) fn pool_stats() -> Value {
         "named",
         "orphaned",
         "orphaned_bytes",
+        "unused",
+        "unused_bytes",
         "foreign",
         "free_bytes",
         "free_inodes",

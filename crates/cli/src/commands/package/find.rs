@@ -61,7 +61,7 @@ pub(crate) struct Find {
 
 /// Where packages are looked for.
 #[derive(Debug, Args)]
-pub(super) struct Place {
+pub(in crate::commands) struct Place {
     #[command(flatten)]
     among: Among,
     /// Packages of this snapshot; needs a repository
@@ -69,7 +69,7 @@ pub(super) struct Place {
     snapshot: Option<String>,
 }
 
-pub(super) const FOUND: &[Column] = &[
+pub(in crate::commands) const FOUND: &[Column] = &[
     column("Repository", "repo", Show::Text),
     column("Package", "name", Show::Text),
     column("Version", "version", Show::Text),
@@ -123,7 +123,7 @@ impl Find {
 
 impl Place {
     /// The engine and what it is to look at.
-    pub(super) async fn open(&self, app: &App, repos: &[String]) -> Result<(Engine, Scope), Failure> {
+    pub(in crate::commands) async fn open(&self, app: &App, repos: &[String]) -> Result<(Engine, Scope), Failure> {
         let repositories = self.among.ids(repos, &*app.config()?)?;
         let snapshot = match &self.snapshot {
             None => None,
