@@ -247,8 +247,12 @@ impl Pool {
     pub(crate) async fn raw(&self, text: &'static str) -> Result<(), sqlx::Error> {
         let text = sqlx::raw_sql(text);
         match self {
-            Self::Sqlite(pool) => drop(text.execute(pool).await?),
-            Self::Postgres(pool) => drop(text.execute(pool).await?),
+            Self::Sqlite(pool) => {
+                text.execute(pool).await?;
+            }
+            Self::Postgres(pool) => {
+                text.execute(pool).await?;
+            }
         }
         Ok(())
     }
@@ -284,8 +288,12 @@ impl Transaction {
     pub(crate) async fn raw(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
         let text = sqlx::raw_sql(text);
         match self {
-            Self::Sqlite(transaction) => drop(text.execute(&mut **transaction).await?),
-            Self::Postgres(transaction) => drop(text.execute(&mut **transaction).await?),
+            Self::Sqlite(transaction) => {
+                text.execute(&mut **transaction).await?;
+            }
+            Self::Postgres(transaction) => {
+                text.execute(&mut **transaction).await?;
+            }
         }
         Ok(())
     }

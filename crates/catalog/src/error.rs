@@ -141,16 +141,16 @@ impl CatalogError {
             Self::Connect {
                 source: sqlx::Error::Configuration(_),
                 ..
-            } => 2,
-            Self::Connect { .. } => 8,
-            Self::Absent { .. } | Self::Schema { .. } => 2,
+            }
+            | Self::Absent { .. }
+            | Self::Schema { .. } => 2,
             Self::Open { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotFound => 2,
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => 6,
                 _ => 8,
             },
             Self::Busy { .. } | Self::LostLease { .. } => 7,
-            Self::Corrupt { .. } => 8,
+            Self::Corrupt { .. } | Self::Connect { .. } => 8,
             Self::Sql { .. } if self.sqlite_code() == Some(NO_ROOM_FOR_INDEX) => 6,
             Self::Sql { source } => match self.sqlite_code().map(|code| code & 0xff) {
                 // BUSY and LOCKED; FULL; READONLY, IOERR, CORRUPT, CANTOPEN and NOTADB.
