@@ -105,6 +105,16 @@ impl Catalog {
             .collect()
     }
 
+    /// Looks whether the file is whole, without reading every index; gives what is wrong.
+    pub async fn quick_check(&self) -> Result<Vec<String>, CatalogError> {
+        let found: Vec<(String,)> = sqlx::query_as(sql::SQLITE_QUICK_CHECK).fetch_all(&self.reader).await?;
+        Ok(found
+            .into_iter()
+            .map(|(line,)| line)
+            .filter(|line| line != "ok")
+            .collect())
+    }
+
     /// Checks the file, all references and all records; gives what is wrong.
     pub async fn verify(&self) -> Result<Vec<String>, CatalogError> {
         let mut problems = Vec::new();

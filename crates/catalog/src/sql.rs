@@ -13,6 +13,7 @@ pub(crate) const POSTGRES_CLOCK: &str = "SELECT CAST(floor(extract(epoch FROM cl
 pub(crate) const POSTGRES_LEASE_FENCE: &str = "SELECT fence FROM lease WHERE name = $1 AND fence = $2 FOR UPDATE";
 pub(crate) const SQLITE_HAS_ANYTHING: &str = "SELECT count(*) FROM sqlite_master";
 pub(crate) const SQLITE_INTEGRITY: &str = "PRAGMA integrity_check(20)";
+pub(crate) const SQLITE_QUICK_CHECK: &str = "PRAGMA quick_check(20)";
 pub(crate) const SQLITE_FOREIGN_KEYS: &str = "PRAGMA foreign_key_check";
 pub(crate) const VACUUM: &str = "VACUUM";
 

@@ -106,6 +106,7 @@ pub(crate) enum Command {
     Db(commands::db::Db),
     /// Shows numbers about everything, or about one repository
     Stats(commands::stats::Stats),
+    Doctor(commands::doctor::Doctor),
     /// Prints the JSON Schema of the configuration
     Schema(commands::schema::Schema),
     /// Prints a completion script for a shell

@@ -281,7 +281,7 @@ fn prefixed(prefix: &str, name: &str) -> String {
 }
 
 /// Whether a name is one of ours for unfinished work.
-pub(crate) fn is_unfinished(name: &str) -> bool {
+pub fn is_unfinished(name: &str) -> bool {
     name.starts_with(NEW) || name.starts_with(STAGE) || name.starts_with(GONE)
 }
 

@@ -18,6 +18,7 @@ mod switch;
 
 pub use add::{Added, unpublishable};
 pub use error::PublishError;
+pub use files::is_unfinished;
 pub use prune::Pruned;
 pub use site::{LinkMode, LiveEntry, Lock, Site, SiteOptions, SwitchMode};
 pub use stage::{Stage, Staged};

@@ -117,6 +117,11 @@ impl Site {
         self.inner.options.link_mode
     }
 
+    /// Whether directories below the root can be exchanged, so that a tree is switched in one step.
+    pub fn exchanges(&self) -> Result<bool, PublishError> {
+        self.can_exchange(&Dir::root(self.root())?)
+    }
+
     /// Whether directories in `parent` can be exchanged. Found out once for the whole site.
     pub(crate) fn can_exchange(&self, parent: &Dir) -> Result<bool, PublishError> {
         match self.inner.options.switch {

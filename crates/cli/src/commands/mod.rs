@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod db;
 pub(crate) mod delete;
+pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod man;
 pub(crate) mod mirror;
@@ -43,6 +44,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Outcome {
         Command::Cache(command) => command.run(app).await,
         Command::Db(command) => command.run(app).await,
         Command::Stats(command) => command.run(app).await,
+        Command::Doctor(command) => command.run(app).await,
         Command::Schema(command) => command.run(app),
         Command::Completions(command) => command.run(app),
         Command::Man(command) => command.run(app),
@@ -89,6 +91,7 @@ pub(crate) fn columns() -> Vec<(&'static str, &'static [crate::output::Column])>
     .chain([
         ("repo-sync", sync::SYNCED),
         ("config-test", config::TESTED),
+        ("doctor", doctor::CHECKS),
         ("stats", stats::COLUMNS),
         ("stats-packages", stats::PACKAGES),
         ("stats-dedup", stats::DEDUP),

@@ -15,6 +15,7 @@ pub(super) fn entries() -> Vec<Entry> {
         ("package-deps", "`package deps`", list(&dependency())),
         ("package-required-by", "`package required-by`", list(&dependent())),
         ("pool-adopt", "`pool adopt`", adopted()),
+        ("doctor", "`doctor`", list(&check())),
         ("stats-packages", "`stats packages`", package_stats()),
         ("stats-dedup", "`stats dedup`", dedup()),
         ("db-stats", "`db stats`", database()),
@@ -143,5 +144,14 @@ fn orphaned() -> Value {
         ("rows", number()),
         ("bytes", number()),
         ("reason", text()),
+    ])
+}
+
+fn check() -> Value {
+    object(&[
+        ("check", text()),
+        ("status", one_of(&["ok", "warn", "fail", "skipped"])),
+        ("message", text()),
+        ("hint", nullable(&text())),
     ])
 }

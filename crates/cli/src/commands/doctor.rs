@@ -1,0 +1,93 @@
+//! `chantal doctor`.
+
+use chantal_config::{Config, LoadError, Loaded};
+use chantal_engine::{Check, CheckStatus, Surroundings, examine};
+use chantal_model::SystemClock;
+use clap::Args;
+
+use crate::app::App;
+use crate::exit::{self, Outcome};
+use crate::output::human::counted;
+use crate::output::{Column, Show, column};
+
+/// Looks whether everything is fit for work, and says what to do where it is not
+///
+/// Checks, in this order: configuration, base-directory, pool-directory, temp-directory, published-directory,
+/// file-system, hard-links, exchange, space, inodes, database, schema, integrity, clock, leases, left-overs, secrets,
+/// certificates, selinux, weaknesses. A warning changes nothing in the exit code. Failures of one kind give their exit
+/// code (2 configuration and permissions, 6 space, 8 damage), failures of several kinds 9.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chantal doctor
+  chantal doctor --format json")]
+pub(crate) struct Doctor {}
+
+pub(super) const CHECKS: &[Column] = &[
+    column("Check", "check", Show::Text),
+    column("Status", "status", Show::Text),
+    column("Found", "message", Show::Text),
+    column("What to do", "hint", Show::Text),
+];
+
+impl Doctor {
+    pub(crate) async fn run(self, app: &App) -> Outcome {
+        let checks = match loaded(app) {
+            Ok(loaded) => {
+                app.log(loaded.config.log);
+                let mut checks = vec![configuration(&loaded)];
+                checks.extend(of_config(&loaded.config, &loaded).await);
+                checks
+            }
+            Err(check) => vec![*check],
+        };
+        app.output.rows(&checks, CHECKS)?;
+        let count = |status| checks.iter().filter(|check| check.status == status).count() as u64;
+        app.talk.say(&format!(
+            "{}, {} failed",
+            counted(count(CheckStatus::Warn), "warning"),
+            count(CheckStatus::Fail)
+        ));
+        let failed = checks.iter().filter(|check| check.status == CheckStatus::Fail);
+        Ok(exit::combine(failed.map(|check| check.exit_code)))
+    }
+}
+
+async fn of_config(config: &Config, loaded: &Loaded) -> Vec<Check> {
+    let surroundings = Surroundings {
+        config_files: loaded.files.clone(),
+    };
+    examine(config, &surroundings, &SystemClock).await
+}
+
+/// The configuration, or the one check that there is without it.
+fn loaded(app: &App) -> Result<Loaded, Box<Check>> {
+    let failed = |message: String| Check::fail(CONFIGURATION, exit::USAGE, message);
+    let path = app.config_path().map_err(|failure| {
+        let check = failed(failure.message);
+        Box::new(match failure.hint {
+            Some(hint) => check.hint(hint),
+            None => check,
+        })
+    })?;
+    chantal_config::load(&path, &|name| std::env::var(name).ok()).map_err(|error| {
+        let check = match &error {
+            LoadError::Invalid(found) => failed(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+            LoadError::Read { path, source } => failed(format!("cannot read {}: {source}", path.display())),
+        };
+        Box::new(check.hint("`chantal config validate` shows each place"))
+    })
+}
+
+const CONFIGURATION: &str = "configuration";
+
+fn configuration(loaded: &Loaded) -> Check {
+    let files: Vec<_> = loaded.files.iter().map(|path| path.display().to_string()).collect();
+    match loaded.warnings.len() {
+        0 => Check::ok(CONFIGURATION, files.join(", ")),
+        count => Check::warn(
+            CONFIGURATION,
+            format!("{} that this version does not act on", counted(count as u64, "key")),
+            "`chantal config validate` lists them",
+        ),
+    }
+}

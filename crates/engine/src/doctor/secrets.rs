@@ -1,0 +1,68 @@
+//! Secrets: they can be read by this program, and not by everybody.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use chantal_config::{Auth, Config, Repository, Secret};
+
+use super::{Check, together};
+
+pub(super) fn check(config: &Config, config_files: &[PathBuf]) -> Check {
+    let mut found = Vec::new();
+    let mut is_in_clear = false;
+    for repo in &config.repositories {
+        for secret in secrets(repo) {
+            if let Err(error) = secret.reveal() {
+                found.push(Check::fail("secrets", 2, format!("{}: {error}", repo.id)));
+            }
+            let shown = secret.shown();
+            is_in_clear |= shown == "***";
+            if let Some(path) = shown.strip_prefix("file:") {
+                found.extend(judge(Path::new(path)));
+            }
+        }
+        for path in key_files(repo) {
+            match std::fs::File::open(path) {
+                Ok(_) => found.extend(judge(path)),
+                Err(error) => found.push(Check::fail(
+                    "secrets",
+                    2,
+                    format!("{}: cannot read the key {}: {error}", repo.id, path.display()),
+                )),
+            }
+        }
+    }
+    if is_in_clear {
+        found.extend(config_files.iter().filter_map(|path| judge(path)));
+    }
+    together("secrets", &found, "no secret can be read by everybody")
+}
+
+fn secrets(repo: &Repository) -> Vec<&Secret> {
+    let mut secrets: Vec<&Secret> = repo.proxy.password.iter().collect();
+    match &repo.auth {
+        Some(Auth::Basic { password, .. }) => secrets.push(password),
+        Some(Auth::Bearer { token }) => secrets.push(token),
+        Some(Auth::Custom { headers }) => secrets.extend(headers.iter().map(|(_, value)| value)),
+        Some(Auth::ClientCert { .. }) | None => {}
+    }
+    secrets
+}
+
+fn key_files(repo: &Repository) -> Vec<&Path> {
+    let mut files: Vec<&Path> = repo.ssl.client_key.as_deref().into_iter().collect();
+    if let Some(Auth::ClientCert { key_file, .. }) = &repo.auth {
+        files.push(key_file);
+    }
+    files
+}
+
+/// A file with a secret that everybody may read.
+fn judge(path: &Path) -> Option<Check> {
+    let mode = std::fs::metadata(path).ok()?.mode() & 0o7777;
+    let shown = path.display();
+    (mode & 0o007 != 0).then(|| {
+        Check::fail("secrets", 2, format!("everybody may read {shown} (mode {mode:04o})"))
+            .hint(format!("`chmod o-rwx {shown}`"))
+    })
+}
