@@ -4,6 +4,7 @@ mod documents;
 mod random;
 pub(crate) mod repomd;
 mod sample;
+mod written;
 pub(crate) mod xml;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use chantal_model::{Algorithm, Compression};
 pub use documents::{Advisory, Delta, Fix, Group, Module};
 pub use repomd::Names;
 pub use sample::SampleDelta;
+pub use written::{Fragments, WrittenRepository, href};
 
 use crate::rpm::{Rpm, RpmFile};
 use crate::tree::{Content, Tree};

@@ -22,6 +22,8 @@ fn allowed(name: &str) -> BTreeSet<&'static str> {
     match name {
         "engine" => stages.collect(),
         "cli" => stages.chain(["engine"]).collect(),
+        // It measures the binary from outside.
+        "bench" => BTreeSet::from(["testkit"]),
         _ => BTreeSet::new(),
     }
 }

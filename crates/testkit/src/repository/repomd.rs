@@ -25,6 +25,15 @@ pub(crate) fn digest(bytes: &[u8], algorithm: Algorithm) -> Digest {
     others.into_iter().next().unwrap_or_else(|| sha256.into())
 }
 
+/// A metadata file as repomd.xml names it.
+pub(crate) struct Record {
+    pub(crate) kind: String,
+    pub(crate) hex: String,
+    pub(crate) bytes: u64,
+    /// Digest and size before compression, if it is compressed.
+    pub(crate) open: Option<(String, u64)>,
+}
+
 /// Collects metadata files and writes repomd.xml at the end.
 pub(crate) struct Repomd {
     pub(crate) compression: Compression,
@@ -53,37 +62,51 @@ impl Repomd {
             Names::Digest => format!("{hex}-{name}"),
             Names::Plain => name.to_owned(),
         };
+        let record = Record {
+            kind: kind.to_owned(),
+            hex,
+            bytes: bytes.len() as u64,
+            open: open.map(|open| (digest(open, self.algorithm).hex(), open.len() as u64)),
+        };
+        self.entry(&record, &name);
+        tree.put(format!("{}repodata/{name}", self.root), bytes);
+    }
+
+    /// Adds the entry of a file called so.
+    pub(crate) fn entry(&mut self, record: &Record, name: &str) {
         let checksum = checksum_name(self.algorithm);
+        let Record { kind, hex, bytes, open } = record;
         let out = &mut self.entries;
         let _ = writeln!(
             out,
             "  <data type=\"{kind}\">\n    <checksum type=\"{checksum}\">{hex}</checksum>"
         );
-        if let Some(open) = open {
-            let hex = digest(open, self.algorithm).hex();
+        if let Some((hex, _)) = open {
             let _ = writeln!(out, "    <open-checksum type=\"{checksum}\">{hex}</open-checksum>");
         }
         let _ = writeln!(out, "    <location href=\"repodata/{name}\"/>");
         let _ = writeln!(
             out,
-            "    <timestamp>{}</timestamp>\n    <size>{}</size>",
-            self.timestamp,
-            bytes.len()
+            "    <timestamp>{}</timestamp>\n    <size>{bytes}</size>",
+            self.timestamp
         );
-        if let Some(open) = open {
-            let _ = writeln!(out, "    <open-size>{}</open-size>", open.len());
+        if let Some((_, bytes)) = open {
+            let _ = writeln!(out, "    <open-size>{bytes}</open-size>");
         }
         out.push_str("  </data>\n");
-        tree.put(format!("{}repodata/{name}", self.root), bytes);
+    }
+
+    /// The text of repomd.xml.
+    pub(crate) fn text(&self) -> String {
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<repomd xmlns=\"http://linux.duke.edu/metadata/repo\" \
+             xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\">\n  <revision>{}</revision>\n{}</repomd>\n",
+            self.revision, self.entries
+        )
     }
 
     /// Writes repomd.xml.
     pub(crate) fn finish(self, tree: &mut Tree) {
-        let text = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<repomd xmlns=\"http://linux.duke.edu/metadata/repo\" \
-             xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\">\n  <revision>{}</revision>\n{}</repomd>\n",
-            self.revision, self.entries
-        );
-        tree.put(format!("{}repodata/repomd.xml", self.root), text.into_bytes());
+        tree.put(format!("{}repodata/repomd.xml", self.root), self.text().into_bytes());
     }
 }

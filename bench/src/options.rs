@@ -1,0 +1,79 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Measures chantal against other tools and floors.
+///
+/// Compares in turn, in one run, on made repositories served on loopback, and writes the measured part of the document.
+#[derive(Parser)]
+#[command(disable_help_subcommand = true, args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
+}
+
+/// What a run does.
+#[derive(Args)]
+pub(crate) struct RunArguments {
+    /// Rounds: in each, every competitor runs once.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) pairs: usize,
+    /// Three rounds, and only repositories of 10,000 packages.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only these bars, such as `S1,S6`; the document is not written then.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// The day that the document says; today otherwise.
+    #[arg(long)]
+    pub(crate) date: Option<String>,
+    /// Equal seeds give equal repositories.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The binary; built where it is absent.
+    #[arg(long, default_value = "target/release/chantal")]
+    pub(crate) chantal: PathBuf,
+    /// Where repositories, the virtual environment, samples and the run's own files go.
+    #[arg(long, default_value = "target/bench")]
+    pub(crate) directory: PathBuf,
+    /// The document.
+    #[arg(long, default_value = "docs/performance.md")]
+    pub(crate) document: PathBuf,
+    /// Leaves the document as it is.
+    #[arg(long)]
+    pub(crate) no_document: bool,
+    /// Packages of the repositories with whole bodies.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) packages: usize,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Makes a repository as the benchmark uses it, has createrepo_c and rpm judge it, and says where it is.
+    Generate {
+        /// Rich metadata and tiny bodies, rather than bodies that hold what the metadata says.
+        #[arg(long)]
+        wide: bool,
+        /// How many packages.
+        #[arg(long, default_value_t = 10_000)]
+        packages: usize,
+        /// Equal seeds give equal repositories.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// As of a run.
+        #[arg(long, default_value = "target/bench")]
+        directory: PathBuf,
+    },
+    /// Runs one command and writes what it cost to a file.
+    #[command(hide = true)]
+    Measure {
+        report: PathBuf,
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
+}
