@@ -105,9 +105,12 @@ impl Catalog {
             .collect()
     }
 
-    /// Looks whether the file is whole, without reading every index; gives what is wrong.
+    /// Looks whether the file is whole, without reading every index; gives what is wrong. PostgreSQL looks after its own.
     pub async fn quick_check(&self) -> Result<Vec<String>, CatalogError> {
-        let found: Vec<(String,)> = sqlx::query_as(sql::SQLITE_QUICK_CHECK).fetch_all(&self.reader).await?;
+        if !self.reader.is_sqlite() {
+            return Ok(Vec::new());
+        }
+        let found: Vec<(String,)> = db::query_as(sql::SQLITE_QUICK_CHECK).fetch_all(&self.reader).await?;
         Ok(found
             .into_iter()
             .map(|(line,)| line)

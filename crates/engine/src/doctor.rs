@@ -10,7 +10,7 @@ mod weaknesses;
 
 use std::path::PathBuf;
 
-use chantal_config::Config;
+use chantal_config::{Auth, Config, Repository};
 use chantal_model::Clock;
 use serde::Serialize;
 
@@ -109,6 +109,12 @@ pub async fn examine(config: &Config, surroundings: &Surroundings, clock: &dyn C
     checks.push(directories::labels(config));
     checks.push(weaknesses::check(config));
     checks
+}
+
+/// How a repository authenticates at each of its feeds.
+fn auths(repo: &Repository) -> impl Iterator<Item = &Auth> {
+    let others = repo.other_feeds.iter().map(|feed| &feed.auth);
+    std::iter::once(&repo.auth).chain(others).flatten()
 }
 
 /// One check out of what several places said: the worst counts, all are told.

@@ -58,9 +58,10 @@ fn certificates(repo: &Repository) -> Vec<(String, Text)> {
     if let Some(text) = &repo.ssl.ca_cert {
         found.push((format!("ssl.ca_cert of {}", repo.id), Ok(text.clone())));
     }
-    if let Some(Auth::ClientCert { cert_file, .. }) = &repo.auth {
-        found.push(read(cert_file));
-    }
+    found.extend(super::auths(repo).filter_map(|auth| match auth {
+        Auth::ClientCert { cert_file, .. } => Some(read(cert_file)),
+        _ => None,
+    }));
     found
 }
 

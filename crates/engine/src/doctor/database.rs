@@ -1,6 +1,6 @@
 //! The database: there, readable, of this program's schema, whole; its times and leases.
 
-use chantal_catalog::{Catalog, CatalogError};
+use chantal_catalog::{Catalog, CatalogError, Location};
 use chantal_config::Config;
 use chantal_model::Clock;
 
@@ -16,8 +16,12 @@ const EARLIEST: i64 = 1_704_067_200;
 const DAMAGED: &str = "restore a backup; `chantal db verify` looks at everything";
 
 pub(super) async fn check(config: &Config, clock: &dyn Clock) -> Vec<Check> {
-    let path = config.database.path();
-    let catalog = match Catalog::open_any(path).await {
+    let location = crate::location(config);
+    let shown = match &location {
+        Location::File(path) => path.display().to_string(),
+        Location::Server(server) => server.shown(),
+    };
+    let catalog = match Catalog::open_any(&location).await {
         Ok(catalog) => catalog,
         Err(source) => {
             let hint = hint(&source);
@@ -34,7 +38,7 @@ pub(super) async fn check(config: &Config, clock: &dyn Clock) -> Vec<Check> {
         }
     };
     let checks = vec![
-        Check::ok("database", path.display().to_string()),
+        Check::ok("database", shown),
         schema(&catalog).await,
         integrity(&catalog).await,
         match catalog.newest_time().await {

@@ -40,20 +40,23 @@ pub(super) fn check(config: &Config, config_files: &[PathBuf]) -> Check {
 
 fn secrets(repo: &Repository) -> Vec<&Secret> {
     let mut secrets: Vec<&Secret> = repo.proxy.password.iter().collect();
-    match &repo.auth {
-        Some(Auth::Basic { password, .. }) => secrets.push(password),
-        Some(Auth::Bearer { token }) => secrets.push(token),
-        Some(Auth::Custom { headers }) => secrets.extend(headers.iter().map(|(_, value)| value)),
-        Some(Auth::ClientCert { .. }) | None => {}
+    for auth in super::auths(repo) {
+        match auth {
+            Auth::Basic { password, .. } => secrets.push(password),
+            Auth::Bearer { token } => secrets.push(token),
+            Auth::Custom { headers } => secrets.extend(headers.iter().map(|(_, value)| value)),
+            Auth::ClientCert { .. } => {}
+        }
     }
     secrets
 }
 
 fn key_files(repo: &Repository) -> Vec<&Path> {
     let mut files: Vec<&Path> = repo.ssl.client_key.as_deref().into_iter().collect();
-    if let Some(Auth::ClientCert { key_file, .. }) = &repo.auth {
-        files.push(key_file);
-    }
+    files.extend(super::auths(repo).filter_map(|auth| match auth {
+        Auth::ClientCert { key_file, .. } => Some(key_file.as_path()),
+        _ => None,
+    }));
     files
 }
 

@@ -24,9 +24,10 @@ fn of_repository(repo: &Repository) -> Vec<Check> {
             "take `sha1` from `allow_weak` when upstream has moved on",
         );
     }
-    if repo.feed.as_ref().is_some_and(|feed| feed.scheme() == "http") {
+    let others = repo.other_feeds.iter().map(|feed| &feed.url);
+    if repo.feed.iter().chain(others).any(|feed| feed.scheme() == "http") {
         say(
-            "its feed is plain http, so nothing proves that upstream sent what comes",
+            "a feed is plain http, so nothing proves that upstream sent what comes",
             "use an https feed",
         );
     }

@@ -8,9 +8,9 @@ use crate::error::{Doing, EngineError};
 /// What is in the database.
 #[derive(Clone, Debug, Serialize)]
 pub struct DatabaseStats {
-    /// Size of its file in bytes.
+    /// Its size in bytes.
     pub file_bytes: u64,
-    /// Size of its write-ahead log in bytes.
+    /// Size of the write-ahead log of a file in bytes.
     pub log_bytes: u64,
     /// Its tables.
     pub tables: Vec<TableStats>,
@@ -56,15 +56,17 @@ pub struct OrphanedRows {
 impl Engine {
     /// What is in the database.
     pub async fn database_stats(&self) -> Result<DatabaseStats, EngineError> {
-        let path = self.config.database.path();
-        let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
-        let mut log = path.as_os_str().to_owned();
+        let mut log = self.config.database.path().as_os_str().to_owned();
         log.push("-wal");
+        let log_bytes = match self.config.database.server() {
+            None => std::fs::metadata(log).map_or(0, |meta| meta.len()),
+            Some(_) => 0,
+        };
         let tables = self.catalog.table_rows().await.doing("count rows")?;
         let records = self.catalog.pack_amounts().await.doing("count records")?;
         Ok(DatabaseStats {
-            file_bytes: size(path),
-            log_bytes: size(log.as_ref()),
+            file_bytes: self.catalog.size_bytes().await.doing("tell its size")?,
+            log_bytes,
             tables: tables
                 .into_iter()
                 .map(|(table, rows)| TableStats {
