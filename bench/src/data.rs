@@ -68,6 +68,15 @@ impl DataSet {
         Ok(set)
     }
 
+    /// Its name.
+    pub(crate) fn name(&self) -> String {
+        self.directory
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    }
+
     /// Number, bytes and metadata in words.
     pub(crate) fn describe(&self) -> Result<String> {
         let files = self.files(State::One)?;
@@ -79,10 +88,10 @@ impl DataSet {
             .skip(1)
             .filter_map(|rest| rest.split_once('<')?.0.parse::<u64>().ok())
             .sum();
-        let name = self.directory.file_name().unwrap_or_default().to_string_lossy();
         Ok(format!(
-            "`{name}`: {} packages of {:.0} MB together, {:.0} MB of open metadata; the second state differs in one \
+            "`{}`: {} packages of {:.0} MB together, {:.0} MB of open metadata; the second state differs in one \
              package of {CHANGED_OF}",
+            self.name(),
             files.len(),
             bytes as f64 / 1e6,
             open as f64 / 1e6

@@ -76,8 +76,8 @@ pub(crate) fn settle(place: &Path) -> Result<()> {
 ///
 /// The command ends with another code than 0.
 pub(crate) fn measure(command: &Command, logs: &Path, name: &str) -> Result<Sample> {
+    fs::create_dir_all(logs).with_context(|| format!("make {}", logs.display()))?;
     settle(logs)?;
-    fs::create_dir_all(logs)?;
     let report = logs.join(format!("{name}.json"));
     let mut wrapped = Command::new(std::env::current_exe()?);
     wrapped.arg("measure").arg(&report).arg("--").arg(command.get_program());

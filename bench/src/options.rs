@@ -20,10 +20,10 @@ pub(crate) struct Arguments {
 /// What a run does.
 #[derive(Args)]
 pub(crate) struct RunArguments {
-    /// Rounds: in each, every competitor runs once.
-    #[arg(long, default_value_t = 5)]
-    pub(crate) pairs: usize,
-    /// Three rounds, and only repositories of 10,000 packages.
+    /// Rounds, in each of which every competitor runs once [default: 5; quick: 3].
+    #[arg(long)]
+    pub(crate) pairs: Option<usize>,
+    /// Three rounds, and only repositories of up to 10,000 packages.
     #[arg(long)]
     pub(crate) quick: bool,
     /// Only these bars, such as `S1,S6`; the document is not written then.
@@ -50,6 +50,34 @@ pub(crate) struct RunArguments {
     /// Packages of the repositories with whole bodies.
     #[arg(long, default_value_t = 10_000)]
     pub(crate) packages: usize,
+}
+
+impl RunArguments {
+    /// Rounds.
+    pub(crate) fn rounds(&self) -> usize {
+        self.pairs.unwrap_or(if self.quick { 3 } else { 5 }).max(1)
+    }
+
+    /// How to repeat the run.
+    pub(crate) fn command(&self) -> String {
+        let mut more = Vec::new();
+        if let Some(pairs) = self.pairs {
+            more.push(format!("--pairs {pairs}"));
+        }
+        if self.seed != 1 {
+            more.push(format!("--seed {}", self.seed));
+        }
+        if self.packages != 10_000 {
+            more.push(format!("--packages {}", self.packages));
+        }
+        let quick = if self.quick { " QUICK=1" } else { "" };
+        let more = if more.is_empty() {
+            String::new()
+        } else {
+            format!(" BENCH='{}'", more.join(" "))
+        };
+        format!("make bench{quick}{more}")
+    }
 }
 
 #[derive(Subcommand)]

@@ -83,8 +83,18 @@ fn tool(path: Option<PathBuf>, ask: &[&str]) -> Option<Tool> {
     let output = Command::new(&path).args(ask).output().ok()?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    let version = said.lines().next().unwrap_or_default().trim().to_owned();
-    output.status.success().then_some(Tool { path, version })
+    output.status.success().then_some(Tool {
+        path,
+        version: version(&said),
+    })
+}
+
+/// The first word of the first line that begins with a digit, else the line.
+fn version(said: &str) -> String {
+    let line = said.lines().next().unwrap_or_default();
+    let mut words = line.split([' ', '/']);
+    let word = words.find(|word| word.starts_with(|first: char| first.is_ascii_digit()));
+    word.unwrap_or(line).to_owned()
 }
 
 /// Fetches the files of a list, 16 at a time.
@@ -199,6 +209,19 @@ pub(crate) fn check_repository(tool: &Tool, repository: &Path, packages: &[Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_are_found_in_what_tools_say_about_themselves() {
+        for (said, expected) in [
+            ("4.14.0\n  Installed: dnf\n", "4.14.0"),
+            ("Version: 0.17.3 (Features: DeltaRPM )\n", "0.17.3"),
+            ("curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1\n", "7.88.1"),
+            ("nginx version: nginx/1.22.1\n", "1.22.1"),
+            ("no number", "no number"),
+        ] {
+            assert_eq!(version(said), expected);
+        }
+    }
 
     #[test]
     fn a_chain_stops_where_a_command_fails_and_keeps_words_whole() {

@@ -124,7 +124,8 @@ impl Row {
     /// A bar in words.
     pub(crate) fn bar_shown(&self, bar: Option<f64>) -> String {
         let sign = if self.side == Side::AtMost { "≤" } else { "≥" };
-        bar.map_or(String::new(), |bar| format!("{sign} {}", show(self.unit, bar)))
+        bar.filter(|bar| bar.is_finite())
+            .map_or(String::new(), |bar| format!("{sign} {}", show(self.unit, bar)))
     }
 }
 
@@ -168,7 +169,7 @@ impl Report {
 
     /// Notes that a bar could not be measured at all.
     pub(crate) fn failed(&mut self, bar: &'static str, error: &anyhow::Error) {
-        self.row(Row::at_most(bar, "the measurement failed", Unit::Count, 0.0).missing(format!("{error:#}")));
+        self.row(Row::at_most(bar, "the measurement failed", Unit::Count, f64::NAN).missing(format!("{error:#}")));
     }
 
     /// Tells how many bars were met.

@@ -26,7 +26,6 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     for name in &arguments.only {
         ensure!(BARS.iter().any(|(bar, _)| bar == name), "there is no bar {name}");
     }
-    let pairs = if arguments.quick { 3 } else { arguments.pairs };
     let peers = Peers::find(&arguments.directory.join("venv"));
     peers.check()?;
     let chantal = binary(&arguments.chantal)?;
@@ -36,7 +35,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let large = if arguments.quick { None } else { Some(wide(LARGE)?) };
     let (deep, far) = (prepare(Shape::Deep, arguments.packages)?, wide(FAR)?);
     let sets = [Some(wide(SMALL)?), large];
-    let stage = Stage::new(&arguments.directory.join("work"), chantal.clone(), pairs)?;
+    let stage = Stage::new(&arguments.directory.join("work"), chantal.clone(), arguments.rounds())?;
     let machine = Machine::look(&arguments.directory);
     let bench = Bench {
         stage: &stage,
@@ -52,7 +51,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
             report.failed(name, &error);
         }
     }
-    let circumstances = circumstances(arguments, &bench, &machine, &chantal, pairs)?;
+    let circumstances = circumstances(arguments, &bench, &machine, &chantal)?;
     stage.clear()?;
     write(arguments, &circumstances, &machine, &report)?;
     report.summary();
@@ -64,7 +63,6 @@ fn circumstances(
     bench: &Bench<'_>,
     machine: &Machine,
     chantal: &Path,
-    pairs: usize,
 ) -> Result<Circumstances> {
     let version = crate::measure::run(Command::new(chantal).arg("--version"))?;
     let mut tools = vec![("chantal".to_owned(), version.trim().to_owned())];
@@ -77,15 +75,10 @@ fn circumstances(
     Ok(Circumstances {
         date: arguments.date.clone().unwrap_or_else(today),
         machine: machine.line(),
-        command: if arguments.quick {
-            "make bench QUICK=1"
-        } else {
-            "make bench"
-        }
-        .to_owned(),
+        command: arguments.command(),
         tools,
         data: sets.map(DataSet::describe).collect::<Result<_>>()?,
-        pairs,
+        pairs: arguments.rounds(),
     })
 }
 

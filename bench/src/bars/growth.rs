@@ -99,15 +99,8 @@ impl Prepared {
         whole.run(&["--quiet", "repo", "sync", REPOSITORY])?;
         let published = stage.copy(&half, "s16-published")?;
         published.run(&["--quiet", "publish", "repo", REPOSITORY])?;
-        report_size(&whole, set)?;
         Ok(Self { whole, half, published })
     }
-}
-
-fn report_size(mirror: &Mirror, set: &DataSet) -> Result<()> {
-    let size = super::storage::database_mb(mirror)?;
-    eprintln!("     S16: the catalog of {} packages has {size:.0} MB", set.packages);
-    Ok(())
 }
 
 fn one_round(

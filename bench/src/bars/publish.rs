@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
+use super::storage::packages;
 use super::{Bench, OURS, named, seconds};
 use crate::data::{DataSet, HALF, State};
 use crate::mirror::{Mirror, REPOSITORY, walk, written};
@@ -26,6 +27,11 @@ pub(super) fn synced_half(stage: &Stage, set: &DataSet, name: &str) -> Result<Mi
     let lines = half();
     let mirror = stage.mirror(name, &lines.each_ref().map(String::as_str))?;
     mirror.run(&["--quiet", "repo", "sync", REPOSITORY])?;
+    let (has, wanted) = (packages(&mirror)?, set.packages as i64 / 2);
+    ensure!(
+        has == wanted,
+        "the mirror of half of the packages has {has}, not {wanted}"
+    );
     Ok(mirror)
 }
 

@@ -1,6 +1,6 @@
 //! S9 and S15: what the catalog takes, and how fast the pool is read.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use chantal_testkit::rebody::RealMetadata;
 
 use super::{Bench, OURS, named, seconds};
@@ -19,7 +19,7 @@ pub(super) fn catalog(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         let bytes = bytes_per_package(&synced(bench, "s9")?)?;
         report.remark(format!(
             "S9: {bytes:.0} B of catalog for each package of {}",
-            set.describe()?
+            set.name()
         ));
     }
     for (name, real) in [
@@ -51,11 +51,15 @@ fn synced(bench: &Bench<'_>, name: &str) -> Result<Mirror> {
 const PACKAGES: &str = "SELECT count(*) FROM member WHERE kind = 'package' AND removed_in > ?1";
 const NEVER: i64 = i64::MAX - 1;
 
+/// Packages of the newest revision.
+pub(super) fn packages(mirror: &Mirror) -> Result<i64> {
+    Database::open(&mirror.database())?.count(PACKAGES, &[NEVER])
+}
+
 fn bytes_per_package(mirror: &Mirror) -> Result<f64> {
-    let mut database = Database::open(&mirror.database())?;
-    let packages = database.count(PACKAGES, &[NEVER])?;
+    let packages = packages(mirror)?;
     ensure!(packages > 0, "the catalog has no packages");
-    Ok(database.bytes()? as f64 / packages as f64)
+    Ok(Database::open(&mirror.database())?.bytes()? as f64 / packages as f64)
 }
 
 /// How often a feed goes back and forth.
@@ -84,9 +88,10 @@ fn membership(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+const HASH: &str = "sha256sum, two processes";
+
 /// S15: reading every blob.
 pub(super) fn verify(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
-    const HASH: &str = "sha256sum, two processes";
     bench.stage.serve(&bench.deep, State::One)?;
     let mirror = synced(bench, "s15")?;
     let mut bytes = 0;
@@ -105,11 +110,4 @@ pub(super) fn verify(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     report.remark(format!("S15: {:.0} MB at {speed:.0} MB/s", bytes as f64 / 1e6));
     report.samples("S15 pool verify", series);
     Ok(())
-}
-
-/// The largest file of the database, for remarks.
-pub(super) fn database_mb(mirror: &Mirror) -> Result<f64> {
-    let path = mirror.database();
-    let metadata = std::fs::metadata(&path).with_context(|| format!("look at {}", path.display()))?;
-    Ok(metadata.len() as f64 / 1e6)
 }
