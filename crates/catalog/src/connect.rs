@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
 
 use crate::db::{self, Pool, Transaction};
 use crate::error::CatalogError;
@@ -36,30 +37,15 @@ pub enum Location {
 pub struct Server {
     /// `postgresql://[user[:password]@][host][:port]/database[?parameter=value]`.
     pub url: String,
+    /// The same for people, without the password.
+    pub shown: String,
     /// Connections at most.
     pub connections: u32,
 }
 
-impl Server {
-    /// The URL without its password.
-    pub fn shown(&self) -> String {
-        let Some((scheme, rest)) = self.url.split_once("://") else {
-            return "postgresql".into();
-        };
-        let rest = rest.split('?').next().unwrap_or_default();
-        match rest.split_once('@') {
-            Some((user, rest)) => {
-                let user = user.split(':').next().unwrap_or_default();
-                format!("{scheme}://{user}@{rest}")
-            }
-            None => format!("{scheme}://{rest}"),
-        }
-    }
-}
-
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.shown())
+        f.write_str(&self.shown)
     }
 }
 
@@ -84,6 +70,8 @@ const READER_CACHE: &str = "-2048";
 const CHECKPOINT_PAGES: &str = "8000";
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(60);
+/// How long a server has to answer at first.
+const CONNECT: Duration = Duration::from_secs(10);
 /// How long a task waits for the writing connection while other tasks of this process have it. Each of them ends, or
 /// fails by [`BUSY`], so this only has to be longer than all of them together.
 const TURN: Duration = Duration::from_secs(3600);
@@ -128,22 +116,23 @@ impl Catalog {
 
     /// Opens a database on a PostgreSQL server; tables are made in its current schema.
     pub async fn connect(server: &Server, access: Access) -> Result<Self, CatalogError> {
-        let options: PgConnectOptions = server
-            .url
-            .parse()
-            .map_err(|source: sqlx::Error| CatalogError::Connect {
-                shown: server.shown(),
-                source,
-            })?;
+        let refused = |source| CatalogError::Connect {
+            shown: server.shown.clone(),
+            source,
+        };
+        let options: PgConnectOptions = server.url.parse().map_err(refused)?;
+        let options = match options.get_application_name() {
+            Some(_) => options,
+            None => options.application_name("chantal"),
+        };
+        // The pool would ask a server that refuses connections again and again.
+        let first = tokio::time::timeout(CONNECT, options.connect()).await;
+        let first = first.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
+        first.map_err(refused)?.close().await.map_err(refused)?;
         let pool = PgPoolOptions::new()
             .max_connections(server.connections.max(2))
             .acquire_timeout(BUSY)
-            .connect_with(options.application_name("chantal"))
-            .await
-            .map_err(|source| CatalogError::Connect {
-                shown: server.shown(),
-                source,
-            })?;
+            .connect_lazy_with(options);
         let catalog = Self {
             writer: Pool::Postgres(pool.clone()),
             reader: Pool::Postgres(pool),

@@ -235,11 +235,14 @@ impl Pool {
         matches!(self, Self::Sqlite(_))
     }
 
-    /// Starts a transaction; on SQLite it has the write lock from its start.
+    /// Starts a transaction. On SQLite it has the write lock from its start; on PostgreSQL each statement sees what was
+    /// committed before it, whatever the server's default.
     pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
         Ok(match self {
             Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+            Self::Postgres(pool) => {
+                Transaction::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?)
+            }
         })
     }
 

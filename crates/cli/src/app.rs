@@ -46,8 +46,9 @@ impl App {
         }
     }
 
-    /// Sends the log to stderr, as the configuration says, with `-v` what happens, with `-vv` how.
-    pub(crate) fn log(&self, configured: Log) {
+    /// Sends the log to stderr, as the configuration says, with `-v` what happens, with `-vv` how; with `echo` every
+    /// statement to the database, too, without the values of its parameters.
+    pub(crate) fn log(&self, configured: Log, echo: bool) {
         let level = match (self.globals.quiet, self.globals.verbose) {
             (true, _) => "error",
             (_, 0) => level(configured.level),
@@ -55,7 +56,11 @@ impl App {
             _ => "debug",
         };
         // Slow statements are told with their whole text, which is of no use here unless somebody looks for them.
-        let calm = if self.globals.verbose < 2 { ",sqlx=error" } else { "" };
+        let calm = match (echo, self.globals.verbose) {
+            (true, _) => ",sqlx=debug",
+            (false, 0 | 1) => ",sqlx=error",
+            (false, _) => "",
+        };
         let filter = tracing_subscriber::EnvFilter::try_from_env("CHANTAL_LOG")
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{level}{calm}")));
         let talk = self.talk.clone();
@@ -92,7 +97,7 @@ impl App {
     /// commands on a repository that has one refuse to run.
     pub(crate) fn config(&self) -> Result<Arc<Config>, Failure> {
         let (config, warnings) = self.load()?;
-        self.log(config.log);
+        self.log(config.log, config.database.echo);
         if self.globals.verbose > 0 {
             for warning in &warnings {
                 self.talk.warn(&warning.to_string());

@@ -30,6 +30,8 @@ pub struct Config {
 pub struct Database {
     pub(crate) path: PathBuf,
     pub(crate) server: Option<DatabaseServer>,
+    /// Whether every statement is logged.
+    pub echo: bool,
 }
 
 /// A database on a PostgreSQL server.
@@ -37,25 +39,39 @@ pub struct Database {
 pub struct DatabaseServer {
     /// `postgresql://…`, with the password if it has one.
     pub url: String,
+    /// The same without the password.
+    pub shown: String,
     /// Connections at most.
     pub connections: u32,
 }
 
 impl std::fmt::Debug for DatabaseServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DatabaseServer").finish_non_exhaustive()
+        f.write_str(&self.shown)
     }
 }
 
 impl Database {
     /// A SQLite database.
     pub fn sqlite(path: PathBuf) -> Self {
-        Self { path, server: None }
+        Self {
+            path,
+            server: None,
+            echo: false,
+        }
     }
 
     /// The database file; where it is on a server, the file that would be used without one.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its URL for people: without a password.
+    pub fn shown(&self) -> String {
+        match &self.server {
+            Some(server) => server.shown.clone(),
+            None => format!("sqlite:///{}", self.path.display()),
+        }
     }
 
     /// The server that holds it, unless it is a file.

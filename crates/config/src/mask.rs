@@ -41,7 +41,7 @@ pub(crate) fn line(line: &str, file: usize, number: usize, secrets: &[(Place, St
             line = line.replace(secret, "***");
         }
     }
-    let line = without_credentials(&line);
+    let line = without_parameter(&without_credentials(&line));
     match secret_value(&line) {
         Some(at) => format!("{} ***", &line[..at]),
         None => line,
@@ -68,7 +68,14 @@ fn without_credentials(line: &str) -> String {
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         masked.push_str(before);
-        let end = after.find(['/', ' ', '"', '\'', ',']).unwrap_or(after.len());
+        // A password that should have been encoded may hold a slash; a database's URL has no `@` after its host.
+        let is_database = before.contains("postgres");
+        let ends: &[char] = if is_database {
+            &[' ', '"', '\'']
+        } else {
+            &['/', ' ', '"', '\'', ',']
+        };
+        let end = after.find(ends).unwrap_or(after.len());
         rest = match after[..end].rfind('@') {
             Some(sign) => {
                 masked.push_str("***");
@@ -76,6 +83,20 @@ fn without_credentials(line: &str) -> String {
             }
             None => after,
         };
+    }
+    masked + rest
+}
+
+/// A password may also be a parameter of a database's URL.
+fn without_parameter(line: &str) -> String {
+    const PARAMETER: &str = "password=";
+    let mut masked = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find(PARAMETER) {
+        let (before, after) = rest.split_at(at + PARAMETER.len());
+        masked.push_str(before);
+        masked.push_str("***");
+        rest = &after[after.find(['&', ' ', '"', '\'']).unwrap_or(after.len())..];
     }
     masked + rest
 }
@@ -101,6 +122,14 @@ mod tests {
             ("password: env:NAME", "password: env:NAME"),
             ("passphrase_file: /etc/x", "passphrase_file: /etc/x"),
             ("feed: https://h/a@b", "feed: https://h/a@b"),
+            (
+                "url: postgresql+psycopg://u:CAN/ARY,@CANARY@h/d",
+                "url: postgresql+psycopg://***@h/d",
+            ),
+            (
+                "url: \"postgres://h/d?password=CANARY&sslmode=require\"",
+                "url: \"postgres://h/d?password=***&sslmode=require\"",
+            ),
         ] {
             assert_eq!(line(text, 0, 1, &[]), expected);
         }

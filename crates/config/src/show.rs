@@ -8,7 +8,7 @@ impl Config {
     /// The effective values; secrets are references or stars.
     pub fn to_value(&self) -> Value {
         json!({
-            "database": { "url": format!("sqlite:///{}", self.database.path.display()) },
+            "database": { "url": self.database.shown(), "echo": self.database.echo },
             "storage": {
                 "base_path": self.storage.base_path,
                 "pool_path": self.storage.pool_path,

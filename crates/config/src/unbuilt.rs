@@ -22,7 +22,6 @@ pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
         "the cache of the reference system; the pool keeps metadata",
         Concerns::Nobody,
     ),
-    ("database.echo", "logging of statements", Concerns::Nobody),
     (
         "storage.cache_path",
         "the cache of the reference system; the pool keeps metadata",

@@ -106,6 +106,7 @@ pub fn location(config: &Config) -> Location {
     match config.database.server() {
         Some(server) => Location::Server(Server {
             url: server.url.clone(),
+            shown: server.shown.clone(),
             connections: server.connections,
         }),
         None => Location::File(config.database.path().to_owned()),

@@ -86,6 +86,21 @@ impl Identity {
     }
 }
 
+/// When each certificate of a PEM text ends, in seconds since 1970; nothing is verified here.
+///
+/// # Errors
+/// [`IdentityError::Certificate`]: a block is no base64, or no certificate as RFC 5280 lays it out.
+pub fn expiries(pem: &[u8]) -> Result<Vec<i64>, IdentityError> {
+    let refused = |error: &dyn std::fmt::Display| IdentityError::Certificate(error.to_string());
+    CertificateDer::pem_slice_iter(pem)
+        .map(|der| {
+            let der = der.map_err(|error| refused(&error))?;
+            let (_, certificate) = X509Certificate::from_der(&der).map_err(|error| refused(&error))?;
+            Ok(certificate.validity().not_after.timestamp())
+        })
+        .collect()
+}
+
 /// A pair of a directory: its name, and what became of reading it.
 pub struct Candidate {
     /// Name for messages.
@@ -216,5 +231,17 @@ mod tests {
             "c: it is not valid yet",
         ];
         assert_eq!(reasons, expected);
+    }
+
+    #[test]
+    fn every_certificate_of_a_text_has_an_end() {
+        let (first, second) = (pair(2020, 2030), pair(2020, 2049));
+        let both = format!("a comment\n{}{}", first.certificate, second.certificate);
+        assert_eq!(expiries(both.as_bytes()), Ok(vec![1_893_456_000, 2_493_072_000]));
+        assert_eq!(expiries(b"no pem"), Ok(vec![]));
+        for body in ["!!", "MAA="] {
+            let text = format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
+            assert!(expiries(text.as_bytes()).is_err(), "{body}");
+        }
     }
 }

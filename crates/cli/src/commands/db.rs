@@ -129,7 +129,7 @@ impl Db {
 fn shown(at: &Location) -> String {
     match at {
         Location::File(path) => path.display().to_string(),
-        Location::Server(server) => server.shown(),
+        Location::Server(server) => server.shown.clone(),
     }
 }
 

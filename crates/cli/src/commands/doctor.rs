@@ -33,7 +33,7 @@ impl Doctor {
     pub(crate) async fn run(self, app: &App) -> Outcome {
         let checks = match loaded(app) {
             Ok(loaded) => {
-                app.log(loaded.config.log);
+                app.log(loaded.config.log, loaded.config.database.echo);
                 let mut checks = vec![configuration(&loaded)];
                 checks.extend(of_config(&loaded.config, &loaded).await);
                 checks

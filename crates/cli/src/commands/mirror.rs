@@ -60,7 +60,7 @@ pub(crate) enum Way {
 impl Mirror {
     pub(crate) async fn run(self, app: &App) -> Outcome {
         let config = Arc::new(self.config()?);
-        app.log(config.log);
+        app.log(config.log, config.database.echo);
         Engine::init(&config).await?;
         let engine = app.engine_on(config.clone(), Access::Write).await?;
         let selected = Selected {

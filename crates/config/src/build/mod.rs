@@ -1,5 +1,6 @@
 //! From the checked tree to effective values, with everything that only makes sense together checked as well.
 
+mod database;
 mod local;
 mod network;
 mod origin;

@@ -10,8 +10,9 @@ block! {
     Database {
         /// `sqlite:///path` (three slashes: relative to this file, four: absolute) or
         /// `postgresql://user:password@host:port/database?parameter=value`; default `sqlite:///<base_path>/chantal.db`. A
-        /// `+driver` is dropped. Parameters of PostgreSQL: `host` (a directory: its socket), `sslmode`, `sslrootcert`,
-        /// `sslcert`, `sslkey`, `options`.
+        /// `+driver` is dropped. Parameters of PostgreSQL: `host` (a directory: its socket), `port`, `user`, `password`,
+        /// `dbname`, `sslmode` (`disable`, `prefer`, `require`, `verify-ca`, `verify-full`), `sslrootcert`, `sslcert`,
+        /// `sslkey`, `application_name`, `options`.
         url: String,
         /// Connections to PostgreSQL. SQLite has one that writes and four that read.
         #[schemars(extend("default" = 5))]
@@ -21,7 +22,7 @@ block! {
         #[schemars(extend("default" = 10))]
         #[schemars(range(min = 0, max = 100))]
         max_overflow: u32,
-        /// Log every statement.
+        /// Log every statement, without its values.
         #[schemars(extend("default" = false))]
         echo: bool,
     }

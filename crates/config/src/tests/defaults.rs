@@ -42,7 +42,7 @@ fn a_value_other_than_the_default_is_warned_about_even_if_it_is_false() {
         ("snapshots: {keep_published: false}\n", 1),
         ("database: {pool_size: 5, echo: false}\n", 0),
         ("database: {pool_size: 6}\n", 0),
-        ("database: {echo: true}\n", 1),
+        ("database: {echo: true}\n", 0),
         ("cache: {max_age_hours: 3}\n", 0),
         ("cache: {enabled: true}\n", 1),
         ("gpg: {enabled: false, key_file: k}\n", 0),

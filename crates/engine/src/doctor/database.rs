@@ -19,7 +19,7 @@ pub(super) async fn check(config: &Config, clock: &dyn Clock) -> Vec<Check> {
     let location = crate::location(config);
     let shown = match &location {
         Location::File(path) => path.display().to_string(),
-        Location::Server(server) => server.shown(),
+        Location::Server(server) => server.shown.clone(),
     };
     let catalog = match Catalog::open_any(&location).await {
         Ok(catalog) => catalog,

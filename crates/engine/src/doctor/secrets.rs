@@ -45,7 +45,7 @@ fn secrets(repo: &Repository) -> Vec<&Secret> {
             Auth::Basic { password, .. } => secrets.push(password),
             Auth::Bearer { token } => secrets.push(token),
             Auth::Custom { headers } => secrets.extend(headers.iter().map(|(_, value)| value)),
-            Auth::ClientCert { .. } => {}
+            Auth::ClientCert { .. } | Auth::ClientCertDir { .. } => {}
         }
     }
     secrets
