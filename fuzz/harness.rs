@@ -48,8 +48,8 @@ pub(crate) fn run(target: &str, bytes: &[u8]) {
         "repomd" => {
             let mut upstream = Upstream::default();
             upstream.0.insert("repomd".to_owned(), Some(bytes.to_vec()));
-            let _ = Rpm.overview(&upstream);
             for mode in [Mode::Mirror, Mode::Filtered] {
+                let _ = Rpm.overview(&upstream, &memory::request(mode));
                 let _ = Rpm.wants(&upstream, &memory::request(mode));
             }
         }

@@ -276,6 +276,10 @@ pub struct Limits {
     pub metadata_bytes: u64,
     /// Largest package in bytes whose size is not promised.
     pub package_bytes: u64,
+    /// Most open bytes per compressed byte where the open size is not promised.
+    pub ratio: u64,
+    /// Most files of one package.
+    pub files_per_package: u64,
 }
 
 /// Format-free filters.

@@ -48,7 +48,8 @@ impl Repository {
                 "client_key": self.ssl.client_key,
             },
             "download": download(&self.download),
-            "limits": { "metadata": self.limits.metadata_bytes, "package": self.limits.package_bytes },
+            "limits": { "metadata": self.limits.metadata_bytes, "package": self.limits.package_bytes,
+                "ratio": self.limits.ratio, "files_per_package": self.limits.files_per_package },
             "filters": {
                 "patterns": { "include": self.filters.patterns_include, "exclude": self.filters.patterns_exclude },
                 "architectures": {

@@ -27,8 +27,6 @@ pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
         "the cache of the reference system; the pool keeps metadata",
         Concerns::Nobody,
     ),
-    ("limits.ratio", "the cap on compression ratios", Concerns::Everybody),
-    ("limits.files_per_package", "the cap on files", Concerns::Everybody),
     ("publish.require_closure", "the dependency check", Concerns::Everybody),
     ("gpg", "signing", Concerns::Everybody),
     ("verify", "signature checks", Concerns::Everybody),
@@ -55,8 +53,6 @@ pub(crate) const REPOSITORY: &[(&str, &str)] = &[
     ("filters.dependency_repositories", "dependency closure"),
     ("filters.weak_dependencies", "dependency closure"),
     ("modules", "the choice of module streams"),
-    ("limits.ratio", "the cap on compression ratios"),
-    ("limits.files_per_package", "the cap on files"),
     ("publish.require_closure", "the dependency check"),
     (
         "cache_enabled",

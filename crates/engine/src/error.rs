@@ -244,6 +244,21 @@ impl EngineError {
                 source: FormatError::Refused { .. },
                 ..
             } => Some("the files do not fit each other; upstream may be in the middle of an update, try again".into()),
+            Self::Metadata {
+                source: FormatError::Weak { algorithm, .. },
+                ..
+            } => Some(
+                match algorithm {
+                    Some(chantal_model::Algorithm::Sha1) => "`allow_weak: [sha1]` accepts it, with a standing warning",
+                    Some(_) => "upstream must promise a SHA-256 or better",
+                    None => "`mode: filtered` leaves out what only comes along and cannot be verified",
+                }
+                .into(),
+            ),
+            Self::Metadata {
+                source: FormatError::Limit { limit, .. },
+                ..
+            } if limit.contains('`') => Some("if upstream is right, raise the limit for this repository".into()),
             Self::Unsettled { .. } => Some("try again later".into()),
             Self::Packages { .. } => Some(
                 "what was fetched is kept for the next try; `on_package_error` decides whether a sync goes on without \
@@ -283,7 +298,7 @@ pub(crate) fn of_fetch(error: &chantal_fetch::FetchError) -> ExitClass {
 fn of_format(error: &FormatError) -> ExitClass {
     match error {
         FormatError::Malformed { .. } | FormatError::Missing { .. } => ExitClass::Malformed,
-        FormatError::Refused { .. } => ExitClass::Refused,
+        FormatError::Refused { .. } | FormatError::Weak { .. } => ExitClass::Refused,
         FormatError::Limit { .. } => ExitClass::Limit,
         FormatError::Io { source, .. } => of_io(source),
         FormatError::Stopped => ExitClass::Internal,

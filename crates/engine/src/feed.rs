@@ -1,5 +1,6 @@
 //! Reads a feed's metadata until its format wants nothing more.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +8,7 @@ use chantal_catalog::{Catalog, FeedState};
 use chantal_config::Repository;
 use chantal_fetch::{Found, Outcome, Reference, Validators, Wish};
 use chantal_formats::{Format, Overview, ReadRequest, Role, Wanted};
-use chantal_model::{Landing, Progress, Promise, Sha256, Step};
+use chantal_model::{Digest, Landing, Progress, Promise, Sha256, Step};
 use chantal_pool::{Incoming, KEPT_PART_BYTES, Pool, Sealed};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use url::Url;
@@ -67,11 +68,14 @@ struct Start {
     validators: Validators,
 }
 
-fn request_of(repo: &Repository) -> ReadRequest {
+/// What a repository's configuration says about reading its feed.
+pub(crate) fn request_of(repo: &Repository) -> ReadRequest {
     ReadRequest {
         mode: repo.mode,
         allow_sha1: repo.allows_sha1(),
         max_metadata_bytes: repo.limits.metadata_bytes,
+        max_ratio: repo.limits.ratio,
+        max_files_per_package: repo.limits.files_per_package,
     }
 }
 
@@ -88,7 +92,7 @@ pub(crate) fn entry_of(repo: &Repository, format: &'static dyn Format) -> Result
         .expect("every format first wants its entry point"))
 }
 
-fn reference(wanted: &Wanted) -> Reference {
+pub(crate) fn reference(wanted: &Wanted) -> Reference {
     Reference {
         base: None,
         href: wanted.href.as_str().into(),
@@ -246,13 +250,16 @@ impl Feed<'_> {
             if wanted.is_empty() {
                 break;
             }
-            if files.len() + wanted.len() > MAX_FILES {
+            let (payload, wanted): (Vec<_>, Vec<_>) =
+                wanted.into_iter().partition(|wanted| wanted.role == Role::Payload);
+            if files.len() + wanted.len() + payload.len() > MAX_FILES {
                 return Err(self.metadata(chantal_formats::FormatError::Limit {
                     file: entry_url.path().to_owned(),
                     what: "the number of metadata files".into(),
                     limit: MAX_FILES.to_string(),
                 }));
             }
+            self.order(payload, &mut files).await?;
             match self.round(wanted, &mut files).await {
                 Ok(has_signature) => signed |= has_signature,
                 Err(error) if is_misfit(&error) && self.entry_changed(&entry_sha256).await? => return Ok(None),
@@ -263,7 +270,11 @@ impl Feed<'_> {
         if signed && self.entry_changed(&entry_sha256).await? {
             return Ok(None);
         }
-        let overview = self.format.overview(&files).map_err(|e| self.metadata(e))?;
+        let overview = self.format.overview(&files, &self.request());
+        let overview = overview.map_err(|e| self.metadata(e))?;
+        for id in &overview.left_out {
+            files.put_absent(id);
+        }
         Ok(Some(Upstream {
             files,
             overview,
@@ -271,6 +282,25 @@ impl Feed<'_> {
             entry_url: entry_url.into(),
             validators: start.validators,
         }))
+    }
+
+    /// Notes files that nobody reads: those that the pool has are there, the others are fetched with the packages.
+    async fn order(&self, payload: Vec<Wanted>, files: &mut Files) -> Result<(), EngineError> {
+        let digests: Vec<_> = payload
+            .iter()
+            .flat_map(|wanted| &wanted.promise)
+            .flat_map(|promise| promise.digests.iter().cloned())
+            .collect();
+        let known = self.catalog.blobs_by_digest(&digests).await.doing("look up digests")?;
+        for wanted in payload {
+            // Refused now rather than after everything else was fetched.
+            self.url(&wanted)?;
+            match self.found(&wanted, &known) {
+                Some(had) => files.put(had),
+                None => files.order(wanted),
+            }
+        }
+        Ok(())
     }
 
     /// Brings the files of one round into the pool; says whether a signature was among them.
@@ -282,7 +312,15 @@ impl Feed<'_> {
                 if let Some(had) = self.in_pool(&wanted).await? {
                     return Ok::<_, EngineError>((wanted, Answer::InPool(had)));
                 }
-                let (_, answer) = self.fetch(&wanted, None).await?;
+                let answer = match self.fetch(&wanted, None).await {
+                    // Stores that list nothing refuse what is not there, such as a signature that nobody made.
+                    Err(EngineError::Fetch { source, .. })
+                        if wanted.optional && source.kind() == chantal_fetch::Kind::Credentials =>
+                    {
+                        Answer::Absent { status: 403 }
+                    }
+                    fetched => fetched?.1,
+                };
                 Ok((wanted, answer))
             })
             .buffer_unordered(PARALLEL)
@@ -340,25 +378,36 @@ impl Feed<'_> {
             .blobs_by_digest(&promise.digests)
             .await
             .doing("look up digests")?;
+        Ok(self.found(wanted, &known))
+    }
+
+    /// As [`Self::in_pool`], by what the catalog knows about digests.
+    fn found(&self, wanted: &Wanted, known: &HashMap<Digest, (Sha256, u64)>) -> Option<Had> {
+        let promise = wanted.promise.as_ref()?;
         for digest in &promise.digests {
             let found = match (digest.sha256(), promise.size, known.get(digest)) {
                 (Some(sha256), Some(size), _) => Some((sha256, size)),
                 // A weak digest alone is no proof; with the size it names what was verified when it was fetched.
                 (_, promised, Some((sha256, size))) if promised.is_none_or(|p| p == *size) => Some((*sha256, *size)),
+                // A run that was killed may have left it before the catalog knew its size.
+                (Some(sha256), None, None) => {
+                    let there = std::fs::symlink_metadata(self.pool.path(&sha256));
+                    there.ok().map(|there| (sha256, there.len()))
+                }
                 _ => None,
             };
             if let Some((sha256, size)) = found
                 && self.pool.contains(&sha256, size)
             {
-                return Ok(Some(Had {
+                return Some(Had {
                     wanted: wanted.clone(),
                     sha256,
                     size,
                     path: self.pool.path(&sha256),
-                }));
+                });
             }
         }
-        Ok(None)
+        None
     }
 
     /// Asks one mirror after another; gives the URL of the one that answered.

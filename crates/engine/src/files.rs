@@ -6,7 +6,7 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use chantal_formats::{Fetched, Got, Wanted};
-use chantal_model::Sha256;
+use chantal_model::{RelPath, Sha256};
 
 /// A metadata file whose bytes are in the pool.
 #[derive(Clone, Debug)]
@@ -18,18 +18,46 @@ pub(crate) struct Had {
 }
 
 /// Answers a format's questions from the pool.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Files {
     by_id: BTreeMap<String, Option<Had>>,
+    /// Files that nobody reads and that the pool lacks.
+    ordered: BTreeMap<String, Wanted>,
 }
 
 impl Files {
     pub(crate) fn put(&mut self, had: Had) {
+        self.ordered.remove(&had.wanted.id);
         self.by_id.insert(had.wanted.id.clone(), Some(had));
     }
 
     pub(crate) fn put_absent(&mut self, id: &str) {
         self.by_id.insert(id.to_owned(), None);
+    }
+
+    /// Notes a file that is fetched later, with the packages.
+    pub(crate) fn order(&mut self, wanted: Wanted) {
+        self.by_id.insert(wanted.id.clone(), None);
+        self.ordered.insert(wanted.id.clone(), wanted);
+    }
+
+    /// The files that are still to be fetched, in the order of ids.
+    pub(crate) fn ordered(&self) -> impl Iterator<Item = &Wanted> {
+        self.ordered.values()
+    }
+
+    /// Bytes of the files that are still to be fetched, as far as they are promised.
+    pub(crate) fn ordered_bytes(&self) -> u64 {
+        self.ordered().filter_map(|wanted| wanted.promise.as_ref()?.size).sum()
+    }
+
+    /// Where files are published that are handed on as they came, once they are all there.
+    pub(crate) fn published(&self) -> impl Iterator<Item = &RelPath> {
+        let there = self.all().map(|had| &had.wanted);
+        there
+            .chain(self.ordered())
+            .filter(|wanted| wanted.verbatim)
+            .map(|wanted| &wanted.path)
     }
 
     /// Every file that is there, in the order of ids.

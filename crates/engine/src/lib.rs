@@ -20,6 +20,7 @@ mod items;
 mod listing;
 mod packed;
 mod parts;
+mod payload;
 mod plan;
 mod proxy;
 mod prune;

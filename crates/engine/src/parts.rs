@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chantal_catalog::{Catalog, Lease, RecordWriter};
-use chantal_formats::{Format, FormatError, Stop};
+use chantal_config::Repository;
+use chantal_formats::{Format, FormatError, ReadRequest, Stop};
 use chantal_model::Sha256;
 use tokio::sync::mpsc;
 
 use crate::content::PARTS;
 use crate::error::{Doing, EngineError};
+use crate::feed::request_of;
 use crate::files::Files;
 use crate::listing::{Tag, Tagger};
 use crate::packed::Packed;
@@ -90,17 +92,18 @@ pub(crate) async fn record_parts(
     places: Arc<Places>,
     catalog: &Catalog,
     lease: &Lease,
-    repo: &str,
+    repo: &Repository,
 ) -> Result<Records, EngineError> {
     let mut records = Records {
         digests: vec![[None; PARTS]; places.chosen],
         ids: vec![[None; PARTS]; places.chosen],
         unknown: [0; PARTS],
     };
+    let request = request_of(repo);
     for part in 0..format.parts().len().min(PARTS) {
         let (send, mut receive) = mpsc::channel::<Vec<Found>>(AHEAD);
         let (files, places) = (files.clone(), places.clone());
-        let pass = tokio::task::spawn_blocking(move || pass(format, part, &files, &places, send));
+        let pass = tokio::task::spawn_blocking(move || pass(format, part, (&files, &request), &places, send));
         let mut writer = RecordWriter::new(catalog, lease, part);
         while let Some(batch) = receive.recv().await {
             let (slots, bodies): (Vec<u32>, Vec<_>) = batch
@@ -116,7 +119,7 @@ pub(crate) async fn record_parts(
         writer.finish().await.doing("store records")?;
         let unknown = pass.await.map_err(|error| EngineError::Worker(error.to_string()))?;
         records.unknown[part] = unknown.map_err(|source| EngineError::Metadata {
-            repo: repo.to_owned(),
+            repo: repo.id.to_string(),
             source,
         })?;
     }
@@ -157,7 +160,7 @@ impl Sender {
 fn pass(
     format: &dyn Format,
     part: usize,
-    files: &Files,
+    (files, request): (&Files, &ReadRequest),
     places: &Places,
     send: mpsc::Sender<Vec<Found>>,
 ) -> Result<u64, FormatError> {
@@ -168,7 +171,7 @@ fn pass(
     };
     let mut next = 0_usize;
     let mut unknown = 0_u64;
-    format.part(part, files, &mut |key, record| {
+    format.part(part, files, request, &mut |key, record| {
         if part == 0 {
             // Part 0 comes in the order of the listing.
             let slot = places.slots.get(next).copied().unwrap_or(NOT_CHOSEN);

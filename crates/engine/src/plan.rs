@@ -13,10 +13,11 @@ use crate::Engine;
 use crate::choose::{Choice, choose};
 use crate::diff::Counts;
 use crate::error::{Doing, EngineError, blocking};
-use crate::feed::{Feed, Upstream, masked};
+use crate::feed::{Feed, Upstream, masked, request_of};
 use crate::files::Files;
 use crate::listing::Listing;
 use crate::packed::Packed;
+use crate::payload::refuse_collisions;
 use crate::reach::reference;
 use crate::report::SyncPlan;
 use crate::settings::Settings;
@@ -54,6 +55,7 @@ impl Engine {
             message: error.to_string(),
             hint: Some("`mode: filtered` publishes packages under paths of its own".into()),
         })?;
+        refuse_collisions(feed, &files, &choice)?;
         let packages = Arc::new(std::mem::take(&mut listing.packages));
         let hits = self.hits(&packages, &choice.flags()).await?;
         let missing = Missing::find(feed, &packages, &choice, &hits)?;
@@ -65,7 +67,9 @@ impl Engine {
         plan.listed = packages.len() as u64;
         plan.changes = changes;
         plan.counts = counts;
-        describe(&mut plan, &listing, &choice, &hits, &missing);
+        describe(&mut plan, &listing, &choice, &hits);
+        plan.download_files = missing.packages.len() as u64 + files.ordered().count() as u64;
+        plan.download_bytes = missing.bytes + files.ordered_bytes();
         plan.warnings.extend(upstream.overview.warnings.iter().cloned());
         self.progress.end(Step::Select);
         let now = self.clock.now().as_second();
@@ -101,7 +105,7 @@ impl Engine {
         files: Arc<Files>,
     ) -> Result<Listing, EngineError> {
         let work = self.config.storage.temp_path.clone();
-        let repo = repo.id.to_string();
+        let (repo, request) = (repo.id.to_string(), request_of(repo));
         blocking(move || {
             let io = |what, source| EngineError::Io {
                 what,
@@ -109,7 +113,7 @@ impl Engine {
                 source,
             };
             let mut listing = Listing::new(&work).map_err(|e| io("create a file in", e))?;
-            if let Err(source) = format.list(&*files, &mut listing) {
+            if let Err(source) = format.list(&*files, &request, &mut listing) {
                 return Err(match listing.failure() {
                     Some(error) => io("write a file in", error),
                     None => EngineError::Metadata { repo, source },
@@ -261,7 +265,7 @@ pub(crate) fn unchanged(repo: &Repository, base: &url::Url, current: Option<&Rev
     }
 }
 
-fn describe(plan: &mut SyncPlan, listing: &Listing, choice: &Choice, hits: &Blobs, missing: &Missing) {
+fn describe(plan: &mut SyncPlan, listing: &Listing, choice: &Choice, hits: &Blobs) {
     plan.chosen = choice.packages.len() as u64;
     for verdict in choice.verdicts.iter().filter(|verdict| !verdict.is_chosen()) {
         let word = serde_json::to_value(verdict).ok();
@@ -272,8 +276,6 @@ fn describe(plan: &mut SyncPlan, listing: &Listing, choice: &Choice, hits: &Blob
             .to_owned();
         *plan.left_out.entry(word).or_default() += 1;
     }
-    plan.download_files = missing.packages.len() as u64;
-    plan.download_bytes = missing.bytes;
     plan.saved_bytes = hits.iter().flatten().map(|(_, size)| size).sum();
     for bad in &listing.bad {
         plan.warnings.push(format!(

@@ -30,6 +30,8 @@ pub(crate) fn entry_path(format: &dyn Format) -> Result<RelPath, EngineError> {
         mode: Mode::Filtered,
         allow_sha1: false,
         max_metadata_bytes: 0,
+        max_ratio: 1,
+        max_files_per_package: 0,
     };
     let wanted = format
         .wants(&Files::default(), &request)

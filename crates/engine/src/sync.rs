@@ -20,6 +20,7 @@ use crate::files::Files;
 use crate::listing::Listing;
 use crate::packed::Packed;
 use crate::parts::{Places, record_parts};
+use crate::payload;
 use crate::plan::{Blobs, Missing, unchanged};
 use crate::reach::Reach;
 use crate::record::Recording;
@@ -197,26 +198,26 @@ impl Engine {
         };
         let unread = judge_records(repo, &prepared.listing.bad)?;
         let missing = std::mem::take(&mut prepared.missing);
-        self.preflight(&missing)?;
+        self.preflight(&missing, &prepared.files)?;
         self.intend(&prepared, &missing, lease).await?;
         let places = Arc::new(Places::new(
             &prepared.packages,
             prepared.choice.packages.iter().map(|(index, _)| *index),
         ));
         // Records need no bytes of packages, so they are stored while these come in.
-        let (downloaded, records) = tokio::try_join!(
+        let (mut downloaded, records) = tokio::try_join!(
             self.download(repo, &prepared, &missing, lease, fetched),
-            record_parts(
-                format,
-                prepared.files.clone(),
-                places,
-                &self.catalog,
-                lease,
-                repo.id.as_str()
-            ),
+            record_parts(format, prepared.files.clone(), places, &self.catalog, lease, repo),
         )?;
         prepared.plan.warnings.extend(prepared.reach.take_warnings());
-        let failures = judge_failures(repo, downloaded.failures, prepared.plan.download_files as usize)?;
+        let listed = prepared.packages.len();
+        let failures = judge_failures(repo, downloaded.failures, prepared.plan.download_files as usize, listed)?;
+        payload::take(
+            &mut downloaded.blobs,
+            Arc::make_mut(&mut prepared.files),
+            listed,
+            &self.pool,
+        );
         let feed_timestamp = prepared.overview.timestamp;
         let recording = Recording {
             engine: self,
@@ -290,6 +291,12 @@ impl Engine {
             .flatten()
             .map(|(sha256, _)| *sha256)
             .chain(missing.sha256.iter().copied())
+            .chain(
+                prepared
+                    .files
+                    .ordered()
+                    .filter_map(|wanted| wanted.promise.as_ref()?.sha256()),
+            )
             .chain(prepared.files.all().map(|had| had.sha256))
             .collect();
         self.catalog
@@ -319,12 +326,17 @@ impl Engine {
             parallel: repo.download.parallel,
         };
         let orders = orders(&prepared.packages, &missing.packages);
-        downloader.run(orders, missing.bytes).await
+        // Files that come with the repository may be the largest, so they go first.
+        let files = payload::orders(&prepared.files, prepared.packages.len()).into_iter();
+        let bytes = missing.bytes + prepared.files.ordered_bytes();
+        downloader.run(files.chain(orders), bytes).await
     }
 
     /// Bytes and inodes of the plan plus 5 % must be free before the first byte is fetched.
-    fn preflight(&self, missing: &Missing) -> Result<(), EngineError> {
-        if missing.packages.is_empty() {
+    fn preflight(&self, missing: &Missing, files: &Files) -> Result<(), EngineError> {
+        let count = (missing.packages.len() + files.ordered().count()) as u64;
+        let bytes = missing.bytes + files.ordered_bytes();
+        if count == 0 {
             return Ok(());
         }
         let (free_bytes, free_inodes) = self.pool.free_space().doing("find its free space")?;
@@ -340,12 +352,8 @@ impl Engine {
             }
             Ok(())
         };
-        check("not enough space in bytes", with_reserve(missing.bytes), free_bytes)?;
-        check(
-            "not enough inodes",
-            with_reserve(missing.packages.len() as u64),
-            free_inodes,
-        )
+        check("not enough space in bytes", with_reserve(bytes), free_bytes)?;
+        check("not enough inodes", with_reserve(count), free_inodes)
     }
 
     fn sync_report(&self, done: Done, fetched_bytes: u64) -> SyncReport {
@@ -433,9 +441,15 @@ fn judge_records(repo: &Repository, bad: &[Bad]) -> Result<usize, EngineError> {
     }
 }
 
-/// Applies the policy for packages that could not be had.
-fn judge_failures(repo: &Repository, failures: Vec<Failure>, of: usize) -> Result<Vec<Failure>, EngineError> {
+/// Applies the policy for packages that could not be had; what is numbered after the `listed` ones is another file.
+fn judge_failures(
+    repo: &Repository,
+    failures: Vec<Failure>,
+    of: usize,
+    listed: usize,
+) -> Result<Vec<Failure>, EngineError> {
     let tolerated = |failure: &Failure| match (repo.mode, repo.on_package_error) {
+        _ if failure.package as usize >= listed => payload::is_tolerated(repo, failure),
         (_, OnPackageError::Fail) | (Mode::Mirror, OnPackageError::Skip) => false,
         (_, OnPackageError::Skip) => true,
         (_, OnPackageError::AcceptMissing) => failure.absent,

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use chantal_formats::ReadRequest;
 use chantal_model::RepoId;
 use chantal_pool::{Pool, PoolOptions};
 
 use crate::Engine;
 use crate::error::{Doing, EngineError};
-use crate::feed::{Feed, masked};
+use crate::feed::{Feed, masked, request_of};
 use crate::query::time;
 use crate::report::FeedCheck;
 
@@ -35,17 +34,13 @@ impl Engine {
             fetched_bytes: Arc::new(AtomicU64::new(0)),
         };
         let (url, files) = feed.entry_only().await?;
-        let request = ReadRequest {
-            mode: repo.mode,
-            allow_sha1: repo.allows_sha1(),
-            max_metadata_bytes: repo.limits.metadata_bytes,
-        };
+        let request = request_of(repo);
         let metadata = |source| EngineError::Metadata {
             repo: id.to_string(),
             source,
         };
         let wanted = format.wants(&files, &request).map_err(metadata)?;
-        let overview = format.overview(&files).map_err(metadata)?;
+        let overview = format.overview(&files, &request).map_err(metadata)?;
         let mut warnings = feed.reach.take_warnings();
         warnings.extend(overview.warnings);
         Ok(FeedCheck {

@@ -191,7 +191,7 @@ impl Decoder<'_> {
         {
             return Err(limit_error(
                 what,
-                format!("{} times the compressed size", self.limits.max_ratio),
+                format!("{} times the compressed size (`limits.ratio`)", self.limits.max_ratio),
             ));
         }
         Ok(())

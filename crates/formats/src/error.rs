@@ -23,6 +23,17 @@ pub enum FormatError {
         /// Expected and actual value.
         reason: String,
     },
+    /// Nothing that can be relied on is promised about a file.
+    #[error("{file}: {}", match algorithm {
+        Some(algorithm) => format!("it is promised by {algorithm} only, which is too weak"),
+        None => "no digest of it is promised".to_owned(),
+    })]
+    Weak {
+        /// The file, or what else is promised.
+        file: String,
+        /// What is promised.
+        algorithm: Option<chantal_model::Algorithm>,
+    },
     /// A limit was exceeded.
     #[error("{file}: {what} exceeds {limit}")]
     Limit {

@@ -31,11 +31,11 @@ pub trait Format: Send + Sync {
     /// The first call, with nothing fetched, names the entry point.
     fn wants(&self, have: &dyn Fetched, request: &ReadRequest) -> Result<Vec<Wanted>, FormatError>;
 
-    /// What the entry point says about the whole feed.
-    fn overview(&self, have: &dyn Fetched) -> Result<Overview, FormatError>;
+    /// What the entry point says about the whole feed, once nothing more is wanted.
+    fn overview(&self, have: &dyn Fetched, request: &ReadRequest) -> Result<Overview, FormatError>;
 
     /// Reports every package, advisory, group, module and document that the fetched metadata lists, in a stream.
-    fn list(&self, have: &dyn Fetched, found: &mut dyn Sink) -> Result<(), FormatError>;
+    fn list(&self, have: &dyn Fetched, request: &ReadRequest, found: &mut dyn Sink) -> Result<(), FormatError>;
 
     /// Names of the parts in which upstream describes a package; part 0 is what [`Format::list`] reads.
     fn parts(&self) -> &'static [&'static str];
@@ -48,6 +48,7 @@ pub trait Format: Send + Sync {
         &self,
         part: usize,
         have: &dyn Fetched,
+        request: &ReadRequest,
         take: &mut dyn FnMut(&str, &[u8]) -> Flow,
     ) -> Result<(), FormatError>;
 

@@ -31,6 +31,10 @@ pub struct ReadRequest {
     pub allow_sha1: bool,
     /// The largest metadata file in bytes, as it is transferred.
     pub max_metadata_bytes: u64,
+    /// The most decompressed bytes per compressed byte, where no decompressed size is promised.
+    pub max_ratio: u64,
+    /// The most files of one package.
+    pub max_files_per_package: u64,
 }
 
 /// What a wanted file is to its repository.
@@ -40,8 +44,11 @@ pub enum Role {
     Entry,
     /// A signature over the entry point.
     Signature,
-    /// Anything that the entry point promises.
+    /// Anything else that is read, and what is handed on with it.
     Metadata,
+    /// A file that clients ask for and nobody here reads. It is fetched with the packages, and [`Fetched::get`] says
+    /// that it is absent.
+    Payload,
 }
 
 /// A metadata file that a format needs.
@@ -78,6 +85,8 @@ pub struct Overview {
     pub compression: Option<chantal_model::Compression>,
     /// Standing weaknesses worth a warning, such as SHA-1.
     pub warnings: Vec<String>,
+    /// Ids of optional files that turned out to be of no use: they count as absent.
+    pub left_out: Vec<String>,
 }
 
 /// The receiver asks to stop.

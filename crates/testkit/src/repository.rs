@@ -1,6 +1,7 @@
 //! A repository of made packages: metadata and packages as a tree of files.
 
 mod documents;
+mod installer;
 mod random;
 pub(crate) mod repomd;
 mod sample;
@@ -14,6 +15,7 @@ use anyhow::Result;
 use chantal_model::{Algorithm, Compression};
 
 pub use documents::{Advisory, Delta, Fix, Group, Module};
+pub use installer::InstallTree;
 pub use repomd::Names;
 pub use sample::SampleDelta;
 pub use written::{Fragments, WrittenRepository, href};

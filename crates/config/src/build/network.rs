@@ -182,6 +182,8 @@ impl Builder<'_> {
         Limits {
             metadata_bytes: self.quantity(at, ("limits", "metadata"), metadata, units::size, 4 << 30),
             package_bytes: self.quantity(at, ("limits", "package"), package, units::size, 64 << 30),
+            ratio: own.ratio.or(global.ratio).unwrap_or(200),
+            files_per_package: own.files_per_package.or(global.files_per_package).unwrap_or(5_000_000),
         }
     }
 }

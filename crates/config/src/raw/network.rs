@@ -125,10 +125,10 @@ block! {
         #[schemars(extend("default" = "64GiB"))]
         package: Quantity,
         /// Largest ratio of open to compressed bytes where the open size is not promised.
-        #[schemars(range(min = 1))]
+        #[schemars(range(min = 1), extend("default" = 200))]
         ratio: u64,
         /// Most files of one package.
-        #[schemars(range(min = 1))]
+        #[schemars(range(min = 1), extend("default" = 5_000_000))]
         files_per_package: u64,
     }
 }

@@ -4,38 +4,48 @@
 
 use std::io::BufRead;
 
-use super::xml::{Doctype, Node, Xml, has_control};
+use super::xml::{Doctype, Node, Xml, cut, has_control};
 use crate::error::FormatError;
 use crate::read::Flow;
 
-/// The most files or changelog entries of one package.
-const MAX_ENTRIES: u64 = 5_000_000;
+/// The most elements of one package, whatever they are.
+const MAX_ENTRIES: u64 = 20_000_000;
 
 /// Passes over a document and hands out each package's pkgid and fragment.
 ///
 /// A package without a pkgid, or with a control character that clients refuse, is left out.
 ///
 /// # Errors
-/// [`FormatError::Malformed`] for what is not XML or has another root than `root`.
+/// [`FormatError::Malformed`] for what is not XML or has another root than `root`, [`FormatError::Limit`] for a package
+/// of more than `max_files` files.
 pub(super) fn read(
     input: impl BufRead,
     file: &str,
     root: &str,
+    max_files: u64,
     take: &mut dyn FnMut(&str, &[u8]) -> Flow,
 ) -> Result<(), FormatError> {
     let mut xml = Xml::new(input, file, Doctype::Refused);
     xml.root(root)?;
     while let Some(start) = xml.next_child()? {
         let pkgid = xml.attribute("pkgid").filter(|_| xml.local_name() == "package");
-        let mut entries = 0_u64;
+        let name = xml.attribute("name").unwrap_or_default();
+        let (mut entries, mut files) = (0_u64, 0_u64);
         loop {
             match xml.next()? {
-                Node::Start => entries += 1,
+                Node::Start => {
+                    entries += 1;
+                    files += u64::from(xml.local_name() == "file");
+                }
                 Node::End if xml.depth() == 2 => break,
                 _ => {}
             }
+            if files > max_files {
+                let limit = format!("{max_files} (`limits.files_per_package`)");
+                return Err(xml.limit(&format!("the number of files of package {:?}", cut(&name)), limit));
+            }
             if entries > MAX_ENTRIES {
-                return Err(xml.limit("entries of one package", MAX_ENTRIES.to_string()));
+                return Err(xml.limit("the number of entries of one package", MAX_ENTRIES.to_string()));
             }
         }
         let fragment = &xml.recorded()[start..];

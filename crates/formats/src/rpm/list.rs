@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::primary::Found;
 use super::repomd::{self, Data, Repomd};
-use super::{comps, filelists, modulemd, primary, updateinfo};
+use super::{comps, filelists, modulemd, primary, tree, updateinfo};
 use crate::compress::Decoder;
 use crate::error::{Bad, FormatError};
-use crate::read::{Fetched, Flow, Item, Overview, Rule, Sink};
+use crate::read::{Fetched, Flow, Item, Overview, ReadRequest, Rule, Sink};
 
 /// The parts of a package's metadata, by the type of their file.
 pub(super) const PARTS: [&str; 3] = ["primary", "filelists", "other"];
@@ -16,7 +16,7 @@ pub(super) const PARTS: [&str; 3] = ["primary", "filelists", "other"];
 const ROOTS: [(&str, &str); 2] = [("filelists", "filelists"), ("other", "otherdata")];
 
 /// See [`crate::Format::overview`].
-pub(super) fn overview(have: &dyn Fetched) -> Result<Overview, FormatError> {
+pub(super) fn overview(have: &dyn Fetched, request: &ReadRequest) -> Result<Overview, FormatError> {
     let repomd = repomd::fetched(have)?;
     let mut weak: Vec<&str> = repomd
         .data
@@ -26,7 +26,7 @@ pub(super) fn overview(have: &dyn Fetched) -> Result<Overview, FormatError> {
         .collect();
     weak.sort_unstable();
     weak.dedup();
-    Ok(Overview {
+    let mut overview = Overview {
         timestamp: repomd.data.iter().filter_map(|data| data.timestamp).max(),
         compression: repomd.first("primary").and_then(|data| by_suffix(&data.href)),
         warnings: weak
@@ -34,7 +34,10 @@ pub(super) fn overview(have: &dyn Fetched) -> Result<Overview, FormatError> {
             .map(|algorithm| format!("metadata is promised by {algorithm} only, which is weak"))
             .collect(),
         revision: repomd.revision,
-    })
+        left_out: Vec::new(),
+    };
+    tree::report(have, request, &mut overview)?;
+    Ok(overview)
 }
 
 /// How a file is compressed, as its name says; `None` for what nobody can read, such as zchunk.
@@ -51,11 +54,11 @@ fn by_suffix(href: &str) -> Option<Compression> {
 }
 
 /// See [`crate::Format::list`].
-pub(super) fn list(have: &dyn Fetched, found: &mut dyn Sink) -> Result<(), FormatError> {
+pub(super) fn list(have: &dyn Fetched, request: &ReadRequest, found: &mut dyn Sink) -> Result<(), FormatError> {
     let repomd = repomd::fetched(have)?;
-    packages(have, &repomd, found)?;
+    packages(have, request, &repomd, found)?;
     for (kind, root) in ROOTS {
-        if let Some((data, input)) = open(have, repomd.first(kind))? {
+        if let Some((data, input)) = open(have, request, repomd.first(kind))? {
             let tag = filelists::root_tag(input, &data.href, root)?;
             flow(found.item(root_item(kind, &tag)))?;
         }
@@ -66,13 +69,13 @@ pub(super) fn list(have: &dyn Fetched, found: &mut dyn Sink) -> Result<(), Forma
             Err(bad) => found.bad(bad),
         })
     };
-    if let Some((data, input)) = open(have, repomd.first("updateinfo"))? {
+    if let Some((data, input)) = open(have, request, repomd.first("updateinfo"))? {
         updateinfo::read(input, &data.href, &mut take)?;
     }
-    if let Some((data, input)) = open(have, repomd.groups())? {
+    if let Some((data, input)) = open(have, request, repomd.groups())? {
         comps::read(input, &data.href, &mut take)?;
     }
-    if let Some((data, input)) = open(have, repomd.first("modules"))? {
+    if let Some((data, input)) = open(have, request, repomd.first("modules"))? {
         modulemd::read(input, &data.href, &mut take)?;
     }
     Ok(())
@@ -82,22 +85,38 @@ fn flow(flow: Flow) -> Result<(), FormatError> {
     flow.map_err(|_| FormatError::Stopped)
 }
 
-fn open<'a, 'd>(have: &'a dyn Fetched, data: Option<&'d Data>) -> Result<Option<(&'d Data, Decoder<'a>)>, FormatError> {
+/// A metadata file and its open bytes.
+type Opened<'a, 'd> = (&'d Data, Decoder<'a>);
+
+fn open<'a, 'd>(
+    have: &'a dyn Fetched,
+    request: &ReadRequest,
+    data: Option<&'d Data>,
+) -> Result<Option<Opened<'a, 'd>>, FormatError> {
     let Some(data) = data else {
         return Ok(None);
     };
-    Ok(repomd::open(have, data)?.map(|input| (data, input)))
+    Ok(repomd::open(have, data, request)?.map(|input| (data, input)))
 }
 
-fn open_primary<'a, 'd>(have: &'a dyn Fetched, repomd: &'d Repomd) -> Result<(&'d Data, Decoder<'a>), FormatError> {
-    open(have, repomd.first(PARTS[0]))?.ok_or_else(|| FormatError::Missing {
+fn open_primary<'a, 'd>(
+    have: &'a dyn Fetched,
+    request: &ReadRequest,
+    repomd: &'d Repomd,
+) -> Result<Opened<'a, 'd>, FormatError> {
+    open(have, request, repomd.first(PARTS[0]))?.ok_or_else(|| FormatError::Missing {
         file: PARTS[0].to_owned(),
     })
 }
 
-fn packages(have: &dyn Fetched, repomd: &Repomd, found: &mut dyn Sink) -> Result<(), FormatError> {
-    let (data, input) = open_primary(have, repomd)?;
-    primary::read(input, &data.href, &mut |each| match each {
+fn packages(
+    have: &dyn Fetched,
+    request: &ReadRequest,
+    repomd: &Repomd,
+    found: &mut dyn Sink,
+) -> Result<(), FormatError> {
+    let (data, input) = open_primary(have, request, repomd)?;
+    primary::read(input, &data.href, request, &mut |each| match each {
         Found::Root(tag) => found.item(root_item(PARTS[0], tag)),
         Found::Package(package, record) => found.package(*package, record),
         Found::Bad(bad) => found.bad(bad),
@@ -149,12 +168,13 @@ fn without_count(tag: &str) -> String {
 pub(super) fn part(
     part: usize,
     have: &dyn Fetched,
+    request: &ReadRequest,
     take: &mut dyn FnMut(&str, &[u8]) -> Flow,
 ) -> Result<(), FormatError> {
     let repomd = repomd::fetched(have)?;
     if part == 0 {
-        let (data, input) = open_primary(have, &repomd)?;
-        return primary::read(input, &data.href, &mut |each| match each {
+        let (data, input) = open_primary(have, request, &repomd)?;
+        return primary::read(input, &data.href, request, &mut |each| match each {
             Found::Package(package, record) => take(&package.part_key, record),
             Found::Root(_) | Found::Bad(_) => Ok(()),
         });
@@ -162,8 +182,8 @@ pub(super) fn part(
     let Some((kind, root)) = part.checked_sub(1).and_then(|index| ROOTS.get(index)) else {
         return Ok(());
     };
-    match open(have, repomd.first(kind))? {
-        Some((data, input)) => filelists::read(input, &data.href, root, take),
+    match open(have, request, repomd.first(kind))? {
+        Some((data, input)) => filelists::read(input, &data.href, root, request.max_files_per_package, take),
         None => Ok(()),
     }
 }

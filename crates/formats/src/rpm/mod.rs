@@ -20,6 +20,8 @@ mod render_modules;
 mod render_updateinfo;
 mod repomd;
 mod rich;
+mod tree;
+mod treeinfo;
 mod updateinfo;
 mod version;
 mod wants;
@@ -51,12 +53,12 @@ impl crate::Format for Rpm {
         wants::wants(have, request)
     }
 
-    fn overview(&self, have: &dyn Fetched) -> Result<Overview, FormatError> {
-        list::overview(have)
+    fn overview(&self, have: &dyn Fetched, request: &ReadRequest) -> Result<Overview, FormatError> {
+        list::overview(have, request)
     }
 
-    fn list(&self, have: &dyn Fetched, found: &mut dyn Sink) -> Result<(), FormatError> {
-        list::list(have, found)
+    fn list(&self, have: &dyn Fetched, request: &ReadRequest, found: &mut dyn Sink) -> Result<(), FormatError> {
+        list::list(have, request, found)
     }
 
     fn parts(&self) -> &'static [&'static str] {
@@ -67,9 +69,10 @@ impl crate::Format for Rpm {
         &self,
         part: usize,
         have: &dyn Fetched,
+        request: &ReadRequest,
         take: &mut dyn FnMut(&str, &[u8]) -> Flow,
     ) -> Result<(), FormatError> {
-        list::part(part, have, take)
+        list::part(part, have, request, take)
     }
 
     fn version_key(&self, text: &str) -> VersionKey {

@@ -13,7 +13,7 @@ use chantal_model::{Algorithm, Digest, ItemKind, Package, Promise, Sha256, Versi
 use super::xml::{Doctype, Node, Xml, cut, has_control};
 use super::{record, version};
 use crate::error::{Bad, FormatError};
-use crate::read::Flow;
+use crate::read::{Flow, ReadRequest};
 
 /// The most bytes of a name, and of an architecture or version.
 const MAX_WORD_BYTES: usize = 200;
@@ -32,10 +32,12 @@ pub(super) enum Found<'a> {
 /// Passes over a primary document.
 ///
 /// # Errors
-/// [`FormatError::Malformed`] for what is not XML, for a count that is wrong and for one location with two checksums.
+/// [`FormatError::Malformed`] for what is not XML, for a count that is wrong and for one location with two checksums;
+/// [`FormatError::Weak`] for a package of which only a weak digest is promised that is not allowed.
 pub(super) fn read(
     input: impl BufRead,
     file: &str,
+    request: &ReadRequest,
     take: &mut dyn FnMut(Found<'_>) -> Flow,
 ) -> Result<(), FormatError> {
     let mut xml = Xml::new(input, file, Doctype::Refused);
@@ -53,6 +55,7 @@ pub(super) fn read(
         let fields = fields(&mut xml, start)?;
         let fragment = &xml.recorded()[start..];
         let made = match package(&fields, fragment, &mut arches) {
+            Ok((package, _)) if is_weak(&package, request) => return Err(weak(&package, file)),
             Ok((package, record)) => seen
                 .check(&package, file)?
                 .map_err(str::to_owned)
@@ -211,10 +214,20 @@ fn digest(fields: &Fields) -> Result<Digest, String> {
         .ok_or("its checksum has no type")?
         .parse()
         .map_err(|error| format!("its checksum: {error}"))?;
-    if algorithm == Algorithm::Md5 {
-        return Err("its checksum is an md5, which is too weak".to_owned());
-    }
     Digest::parse(algorithm, text).map_err(|error| format!("its checksum: {error}"))
+}
+
+/// Whether nothing that can be relied on is promised about a package.
+fn is_weak(package: &Package, request: &ReadRequest) -> bool {
+    let mut digests = package.promise.digests.iter().map(Digest::algorithm);
+    digests.all(|algorithm| algorithm == Algorithm::Md5 || (algorithm.is_weak() && !request.allow_sha1))
+}
+
+fn weak(package: &Package, file: &str) -> FormatError {
+    FormatError::Weak {
+        file: format!("{file}: package {}", cut(&package.label)),
+        algorithm: package.promise.digests.first().map(Digest::algorithm),
+    }
 }
 
 fn summary(text: &str) -> String {

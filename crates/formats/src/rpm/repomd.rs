@@ -11,7 +11,7 @@ use super::href;
 use super::xml::{Doctype, Node, Xml, cut, has_control};
 use crate::compress::{Decoder, OpenLimits, decode, plain, read_error};
 use crate::error::FormatError;
-use crate::read::{Fetched, Got};
+use crate::read::{Fetched, Got, ReadRequest};
 
 /// The id of the entry point for [`Fetched::get`].
 pub(super) const ENTRY: &str = "repomd";
@@ -99,10 +99,17 @@ pub(super) fn fetched(have: &dyn Fetched) -> Result<Repomd, FormatError> {
 ///
 /// # Errors
 /// [`FormatError::Missing`] if it was not asked for.
-pub(super) fn open<'a>(have: &'a dyn Fetched, data: &Data) -> Result<Option<Decoder<'a>>, FormatError> {
+pub(super) fn open<'a>(
+    have: &'a dyn Fetched,
+    data: &Data,
+    request: &ReadRequest,
+) -> Result<Option<Decoder<'a>>, FormatError> {
     match have.get(&data.id) {
         Got::Here(input) => {
-            let limits = OpenLimits::promised(data.open_size, data.open_digest.clone());
+            let limits = OpenLimits {
+                max_ratio: request.max_ratio,
+                ..OpenLimits::promised(data.open_size, data.open_digest.clone())
+            };
             let decoder = decode(input, limits).map_err(|error| read_error(&data.href, error))?;
             Ok(Some(decoder))
         }

@@ -125,7 +125,7 @@ impl Sink for Kept {
 
 pub(super) fn list(files: &Files) -> Result<Kept, FormatError> {
     let mut kept = Kept::default();
-    Rpm.list(files, &mut kept)?;
+    Rpm.list(files, &request(Mode::Filtered), &mut kept)?;
     Ok(kept)
 }
 
@@ -134,6 +134,8 @@ pub(super) fn request(mode: Mode) -> ReadRequest {
         mode,
         allow_sha1: false,
         max_metadata_bytes: 1 << 30,
+        max_ratio: 200,
+        max_files_per_package: 5_000_000,
     }
 }
 

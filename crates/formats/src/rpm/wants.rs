@@ -7,6 +7,7 @@ use chantal_model::{Algorithm, Digest, Mode, Promise, RelPath};
 
 use super::href;
 use super::repomd::{self, Data, ENTRY, ENTRY_BYTES, ENTRY_PATH, Repomd};
+use super::tree;
 use super::xml::{Doctype, Node, Xml, cut};
 use crate::error::FormatError;
 use crate::read::{Fetched, Got, ReadRequest, Role, Wanted};
@@ -38,20 +39,22 @@ pub(super) fn wants(have: &dyn Fetched, request: &ReadRequest) -> Result<Vec<Wan
     for data in &needed {
         wanted.push(promised(data, request, mirror || !is_source(&repomd, data))?);
     }
-    keep_missing(&mut wanted, have);
-    if wanted.is_empty() && mirror {
+    wanted.extend(tree::wants(have, request)?);
+    if mirror {
         for data in needed.iter().filter(|data| is_delta(&data.kind)) {
             deltas(have, data, request, &mut wanted)?;
         }
-        keep_missing(&mut wanted, have);
     }
+    keep_missing(&mut wanted, have);
     Ok(wanted)
 }
 
-/// Leaves out what was asked for before, and what is wanted twice.
+/// Leaves out what was asked for before, and what is wanted twice. A file that metadata names again, under whatever
+/// promise, is the one that is named first.
 fn keep_missing(wanted: &mut Vec<Wanted>, have: &dyn Fetched) {
     let mut seen = HashSet::new();
-    wanted.retain(|wanted| matches!(have.get(&wanted.id), Got::NotAsked) && seen.insert(wanted.id.clone()));
+    wanted.retain(|wanted| seen.insert(wanted.path.clone()));
+    wanted.retain(|wanted| matches!(have.get(&wanted.id), Got::NotAsked));
 }
 
 fn is_delta(kind: &str) -> bool {
@@ -114,12 +117,12 @@ fn promised(data: &Data, request: &ReadRequest, verbatim: bool) -> Result<Wanted
     })
 }
 
-fn refuse_weak(file: &str, digest: &Digest, request: &ReadRequest) -> Result<(), FormatError> {
+pub(super) fn refuse_weak(file: &str, digest: &Digest, request: &ReadRequest) -> Result<(), FormatError> {
     let algorithm = digest.algorithm();
     if algorithm == Algorithm::Md5 || (algorithm.is_weak() && !request.allow_sha1) {
-        return Err(FormatError::Refused {
+        return Err(FormatError::Weak {
             file: file.to_owned(),
-            reason: format!("it is promised by {algorithm} only, which is too weak"),
+            algorithm: Some(algorithm),
         });
     }
     Ok(())
@@ -130,7 +133,7 @@ fn refuse_large(file: &str, size: Option<u64>, request: &ReadRequest) -> Result<
         Some(size) if size > request.max_metadata_bytes => Err(FormatError::Limit {
             file: file.to_owned(),
             what: format!("the promised size of {size} bytes"),
-            limit: format!("{} bytes", request.max_metadata_bytes),
+            limit: format!("{} bytes (`limits.metadata`)", request.max_metadata_bytes),
         }),
         _ => Ok(()),
     }
@@ -138,14 +141,17 @@ fn refuse_large(file: &str, size: Option<u64>, request: &ReadRequest) -> Result<
 
 /// The delta packages that `prestodelta` names; they are published like any metadata file.
 fn deltas(have: &dyn Fetched, data: &Data, request: &ReadRequest, wanted: &mut Vec<Wanted>) -> Result<(), FormatError> {
-    let Some(input) = repomd::open(have, data)? else {
+    if matches!(have.get(&data.id), Got::NotAsked) {
+        return Ok(());
+    }
+    let Some(input) = repomd::open(have, data, request)? else {
         return Ok(());
     };
     for delta in read_deltas(input, &data.href)? {
         refuse_weak(&delta.href, &delta.digest, request)?;
         refuse_large(&delta.href, delta.size, request)?;
         wanted.push(Wanted {
-            id: format!("delta/{}", delta.path),
+            id: format!("file/{}", delta.path),
             href: delta.href,
             path: delta.path,
             promise: Some(Promise {
@@ -154,7 +160,7 @@ fn deltas(have: &dyn Fetched, data: &Data, request: &ReadRequest, wanted: &mut V
             }),
             limit_bytes: request.max_metadata_bytes,
             optional: false,
-            role: Role::Metadata,
+            role: Role::Payload,
             verbatim: true,
             record: Vec::new(),
         });

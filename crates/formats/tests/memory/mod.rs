@@ -58,6 +58,8 @@ pub(crate) fn request(mode: Mode) -> ReadRequest {
         mode,
         allow_sha1: true,
         max_metadata_bytes: 1 << 30,
+        max_ratio: 200,
+        max_files_per_package: 5_000_000,
     }
 }
 
@@ -119,13 +121,14 @@ impl Kept {
     /// Lists, with the records of every part.
     pub(crate) fn list(format: &dyn Format, have: &dyn Fetched) -> Result<Self, FormatError> {
         let mut kept = Self::default();
-        format.list(have, &mut kept)?;
+        let request = request(Mode::Filtered);
+        format.list(have, &request, &mut kept)?;
         let mut index: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (at, (package, _)) in kept.packages.iter().enumerate() {
             index.entry(package.part_key.to_string()).or_default().push(at);
         }
         for part in 1..format.parts().len() {
-            format.part(part, have, &mut |key, record| {
+            format.part(part, have, &request, &mut |key, record| {
                 for at in index.get(key).into_iter().flatten() {
                     kept.packages[*at].1[part] = Some(record.to_vec());
                 }

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use chantal_model::{Compression, Mode};
 use proptest::prelude::*;
 
-use super::super::testing::{Repo, list, package, primary, wants};
+use super::super::testing::{Repo, list, package, primary, request, wants};
 use super::super::{Rpm, comps, filelists, modulemd, repomd, updateinfo};
 use crate::Format;
 use crate::error::FormatError;
@@ -19,6 +19,7 @@ fn in_every_document(prolog: &str, body: &str) -> Vec<FormatError> {
         document("filelists").as_bytes(),
         "f",
         "filelists",
+        u64::MAX,
         &mut |_, _| Ok(()),
     ));
     keep(updateinfo::read(document("updates").as_bytes(), "u", &mut |_| Ok(())));
@@ -63,6 +64,7 @@ fn what_is_too_large_is_a_limit() {
         format!("<filelists>{text}").as_bytes(),
         "f",
         "filelists",
+        u64::MAX,
         &mut |_, _| Ok(()),
     );
     assert!(matches!(error, Err(FormatError::Limit { .. })));
@@ -71,7 +73,13 @@ fn what_is_too_large_is_a_limit() {
 #[test]
 fn an_endless_tag_is_cut_off() {
     let input = std::io::Read::chain(&b"<filelists><package a='"[..], std::io::repeat(b'x'));
-    let error = filelists::read(std::io::BufReader::new(input), "f", "filelists", &mut |_, _| Ok(()));
+    let error = filelists::read(
+        std::io::BufReader::new(input),
+        "f",
+        "filelists",
+        u64::MAX,
+        &mut |_, _| Ok(()),
+    );
     assert!(matches!(error, Err(FormatError::Limit { .. })));
 }
 
@@ -114,7 +122,7 @@ fn what_is_not_well_formed_is_refused() {
             .done();
         assert!(list(&files).is_err() || bytes.is_empty(), "{bytes:?}");
         assert!(
-            filelists::read(bytes, "f", "metadata", &mut |_, _| Ok(())).is_err(),
+            filelists::read(bytes, "f", "metadata", u64::MAX, &mut |_, _| Ok(())).is_err(),
             "{bytes:?}"
         );
     }
@@ -190,7 +198,7 @@ fn files_that_were_not_fetched_are_missing() {
 fn every_reader(bytes: &[u8]) {
     let _ = repomd::read(bytes);
     for (kind, name) in [("filelists", "f"), ("otherdata", "o")] {
-        let _ = filelists::read(bytes, name, kind, &mut |_, _| Ok(()));
+        let _ = filelists::read(bytes, name, kind, u64::MAX, &mut |_, _| Ok(()));
     }
     let _ = updateinfo::read(bytes, "u", &mut |_| Ok(()));
     let _ = comps::read(bytes, "c", &mut |_| Ok(()));
@@ -200,11 +208,11 @@ fn every_reader(bytes: &[u8]) {
     let mut files = files;
     files.0.insert("data/primary".to_owned(), Some(bytes.to_vec()));
     let _ = list(&files);
-    let _ = Rpm.part(0, &files, &mut |_, record| {
+    let _ = Rpm.part(0, &files, &request(Mode::Mirror), &mut |_, record| {
         assert!(super::super::record::insert_location(record, "x").is_ok());
         Ok(())
     });
-    let _ = super::super::primary::read(bytes, "p", &mut |_| Ok(()));
+    let _ = super::super::primary::read(bytes, "p", &request(Mode::Mirror), &mut |_| Ok(()));
 }
 
 fn documents() -> Vec<Vec<u8>> {
