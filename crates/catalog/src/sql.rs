@@ -75,6 +75,11 @@ statements! {
     MEMBER_KEYS = "SELECT id, path, package_id, blob_id, record_0, record_1, record_2, attributes \
         FROM member WHERE line_id = $1 AND kind = $2 AND path > $3 AND added_in <= $4 AND removed_in > $4 \
         ORDER BY path LIMIT $5";
+    HELD_PACKAGES = "SELECT m.path, p.name, p.version, p.version_key, p.arch, p.label, p.is_source, p.build_time, \
+        b.sha256, b.size, p.id, b.id, m.record_0, m.record_1, m.record_2 \
+        FROM member m JOIN package p ON p.id = m.package_id JOIN blob b ON b.id = m.blob_id \
+        WHERE m.line_id = $1 AND m.kind = 'package' AND m.path > $2 AND m.added_in <= $3 AND m.removed_in > $3 \
+        ORDER BY m.path LIMIT $4";
     PACKAGES_OF = "SELECT p.name, p.version, p.version_key, p.arch, b.size, b.sha256, m.path, p.summary \
         FROM member m JOIN package p ON p.id = m.package_id JOIN blob b ON b.id = m.blob_id \
         WHERE m.line_id = $1 AND m.kind = 'package' AND m.path > $2 AND m.added_in <= $3 AND m.removed_in > $3 \
@@ -295,6 +300,7 @@ pub(crate) mod many {
     );
     pub(crate) const RECORD_IDS: (&str, &str) = ("SELECT digest, id FROM record WHERE digest IN (", ")");
     pub(crate) const RECORD_PLACES: (&str, &str) = ("SELECT id, pack_id, slot FROM record WHERE id IN (", ")");
+    pub(crate) const RECORD_DIGESTS: (&str, &str) = ("SELECT id, digest FROM record WHERE id IN (", ")");
     pub(crate) const PACKS: (&str, &str) = ("SELECT id, body FROM pack WHERE id IN (", ")");
 
     pub(crate) const INSERTS: [(&str, usize, &str); 7] = [
@@ -306,7 +312,15 @@ pub(crate) mod many {
         ADD_MEMBERS,
         ADD_STRAYS,
     ];
-    pub(crate) const LISTS: [(&str, &str); 6] = [BLOBS, BLOBS_BY_DIGEST, PACKAGE_IDS, RECORD_IDS, RECORD_PLACES, PACKS];
+    pub(crate) const LISTS: [(&str, &str); 7] = [
+        BLOBS,
+        BLOBS_BY_DIGEST,
+        PACKAGE_IDS,
+        RECORD_IDS,
+        RECORD_PLACES,
+        RECORD_DIGESTS,
+        PACKS,
+    ];
 }
 
 /// How values are marked in a statement.

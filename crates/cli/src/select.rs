@@ -316,7 +316,7 @@ mod tests {
     const FOUR: &str = "- {id: el8, type: rpm, feed: 'http://x/', tags: [old]}\n\
                         - {id: el9, type: rpm, feed: 'http://x/', tags: [new, test]}\n\
                         - {id: off, type: rpm, feed: 'http://x/', enabled: false, tags: [old]}\n\
-                        - {id: later, type: rpm, feed: 'http://x/', retention: {policy: keep-all}}\n";
+                        - {id: later, type: rpm, feed: 'http://x/', mode: mirror, retention: {policy: keep-all}}\n";
 
     fn rule(pattern: Option<&str>, tags: &[&str], format: Option<&str>) -> Select {
         Select {

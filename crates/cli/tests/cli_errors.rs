@@ -130,7 +130,7 @@ fn a_repository_that_needs_what_is_not_built_is_refused_by_name_and_left_out_by_
     let directory = chantal.path("feed");
     feed::write(&directory, 1, &[("bash", "5.1")]);
     let url = feed::url(&directory);
-    let scheduled = repository("later", &url, "retention: {policy: keep-all}");
+    let scheduled = repository("later", &url, "mode: mirror\nretention: {policy: keep-all}");
     chantal.configure(&(repository("now", &url, "") + &scheduled));
     chantal.run(&["init"]).expect(0);
 

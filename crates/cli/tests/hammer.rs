@@ -119,7 +119,11 @@ fn no_client_ever_fails_during_200_publishes() {
     chantal.repository(
         "r",
         &upstream.url("/"),
-        &["mode: filtered", "metadata: {compression: gzip}"],
+        &[
+            "mode: filtered",
+            "metadata: {compression: gzip}",
+            "max_removed_percent: 100",
+        ],
     );
     chantal.run(&["init"]).ok();
     for (directory, name) in [(&first, "a"), (&second, "b")] {

@@ -23,6 +23,26 @@ pub struct Config {
     pub log: Log,
     /// Most bytes a second of all repositories together.
     pub bandwidth: Option<u64>,
+    /// Which revisions stay.
+    pub revisions: Revisions,
+}
+
+/// Which revisions stay, beside those that a snapshot pins or that are published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revisions {
+    /// The last so many of each repository.
+    pub keep_last: u32,
+    /// Those that were the newest within so many days.
+    pub keep_days: u32,
+}
+
+impl Default for Revisions {
+    fn default() -> Self {
+        Self {
+            keep_last: 30,
+            keep_days: 90,
+        }
+    }
 }
 
 /// Where the catalog is.
@@ -139,6 +159,12 @@ pub struct Repository {
     pub limits: Limits,
     /// Which packages to take.
     pub filters: Filters,
+    /// Whole module streams.
+    pub modules: Words,
+    /// Which versions stay when upstream drops them.
+    pub retention: Retention,
+    /// What stops a sync.
+    pub guards: Guards,
     /// Generated metadata.
     pub metadata: Metadata,
     /// How it is published.
@@ -293,8 +319,72 @@ pub struct Filters {
     pub architectures: Words,
     /// Leave source packages out.
     pub exclude_sources: bool,
-    /// Only the newest version of each name and architecture.
-    pub only_latest: bool,
+    /// Size in bytes, both ends included.
+    pub size_bytes: (Option<u64>, Option<u64>),
+    /// When it was built.
+    pub build_time: BuildTime,
+    /// By further facts about packages.
+    pub fields: Vec<FieldChoice>,
+    /// Only so many newest versions of each name and architecture; 0 takes all.
+    pub latest: u32,
+}
+
+impl Filters {
+    /// Whether what passes changes as time goes by.
+    pub fn depends_on_clock(&self) -> bool {
+        self.build_time.last_n_days.is_some()
+    }
+}
+
+/// When a package was built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BuildTime {
+    /// From this time on, in seconds since 1970.
+    pub newer_than: Option<i64>,
+    /// Before this time, in seconds since 1970.
+    pub older_than: Option<i64>,
+    /// Within so many days.
+    pub last_n_days: Option<u32>,
+}
+
+/// A choice by one fact about a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldChoice {
+    /// The fact, as the package's format names it.
+    pub field: String,
+    /// Which values pass; a package without the fact does not pass an include list.
+    pub words: Words,
+}
+
+/// Which versions stay when upstream drops them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Of names that upstream still has.
+    pub keep: Keep,
+    /// Whether names stay that upstream dropped altogether.
+    pub keep_deleted: bool,
+}
+
+/// Which versions stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// What upstream has.
+    Listed,
+    /// The newest so many.
+    Newest(u32),
+    /// Every one that was ever there.
+    All,
+}
+
+/// What stops a sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guards {
+    /// Share of packages in percent that it may remove.
+    pub max_removed_percent: u32,
+    /// Accept an entry point older than the last one.
+    pub allow_rollback: bool,
+    /// Warn when the feed has not changed for so long.
+    pub max_age: Option<Duration>,
 }
 
 /// Include and exclude lists.

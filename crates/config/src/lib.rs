@@ -21,8 +21,8 @@ mod units;
 
 pub use diagnostic::{Diagnostic, LoadError};
 pub use effective::{
-    Auth, Config, Database, Download, Feed, FeedKind, Filters, Limits, Log, Metadata, Proxy, Publish, Repository, Ssl,
-    Storage, Words,
+    Auth, BuildTime, Config, Database, Download, Feed, FeedKind, FieldChoice, Filters, Guards, Keep, Limits, Log,
+    Metadata, Proxy, Publish, Repository, Retention, Revisions, Ssl, Storage, Words,
 };
 pub use raw::{Durability, LinkMode, LogFormat, LogLevel, OnPackageError};
 pub use reference::reference_markdown;

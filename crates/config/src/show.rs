@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::effective::{Auth, Config, Download, FeedKind, Proxy, Repository};
+use crate::effective::{Auth, Config, Download, FeedKind, Filters, Keep, Proxy, Repository, Retention, Words};
 
 impl Config {
     /// The effective values; secrets are references or stars.
@@ -18,6 +18,7 @@ impl Config {
                 "durability": self.storage.durability,
             },
             "download": { "bandwidth": self.bandwidth },
+            "revisions": { "keep_last": self.revisions.keep_last, "keep_days": self.revisions.keep_days },
             "log": { "level": self.log.level, "format": self.log.format },
             "repositories": self.repositories.iter().map(Repository::to_value).collect::<Vec<_>>(),
         })
@@ -50,15 +51,12 @@ impl Repository {
             "download": download(&self.download),
             "limits": { "metadata": self.limits.metadata_bytes, "package": self.limits.package_bytes,
                 "ratio": self.limits.ratio, "files_per_package": self.limits.files_per_package },
-            "filters": {
-                "patterns": { "include": self.filters.patterns_include, "exclude": self.filters.patterns_exclude },
-                "architectures": {
-                    "include": self.filters.architectures.include,
-                    "exclude": self.filters.architectures.exclude,
-                },
-                "exclude_sources": self.filters.exclude_sources,
-                "only_latest_version": self.filters.only_latest,
-            },
+            "filters": filters(&self.filters),
+            "modules": words(&self.modules),
+            "retention": retention(self.retention),
+            "max_removed_percent": self.guards.max_removed_percent,
+            "allow_rollback": self.guards.allow_rollback,
+            "max_age": self.guards.max_age.map(|age| format!("{}s", age.as_secs())),
             "metadata": {
                 "compression": self.metadata.compression.map_or("auto", chantal_model::Compression::name),
                 "checksum": self.metadata.checksum.name(),
@@ -83,6 +81,40 @@ impl Repository {
         let feed = self.feed.as_ref().filter(|_| self.feed_kind == kind);
         feed.map(without_credentials)
     }
+}
+
+fn filters(filters: &Filters) -> Value {
+    json!({
+        "patterns": { "include": filters.patterns_include, "exclude": filters.patterns_exclude },
+        "architectures": words(&filters.architectures),
+        "exclude_sources": filters.exclude_sources,
+        "size_bytes": { "min": filters.size_bytes.0, "max": filters.size_bytes.1 },
+        "build_time": {
+            "newer_than": filters.build_time.newer_than.map(time),
+            "older_than": filters.build_time.older_than.map(time),
+            "last_n_days": filters.build_time.last_n_days,
+        },
+        "fields": filters.fields.iter().map(|choice| (choice.field.clone(), words(&choice.words)))
+            .collect::<serde_json::Map<String, Value>>(),
+        "only_latest_n_versions": filters.latest,
+    })
+}
+
+fn retention(retention: Retention) -> Value {
+    let keep = match retention.keep {
+        Keep::Listed => "listed".to_owned(),
+        Keep::Newest(count) => format!("newest {count}"),
+        Keep::All => "all".to_owned(),
+    };
+    json!({ "keep": keep, "deleted_packages": if retention.keep_deleted { "keep" } else { "remove" } })
+}
+
+fn words(words: &Words) -> Value {
+    json!({ "include": words.include, "exclude": words.exclude })
+}
+
+fn time(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }
 
 fn auth(auth: &Auth) -> Value {

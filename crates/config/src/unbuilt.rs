@@ -33,7 +33,6 @@ pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
     ("defaults", "defaults for repositories", Concerns::Everybody),
     ("views", "views", Concerns::Nobody),
     ("environments", "environments", Concerns::Nobody),
-    ("revisions", "retention of revisions", Concerns::Nobody),
     ("snapshots", "retention of snapshots", Concerns::Nobody),
     ("scheduler", "the scheduler", Concerns::Nobody),
     ("notify", "notifications", Concerns::Nobody),
@@ -43,16 +42,9 @@ pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
 pub(crate) const REPOSITORY: &[(&str, &str)] = &[
     ("matrix", "matrix expansion"),
     ("schedule", "the scheduler"),
-    ("filters.metadata.size_bytes", "filters by size"),
-    ("filters.metadata.build_time", "filters by build time"),
-    (
-        "filters.post_processing.only_latest_n_versions",
-        "filters by number of versions",
-    ),
     ("filters.with_dependencies", "dependency closure"),
     ("filters.dependency_repositories", "dependency closure"),
     ("filters.weak_dependencies", "dependency closure"),
-    ("modules", "the choice of module streams"),
     ("publish.require_closure", "the dependency check"),
     (
         "cache_enabled",
@@ -60,11 +52,6 @@ pub(crate) const REPOSITORY: &[(&str, &str)] = &[
     ),
     ("gpg", "signing"),
     ("verify", "signature checks"),
-    ("max_removed_percent", "the wipe guard"),
-    ("allow_rollback", "the rollback guard"),
-    ("max_age", "the age check"),
-    ("retention.keep_count", "retention of versions"),
-    ("retention.deleted_packages", "retention of versions"),
 ];
 
 /// Something in a repository's configuration that this version does not act on.
@@ -205,13 +192,7 @@ fn values(node: &Node) -> Vec<Set> {
     if let Some((_, place)) = mode.filter(|(mode, _)| *mode == "hosted") {
         found.push(one("mode: hosted".to_owned(), "uploading", place, None));
     }
-    if let Some((policy, place)) = text_at(node, &["retention", "policy"]).filter(|(policy, _)| *policy != "mirror") {
-        let hint = mode.filter(|(mode, _)| *mode == "mirror").map(|_| {
-            "`mode: filtered`, since in mode mirror the metadata are upstream's own and keep nothing that it dropped"
-        });
-        let feature = "retention of versions that upstream drops";
-        found.push(one(format!("retention.policy: {policy}"), feature, place, hint));
-    }
+    found.extend(retention(node, mode.is_some_and(|(mode, _)| mode == "mirror")));
     for weakness in node.get("allow_weak").map(Node::items).unwrap_or_default() {
         if let Value::Text(word) = &weakness.value
             && word != "sha1"
@@ -219,6 +200,50 @@ fn values(node: &Node) -> Vec<Set> {
             let feature = "accepting other weaknesses than sha1";
             found.push(one(format!("allow_weak: {word}"), feature, weakness.place, None));
         }
+    }
+    found
+}
+
+/// Values of `retention` that have no meaning beside the others.
+fn retention(node: &Node, is_mirror: bool) -> Vec<Set> {
+    let hint =
+        "`mode: filtered`, since in mode mirror the metadata are upstream's own and keep nothing that it dropped";
+    let one = |key: String, feature, place, hint| Set {
+        key,
+        feature,
+        place,
+        concerns: Concerns::Everybody,
+        hint: Some(hint),
+    };
+    let policy = text_at(node, &["retention", "policy"]);
+    let deleted = text_at(node, &["retention", "deleted_packages"]);
+    let mut found = Vec::new();
+    if is_mirror {
+        let other = policy
+            .filter(|(policy, _)| *policy != "mirror")
+            .map(|set| ("policy", set));
+        let kept = deleted
+            .filter(|(what, _)| *what != "remove")
+            .map(|set| ("deleted_packages", set));
+        found.extend(other.into_iter().chain(kept).map(|(key, (word, place))| {
+            one(
+                format!("retention.{key}: {word}"),
+                "retention of what upstream drops, in mode mirror,",
+                place,
+                hint,
+            )
+        }));
+    }
+    let count = node.at(&["retention", "keep_count"]);
+    if let Some(count) = count.filter(|count| !matches!(count.value, Value::Null))
+        && policy.is_none_or(|(policy, _)| policy != "keep-last-n")
+    {
+        found.push(one(
+            "retention.keep_count".to_owned(),
+            "a count for this policy",
+            count.place,
+            "`policy: keep-last-n` is the one that counts",
+        ));
     }
     found
 }

@@ -25,6 +25,20 @@ fn wrong_duration(text: &str) -> String {
     format!("{text:?} is not a duration: expected a number with s, m, h, d or w, such as 30s or 24h")
 }
 
+/// Reads `2026-01-31`, `2026-01-31T12:00:00` (both UTC) or a time with its zone; gives seconds since 1970.
+pub(crate) fn time(text: &str) -> Result<i64, String> {
+    let utc = |time: jiff::civil::DateTime| time.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    let text = text.trim();
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Ok(time.as_second());
+    }
+    let civil = text.parse::<jiff::civil::DateTime>().ok();
+    civil
+        .and_then(utc)
+        .map(|time| time.timestamp().as_second())
+        .ok_or_else(|| format!("{text:?} is not a time: expected 2026-01-31 or 2026-01-31T12:00:00Z"))
+}
+
 /// Reads `1048576`, `1KiB`, `512MiB`, `4GiB`, `1kB`, with or without a blank and a trailing `/s`.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is not a size: expected a number with KiB, MiB, GiB or TiB, such as 512MiB");
@@ -120,6 +134,22 @@ mod tests {
         for text in ["", "h", "1x", "-1s", "99999999999999999999s", "18446744073709551615w"] {
             assert!(duration(text).is_err(), "{text}");
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_in_utc_unless_they_have_a_zone() {
+        for (text, seconds) in [
+            ("1970-01-02", 86_400),
+            ("1970-01-01T00:01:00", 60),
+            ("1970-01-01 00:01:00", 60),
+            ("1970-01-01T00:00:00Z", 0),
+            ("1970-01-01T01:00:00+01:00", 0),
+        ] {
+            assert_eq!(time(text), Ok(seconds), "{text}");
+        }
+        for text in ["", "yesterday", "1970", "1970-13-01", "01/02/1970", "99999-01-01"] {
+            assert!(time(text).is_err(), "{text}");
         }
     }
 

@@ -1,14 +1,18 @@
-//! Which of the listed packages and items belong to the repository, and under which path each package is published.
+//! Which of the listed packages and items belong to the repository, and what of the current revision stays with them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 
 use chantal_formats::{Format, Rule};
-use chantal_model::{Mode, Package, RelPath, VersionKey};
-use chantal_select::{Bundle, Candidate, Filters, Verdict, select};
+use chantal_model::{Fields, Mode, Package, RelPath, VersionKey};
+use chantal_select::{Bundle, Candidate, Fate, Filters, Origin, Selection, Verdict, select};
 
-use crate::listing::Listing;
-use crate::packed::Packed;
+use crate::explain::{Explained, explain};
+use crate::held::Held;
+use crate::listing::{ListedItem, Listing};
+use crate::paths::{UnmirrorablePath, free_paths, upstream_paths};
+use crate::warn::warnings;
 
 /// The choice, as indices into a [`Listing`].
 pub(crate) struct Choice {
@@ -18,6 +22,16 @@ pub(crate) struct Choice {
     pub(crate) packages: Vec<(u32, RelPath)>,
     /// The items that belong to the chosen packages.
     pub(crate) items: Vec<u32>,
+    /// Those of the items that are there only for the sake of retained packages.
+    pub(crate) for_retained: HashSet<u32>,
+    /// Places in [`Held::packages`] of those that stay, in path order.
+    pub(crate) retained: Vec<u32>,
+    /// Places in [`Held::items`] of those that stay.
+    pub(crate) retained_items: Vec<u32>,
+    /// What needs attention.
+    pub(crate) warnings: Vec<String>,
+    /// Why packages are in or out, if that was asked for.
+    pub(crate) explained: Option<Vec<Explained>>,
 }
 
 impl Choice {
@@ -31,59 +45,99 @@ impl Choice {
     }
 }
 
-/// A package whose path cannot be kept in mode `mirror`.
+/// Why nothing could be chosen.
 #[derive(Debug, thiserror::Error)]
-#[error("package {label}: location {href:?} cannot be mirrored as it is: {reason}")]
-pub(crate) struct UnmirrorablePath {
-    /// The package.
-    pub(crate) label: String,
-    /// Upstream's location.
-    pub(crate) href: String,
-    /// What is wrong with it.
-    pub(crate) reason: String,
+pub(crate) enum ChooseError {
+    /// In mode `mirror` a path cannot be kept.
+    #[error(transparent)]
+    Path(#[from] UnmirrorablePath),
+    /// The spool of records could not be read back.
+    #[error("cannot read the spool back")]
+    Spool(#[source] io::Error),
 }
 
-/// Applies filters, then the rules of items, then finds paths.
-pub(crate) fn choose(
-    format: &dyn Format,
-    mode: Mode,
-    filters: &Filters,
-    listing: &Listing,
-) -> Result<Choice, UnmirrorablePath> {
-    let verdicts = match mode {
-        Mode::Mirror => vec![Verdict::Chosen; listing.packages.len()],
-        Mode::Filtered | Mode::Hosted => judge(filters, listing),
-    };
-    let packages = match mode {
-        Mode::Mirror => upstream_paths(format, &listing.packages)?,
-        Mode::Filtered | Mode::Hosted => free_paths(format, &listing.packages, &verdicts)?,
-    };
-    let items = listing
-        .items
-        .iter()
-        .enumerate()
-        .filter(|(_, item)| {
-            let any = || item.members.iter().any(|&i| verdicts[i as usize].is_chosen());
-            match item.rule {
-                Rule::Always => true,
-                _ if mode == Mode::Mirror => true,
-                Rule::AnyOf | Rule::Whole => !item.refers_to_packages || any(),
-            }
-        })
-        .map(|(index, _)| index as u32)
+/// What is to be chosen from.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) format: &'a dyn Format,
+    pub(crate) mode: Mode,
+    pub(crate) filters: &'a Filters,
+    pub(crate) listing: &'a Listing,
+    pub(crate) held: &'a Held,
+    /// The name of packages whose verdicts are to be explained.
+    pub(crate) explain: Option<&'a str>,
+}
+
+/// Applies filters and retention, then the rules of items, then finds paths.
+pub(crate) fn choose(question: Question<'_>) -> Result<Choice, ChooseError> {
+    if question.mode == Mode::Mirror {
+        return mirror(question);
+    }
+    let Question {
+        format, listing, held, ..
+    } = question;
+    let count = listing.packages.len();
+    let facts = facts(question);
+    let candidates: Vec<Candidate<'_>> = facts.iter().map(Facts::candidate).collect();
+    let wholes: Vec<u32> = wholes(listing).collect();
+    let bundles = bundles(question, &wholes);
+    let selection = select(&candidates, &bundles, question.filters);
+    let explained = question
+        .explain
+        .map(|name| explain(name, &candidates, &bundles, question.filters, &selection));
+    let retained: Vec<u32> = (0..held.packages.len() as u32)
+        .filter(|at| selection.verdicts[count + *at as usize].is_chosen())
         .collect();
+    let retained_items = (0..held.items.len() as u32)
+        .filter(|at| selection.fates[wholes.len() + *at as usize] == Fate::Kept)
+        .collect();
+    let (items, for_retained) = items(question, &wholes, &selection, &retained)?;
+    let warnings = warnings(listing, held, &selection, &wholes).map_err(ChooseError::Spool)?;
+    drop((candidates, bundles));
+    drop(facts);
+    let mut verdicts = selection.verdicts;
+    verdicts.truncate(count);
+    let reserved = retained
+        .iter()
+        .filter_map(|at| RelPath::parse(&held.packages[*at as usize].row.path).ok());
+    Ok(Choice {
+        packages: free_paths(format, &listing.packages, &verdicts, reserved)?,
+        verdicts,
+        items,
+        for_retained,
+        retained,
+        retained_items,
+        warnings,
+        explained,
+    })
+}
+
+/// Everything, where upstream has it.
+fn mirror(question: Question<'_>) -> Result<Choice, ChooseError> {
+    let listing = question.listing;
+    let verdicts = vec![Verdict::Chosen; listing.packages.len()];
+    let explained = question.explain.map(|name| {
+        let facts = facts(question);
+        let candidates: Vec<Candidate<'_>> = facts.iter().map(Facts::candidate).collect();
+        let selection = select(&candidates, &[], &Filters::default());
+        explain(name, &candidates, &[], &Filters::default(), &selection)
+    });
     Ok(Choice {
         verdicts,
-        packages,
-        items,
+        packages: upstream_paths(question.format, &listing.packages)?,
+        items: (0..listing.items.len() as u32).collect(),
+        for_retained: HashSet::new(),
+        retained: Vec::new(),
+        retained_items: Vec::new(),
+        warnings: Vec::new(),
+        explained,
     })
 }
 
 /// `name-version.arch` without an epoch, which is what patterns search beside the name.
-pub(crate) fn full_name(package: &Package) -> String {
-    let version = &*package.version.text;
+pub(crate) fn full_name(name: &str, version: &str, arch: &str) -> String {
     let version = version.split_once(':').map_or(version, |(_, rest)| rest);
-    format!("{}-{version}.{}", package.name, package.arch)
+    format!("{name}-{version}.{arch}")
 }
 
 /// What the filters look at.
@@ -93,141 +147,141 @@ struct Facts {
     arch: Arc<str>,
     version: VersionKey,
     is_source: bool,
+    size_bytes: Option<u64>,
+    build_time: Option<i64>,
+    fields: Fields,
+    origin: Origin,
 }
 
-fn judge(filters: &Filters, listing: &Listing) -> Vec<Verdict> {
-    let facts: Vec<Facts> = listing
-        .packages
-        .iter()
-        .map(|(_, package)| Facts {
-            full_name: full_name(&package),
+impl Facts {
+    fn of_listed(package: Package, held: bool, filters: &Filters) -> Self {
+        Self {
+            full_name: full_name(&package.name, &package.version.text, &package.arch),
             name: package.name,
             arch: package.arch,
             version: package.version.key,
             is_source: package.is_source,
-        })
-        .collect();
-    let candidates: Vec<Candidate<'_>> = facts
+            size_bytes: package.promise.size,
+            build_time: package.build_time,
+            fields: if filters.fields.is_empty() {
+                Fields::default()
+            } else {
+                package.fields
+            },
+            origin: Origin { listed: true, held },
+        }
+    }
+
+    fn candidate(&self) -> Candidate<'_> {
+        Candidate {
+            name: &self.name,
+            full_name: &self.full_name,
+            arch: &self.arch,
+            version: &self.version,
+            is_source: self.is_source,
+            size_bytes: self.size_bytes,
+            build_time: self.build_time,
+            fields: &self.fields,
+            origin: self.origin,
+        }
+    }
+}
+
+/// Listed packages, then those that upstream dropped.
+fn facts(question: Question<'_>) -> Vec<Facts> {
+    let Question {
+        listing, held, filters, ..
+    } = question;
+    let listed = listing
+        .packages
         .iter()
-        .map(|facts| Candidate {
-            name: &facts.name,
-            full_name: &facts.full_name,
-            arch: &facts.arch,
-            version: &facts.version,
-            is_source: facts.is_source,
-        })
-        .collect();
-    let bundles: Vec<Bundle<'_>> = listing
-        .items
+        .map(|(index, package)| Facts::of_listed(package, held.listed.contains(&index), filters));
+    let dropped = held.packages.iter().map(|one| Facts {
+        name: one.row.name.as_str().into(),
+        full_name: full_name(&one.row.name, &one.row.version, &one.row.arch),
+        arch: one.row.arch.as_str().into(),
+        version: one.row.version_key.clone(),
+        is_source: one.row.is_source,
+        size_bytes: Some(one.row.size),
+        build_time: one.row.build_time,
+        fields: one.fields.clone(),
+        origin: Origin::DROPPED,
+    });
+    listed.chain(dropped).collect()
+}
+
+fn wholes(listing: &Listing) -> impl Iterator<Item = u32> + '_ {
+    let items = listing.items.iter().enumerate();
+    items
+        .filter(|(_, item)| item.rule == Rule::Whole)
+        .map(|(index, _)| index as u32)
+}
+
+/// Listed whole items, then those that upstream dropped.
+fn bundles<'a>(question: Question<'a>, wholes: &[u32]) -> Vec<Bundle<'a>> {
+    let Question { listing, held, .. } = question;
+    let listed = wholes.iter().map(|index| {
+        let item = &listing.items[*index as usize];
+        let (series, rank) = series(item);
+        let held = held.keys.contains(&*item.key);
+        Bundle {
+            members: item.members.to_vec(),
+            series,
+            rank,
+            origin: Origin { listed: true, held },
+        }
+    });
+    let dropped = held.items.iter().map(|item| Bundle {
+        members: item.members.clone(),
+        series: &item.series,
+        rank: item.rank,
+        origin: Origin::DROPPED,
+    });
+    listed.chain(dropped).collect()
+}
+
+fn series(item: &ListedItem) -> (&str, u64) {
+    item.series
+        .as_deref()
+        .map_or((&*item.key, 0), |(series, rank)| (series, *rank))
+}
+
+/// The items that belong to the choice, and which of them are there for retained packages only.
+fn items(
+    question: Question<'_>,
+    wholes: &[u32],
+    selection: &Selection,
+    retained: &[u32],
+) -> Result<(Vec<u32>, HashSet<u32>), ChooseError> {
+    let Question {
+        format, listing, held, ..
+    } = question;
+    let labels: HashSet<&str> = retained
         .iter()
-        .filter(|item| item.rule == Rule::Whole)
-        .map(|item| {
-            let (series, rank) = item
-                .series
-                .as_deref()
-                .map_or((&*item.key, 0), |(series, rank)| (series, *rank));
-            Bundle {
-                members: item.members.to_vec(),
-                series,
-                rank,
-            }
-        })
+        .map(|at| held.packages[*at as usize].row.label.as_str())
         .collect();
-    select(&candidates, &bundles, filters)
-}
-
-fn refuse(package: &Package, reason: String) -> UnmirrorablePath {
-    UnmirrorablePath {
-        label: package.label.to_string(),
-        href: package.href.to_string(),
-        reason,
-    }
-}
-
-/// Upstream's own paths, all of which must be safe, publishable, apart from the metadata, and name one file each.
-fn upstream_paths(format: &dyn Format, packages: &Packed) -> Result<Vec<(u32, RelPath)>, UnmirrorablePath> {
-    let mut paths = Vec::with_capacity(packages.len());
-    for (index, package) in packages.iter() {
-        let path = format.upstream_path(&package);
-        let path = path.map_err(|reason| refuse(&package, reason))?;
-        if path.top() == format.entry_dir() {
-            return Err(refuse(&package, "it is among the metadata".to_owned()));
-        }
-        if let Some(reason) = chantal_publish::unpublishable(&path) {
-            return Err(refuse(&package, reason.to_owned()));
-        }
-        paths.push((index, path));
-    }
-    paths.sort_by(|a, b| a.1.cmp(&b.1));
-    paths.dedup_by(|b, a| a.1 == b.1 && packages.get(a.0).promise == packages.get(b.0).promise);
-    if let Some(twice) = paths.windows(2).find(|pair| pair[0].1 == pair[1].1) {
-        let reason = "two packages with different digests share it".to_owned();
-        return Err(refuse(&packages.get(twice[1].0), reason));
-    }
-    let mut directories = HashSet::new();
-    for (_, path) in &paths {
-        add_parents(path, &mut directories);
-    }
-    if let Some((index, _)) = paths.iter().find(|(_, path)| directories.contains(path)) {
-        let reason = "it is the directory of other packages".to_owned();
-        return Err(refuse(&packages.get(*index), reason));
-    }
-    Ok(paths)
-}
-
-/// Adds every directory above a path. Whose parent is known to be a directory, all above it are.
-fn add_parents(path: &RelPath, directories: &mut HashSet<RelPath>) {
-    let new: Vec<RelPath> = std::iter::successors(path.parent(), RelPath::parent)
-        .take_while(|parent| !directories.contains(parent))
-        .collect();
-    directories.extend(new);
-}
-
-/// The first free path of each chosen package; files and directories never collide.
-///
-/// # Errors
-/// No path of a package is free, which only an upstream that aims at it brings about.
-fn free_paths(
-    format: &dyn Format,
-    packages: &Packed,
-    verdicts: &[Verdict],
-) -> Result<Vec<(u32, RelPath)>, UnmirrorablePath> {
-    let mut taken: HashMap<RelPath, u32> = HashMap::new();
-    let mut directories: HashSet<RelPath> = HashSet::new();
-    for (index, package) in packages.iter() {
-        if !verdicts[index as usize].is_chosen() {
-            continue;
-        }
-        let is_twin = |other: &u32| {
-            let other = packages.get(*other);
-            other.promise == package.promise && other.description == package.description
+    let mut fates = wholes.iter().zip(&selection.fates).peekable();
+    let mut items = Vec::new();
+    let mut for_retained = HashSet::new();
+    for (index, item) in listing.items.iter().enumerate() {
+        let index = index as u32;
+        let fate = fates.next_if(|(whole, _)| **whole == index).map(|(_, fate)| *fate);
+        let any = || item.members.iter().any(|&i| selection.verdicts[i as usize].is_chosen());
+        let belongs = match (item.rule, fate) {
+            (Rule::Always, _) => true,
+            (_, Some(fate)) => fate == Fate::Kept || fate == Fate::NoneChosen && !item.refers_to_packages,
+            (_, None) => !item.refers_to_packages || any(),
         };
-        let is_free = |path: &RelPath| {
-            chantal_publish::unpublishable(path).is_none()
-                && !taken.contains_key(path)
-                && !directories.contains(path)
-                && std::iter::successors(path.parent(), RelPath::parent)
-                    .take_while(|parent| !directories.contains(parent))
-                    .all(|parent| !taken.contains_key(&parent))
-        };
-        let found = format
-            .paths(&package)
-            .into_iter()
-            .map(|path| (taken.get(&path).is_some_and(is_twin), path))
-            .find(|(is_there, path)| *is_there || is_free(path));
-        match found {
-            Some((true, _)) => {}
-            Some((false, path)) => {
-                add_parents(&path, &mut directories);
-                taken.insert(path, index);
-            }
-            None => {
-                let reason = "no path that it could have is free".to_owned();
-                return Err(refuse(&package, reason));
+        if belongs {
+            items.push(index);
+        } else if item.rule == Rule::AnyOf && !labels.is_empty() {
+            let (record, _) = listing.record(item).map_err(ChooseError::Spool)?;
+            let again = format.item(item.kind, &record);
+            if again.is_some_and(|again| again.refers.iter().any(|label| labels.contains(&**label))) {
+                items.push(index);
+                for_retained.insert(index);
             }
         }
     }
-    let mut paths: Vec<(u32, RelPath)> = taken.into_iter().map(|(path, index)| (index, path)).collect();
-    paths.sort_by(|a, b| a.1.cmp(&b.1));
-    Ok(paths)
+    Ok((items, for_retained))
 }

@@ -22,6 +22,7 @@ impl Engine {
         packages: &Packed,
         choice: &Choice,
         hits: &Blobs,
+        retained: &[Sha256],
         detailed: bool,
     ) -> Result<(Vec<DiffEntry>, Counts), EngineError> {
         if current.is_none() && !detailed {
@@ -36,7 +37,9 @@ impl Engine {
             .packages
             .iter()
             .filter_map(|(index, _)| hits[*index as usize])
-            .map(|(sha256, _)| (sha256, false))
+            .map(|(sha256, _)| sha256)
+            .chain(retained.iter().copied())
+            .map(|sha256| (sha256, false))
             .collect();
         let mut removed = Vec::new();
         if let Some(current) = current {

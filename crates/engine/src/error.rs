@@ -112,6 +112,29 @@ pub enum EngineError {
         /// How often it was tried.
         tries: u32,
     },
+    /// Upstream's entry point is older than the last one.
+    #[error("repository {repo}: the feed went back: {told}")]
+    Rollback {
+        /// The repository.
+        repo: String,
+        /// Both dates or revisions.
+        told: String,
+    },
+    /// Too many packages would go.
+    #[error(
+        "repository {repo}: {removed} of {total} packages would be removed, more than `max_removed_percent` ({percent}) \
+         allows"
+    )]
+    Removals {
+        /// The repository.
+        repo: String,
+        /// How many would go.
+        removed: u64,
+        /// Of how many.
+        total: u64,
+        /// What is allowed.
+        percent: u32,
+    },
     /// Packages could not be had and the policy does not go on without them.
     #[error("repository {repo}: {count} of {of} packages could not be had, first {first}")]
     Packages {
@@ -220,9 +243,11 @@ impl EngineError {
             Self::Absent { .. } => ExitClass::Unreachable,
             Self::Metadata { source, .. } | Self::Render { source, .. } => of_format(source),
             Self::MirrorList { refused: false, .. } | Self::Location { .. } => ExitClass::Malformed,
-            Self::MirrorList { refused: true, .. } | Self::Unsettled { .. } => ExitClass::Refused,
+            Self::MirrorList { refused: true, .. } | Self::Unsettled { .. } | Self::Rollback { .. } => {
+                ExitClass::Refused
+            }
             Self::Packages { class, .. } => *class,
-            Self::Space { .. } => ExitClass::Limit,
+            Self::Space { .. } | Self::Removals { .. } => ExitClass::Limit,
             Self::Catalog { source, .. } => of_code(source.exit_code()),
             Self::Pool { source, .. } => of_code(source.exit_code()),
             Self::Publish { source, .. } => of_code(source.exit_code()),
@@ -260,6 +285,13 @@ impl EngineError {
                 ..
             } if limit.contains('`') => Some("if upstream is right, raise the limit for this repository".into()),
             Self::Unsettled { .. } => Some("try again later".into()),
+            Self::Rollback { .. } => Some(
+                "nothing was changed; a mirror may be behind or replaying old metadata, `allow_rollback: true` accepts it"
+                    .into(),
+            ),
+            Self::Removals { .. } => Some(
+                "nothing was changed; `repo sync --dry-run` lists them, `repo sync --force-removals` goes on".into(),
+            ),
             Self::Packages { .. } => Some(
                 "what was fetched is kept for the next try; `on_package_error` decides whether a sync goes on without \
                  them"

@@ -20,12 +20,12 @@ const CHUNK: usize = 500;
 pub(crate) struct Entry {
     pub(crate) kind: ItemKind,
     pub(crate) path: Box<str>,
-    blob: Option<Box<(Sha256, u64)>>,
-    record: Option<Sha256>,
+    pub(crate) blob: Option<Box<(Sha256, u64)>>,
+    pub(crate) record: Option<Sha256>,
     /// Facts for listings, as JSON.
     pub(crate) attributes: Option<Box<str>>,
     /// Rows of its bytes and of its record.
-    rows: (Option<i64>, Option<i64>),
+    pub(crate) rows: (Option<i64>, Option<i64>),
 }
 
 impl Entry {
@@ -56,8 +56,8 @@ pub(crate) struct Items<'a> {
 }
 
 impl Items<'_> {
-    /// Stores the records of all items that belong to the kept packages, given as flags; the entries are in order of
-    /// kind and path.
+    /// Stores the records of all items that belong to the kept packages, given as flags; the entries, with those that
+    /// `stayed` of the current revision, are in order of kind and path.
     pub(crate) async fn store(
         &self,
         listing: &Listing,
@@ -65,8 +65,10 @@ impl Items<'_> {
         kept: &[bool],
         files: &Files,
         failures: &[Failure],
+        stayed: Vec<Entry>,
     ) -> Result<Vec<Entry>, EngineError> {
         let mut entries = self.listed(listing, choice, kept).await?;
+        entries.extend(stayed);
         entries.extend(self.files(files).await?);
         entries.extend(absent(self.mode, failures));
         entries.sort_by(|a, b| (a.kind, a.path.as_bytes()).cmp(&(b.kind, b.path.as_bytes())));
@@ -79,6 +81,7 @@ impl Items<'_> {
             self.mode == Mode::Mirror
                 || item.rule == Rule::Always
                 || !item.refers_to_packages
+                || choice.for_retained.contains(*index)
                 || item.members.iter().any(|member| kept[*member as usize])
         };
         let chosen: Vec<u32> = choice.items.iter().filter(belongs).copied().collect();

@@ -50,6 +50,8 @@ pub(crate) struct ListedItem {
     pub(crate) series: Option<Box<(Box<str>, u64)>>,
     /// Indices of the packages that it refers to and that the feed lists; filled by [`Listing::resolve`].
     pub(crate) members: Box<[u32]>,
+    /// Names of packages without which it is not whole.
+    pub(crate) needs: Box<[Box<str>]>,
     pub(crate) digest: Sha256,
     at: u64,
     record_bytes: u32,
@@ -137,6 +139,7 @@ impl Sink for Listing {
         self.items.push(ListedItem {
             kind: item.kind,
             rule: item.rule,
+            needs: item.needs.into(),
             refers_to_packages: false,
             key: item.key.into(),
             series: item.series.map(Box::new),

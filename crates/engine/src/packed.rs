@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chantal_model::{Algorithm, Digest, Package, Promise, Sha256, Version, VersionKey};
+use chantal_model::{Algorithm, Digest, Fields, Package, Promise, Sha256, Version, VersionKey};
 
 /// Packages in one block.
 const BLOCK: usize = 64;
@@ -165,6 +165,7 @@ fn encode(package: &Package, words: &mut Words, out: &mut Vec<u8>) {
         is_source,
         build_time,
         summary,
+        fields,
     } = package;
     put_bytes(name.as_bytes(), out);
     put_bytes(text.as_bytes(), out);
@@ -190,6 +191,7 @@ fn encode(package: &Package, words: &mut Words, out: &mut Vec<u8>) {
     put_number(u64::from(*is_source), out);
     put_option(build_time.map(|time| time as u64), out);
     put_bytes(summary.as_bytes(), out);
+    put_bytes(fields.as_packed().as_bytes(), out);
 }
 
 /// Whether the key is the first digest in hexadecimal, which is the rule.
@@ -272,6 +274,7 @@ impl<'a> Reader<'a> {
             is_source: self.number() == 1,
             build_time: self.option().map(|time| time as i64),
             summary: self.text(),
+            fields: Fields::from_packed(&self.text()),
         }
     }
 }
@@ -311,6 +314,11 @@ mod tests {
             is_source: n.is_multiple_of(4),
             build_time: [None, Some(0), Some(-5), Some(i64::MAX)][n as usize % 4],
             summary: "s".repeat(n as usize).into(),
+            fields: Fields::new(
+                [("license", "MIT"), ("epoch", &*n.to_string())]
+                    .into_iter()
+                    .take(n as usize % 3),
+            ),
         }
     }
 

@@ -7,14 +7,15 @@ use chantal_catalog::{FeedState, Revision};
 use chantal_config::Repository;
 use chantal_formats::Format;
 use chantal_model::{Digest, Promise, Sha256, Step};
-use chantal_select::Filters;
 
 use crate::Engine;
-use crate::choose::{Choice, choose};
+use crate::choose::{Choice, ChooseError, Question, choose};
 use crate::diff::Counts;
 use crate::error::{Doing, EngineError, blocking};
 use crate::feed::{Feed, Upstream, masked, request_of};
 use crate::files::Files;
+use crate::filters::compile;
+use crate::held::Held;
 use crate::listing::Listing;
 use crate::packed::Packed;
 use crate::payload::refuse_collisions;
@@ -25,6 +26,15 @@ use crate::sync::Prepared;
 
 /// Blobs of packages, by index of the listed package.
 pub(crate) type Blobs = Vec<Option<(Sha256, u64)>>;
+
+/// What is wanted of a plan beside planning.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// Every change is listed.
+    pub(crate) detailed: bool,
+    /// Packages of this name are explained.
+    pub(crate) explain: Option<String>,
+}
 
 /// Packages looked up by digest at a time.
 const LOOKUP: usize = 1000;
@@ -37,29 +47,24 @@ impl Engine {
         upstream: Upstream,
         current: Option<&Revision>,
         selection: String,
-        detailed: bool,
+        asked: &Asked,
     ) -> Result<Prepared, EngineError> {
         let (repo, format) = (feed.repo, feed.format);
         self.progress.begin(Step::Select, 0);
         let files = Arc::new(upstream.files);
-        let listing = self.list(repo, format, files.clone()).await?;
-        let filters = compile(repo)?;
-        let mode = repo.mode;
-        let (mut listing, choice) = blocking(move || {
-            let choice = choose(format, mode, &filters, &listing);
-            Ok((listing, choice))
-        })
-        .await?;
-        let choice = choice.map_err(|error| EngineError::Location {
-            repo: repo.id.to_string(),
-            message: error.to_string(),
-            hint: Some("`mode: filtered` publishes packages under paths of its own".into()),
-        })?;
+        let (mut listing, held, mut choice) = self.choice(repo, format, files.clone(), current, asked).await?;
+        let retained: Vec<Sha256> = choice
+            .retained
+            .iter()
+            .map(|at| held.packages[*at as usize].row.sha256)
+            .collect();
         refuse_collisions(feed, &files, &choice)?;
         let packages = Arc::new(std::mem::take(&mut listing.packages));
         let hits = self.hits(&packages, &choice.flags()).await?;
         let missing = Missing::find(feed, &packages, &choice, &hits)?;
-        let (changes, counts) = self.compare(current, &packages, &choice, &hits, detailed).await?;
+        let (changes, counts) = self
+            .compare(current, &packages, &choice, &hits, &retained, asked.detailed)
+            .await?;
         let newest_build = newest_build(&packages, &choice);
         let settings = Settings::new(repo, &upstream.overview, newest_build);
         let mut plan = unchanged(repo, &feed.reach.feed, current);
@@ -67,6 +72,9 @@ impl Engine {
         plan.listed = packages.len() as u64;
         plan.changes = changes;
         plan.counts = counts;
+        plan.retained = retained.len() as u64;
+        plan.warnings.append(&mut choice.warnings);
+        plan.explained = choice.explained.take();
         describe(&mut plan, &listing, &choice, &hits);
         plan.download_files = missing.packages.len() as u64 + files.ordered().count() as u64;
         plan.download_bytes = missing.bytes + files.ordered_bytes();
@@ -76,6 +84,7 @@ impl Engine {
         Ok(Prepared {
             plan,
             reach: feed.reach.clone(),
+            guarded: None,
             feed_state: FeedState {
                 entry_url: upstream.entry_url,
                 etag: upstream.validators.etag,
@@ -92,10 +101,55 @@ impl Engine {
             packages,
             listing,
             choice,
+            held,
             hits,
             missing,
             settings,
         })
+    }
+
+    /// Lists and chooses, with what the current revision holds.
+    async fn choice(
+        &self,
+        repo: &Repository,
+        format: &'static dyn Format,
+        files: Arc<Files>,
+        current: Option<&Revision>,
+        asked: &Asked,
+    ) -> Result<(Listing, Held, Choice), EngineError> {
+        let listing = self.list(repo, format, files).await?;
+        let filters = compile(repo, self.clock.now().as_second())?;
+        let held = self.held(format, &listing, current, &filters).await?;
+        let (mode, explain) = (repo.mode, asked.explain.clone());
+        let (listing, held, choice) = blocking(move || {
+            let choice = choose(Question {
+                format,
+                mode,
+                filters: &filters,
+                listing: &listing,
+                held: &held,
+                explain: explain.as_deref(),
+            });
+            Ok((listing, held, choice))
+        })
+        .await?;
+        let choice = choice.map_err(|error| self.not_chosen(repo, error))?;
+        Ok((listing, held, choice))
+    }
+
+    fn not_chosen(&self, repo: &Repository, error: ChooseError) -> EngineError {
+        match error {
+            ChooseError::Path(error) => EngineError::Location {
+                repo: repo.id.to_string(),
+                message: error.to_string(),
+                hint: Some("`mode: filtered` publishes packages under paths of its own".into()),
+            },
+            ChooseError::Spool(source) => EngineError::Io {
+                what: "read back a file in",
+                path: self.config.storage.temp_path.clone(),
+                source,
+            },
+        }
     }
 
     pub(crate) async fn list(
@@ -223,28 +277,6 @@ fn newest_build(packages: &Packed, choice: &Choice) -> i64 {
         .unwrap_or(0)
 }
 
-fn compile(repo: &Repository) -> Result<Filters, EngineError> {
-    let filters = &repo.filters;
-    let mut compiled = Filters::new(&filters.patterns_include, &filters.patterns_exclude).map_err(|error| {
-        EngineError::Configuration {
-            repo: repo.id.to_string(),
-            message: error.to_string(),
-            hint: None,
-        }
-    })?;
-    compiled
-        .architectures
-        .include
-        .clone_from(&filters.architectures.include);
-    compiled
-        .architectures
-        .exclude
-        .clone_from(&filters.architectures.exclude);
-    compiled.exclude_sources = filters.exclude_sources;
-    compiled.only_latest = filters.only_latest;
-    Ok(compiled)
-}
-
 pub(crate) fn unchanged(repo: &Repository, base: &url::Url, current: Option<&Revision>) -> SyncPlan {
     let packages = current.map_or(0, |current| current.package_count as u64);
     SyncPlan {
@@ -255,6 +287,7 @@ pub(crate) fn unchanged(repo: &Repository, base: &url::Url, current: Option<&Rev
         unchanged: true,
         listed: packages,
         chosen: packages,
+        retained: 0,
         left_out: BTreeMap::new(),
         changes: Vec::new(),
         counts: Counts::default(),
@@ -262,6 +295,7 @@ pub(crate) fn unchanged(repo: &Repository, base: &url::Url, current: Option<&Rev
         download_bytes: 0,
         saved_bytes: 0,
         warnings: Vec::new(),
+        explained: None,
     }
 }
 

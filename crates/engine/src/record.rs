@@ -15,6 +15,7 @@ use crate::items::{Entry, Items, severity};
 use crate::parts::Records;
 use crate::plan::Blobs;
 use crate::report::SyncPlan;
+use crate::retain::{Retained, merged, retained};
 use crate::sync::Prepared;
 
 /// Packages written at a time.
@@ -45,6 +46,8 @@ struct Content {
     choice: Vec<(u32, RelPath)>,
     blobs: Blobs,
     records: Records,
+    /// Packages of the current revision that stay, in path order.
+    retained: Vec<Retained>,
     items: Vec<Entry>,
     /// Rows of packages and their blobs, by slot.
     rows: Vec<(i64, i64)>,
@@ -59,15 +62,23 @@ impl Content {
             .filter_map(|(slot, (index, path))| Some((slot, path, self.blobs[*index as usize]?)))
     }
 
+    /// Number and size of all packages.
+    fn size(&self) -> (usize, u64) {
+        let kept = self.kept().map(|(_, _, (_, size))| size);
+        let sizes = kept.chain(self.retained.iter().map(|one| one.blob.1));
+        sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size))
+    }
+
     fn fingerprint(&self, mut fingerprint: Fingerprint) -> Sha256 {
-        for (slot, path, blob) in self.kept() {
-            fingerprint.add(&Line {
-                kind: ItemKind::Package,
-                path: path.as_str(),
-                blob: Some(blob),
-                records: self.records.digests[slot],
-                attributes: None,
-            });
+        let kept = self.kept().map(|(slot, path, blob)| Line {
+            kind: ItemKind::Package,
+            path: path.as_str(),
+            blob: Some(blob),
+            records: self.records.digests[slot],
+            attributes: None,
+        });
+        for line in merged(kept, self.retained.iter().map(Retained::line), |line| line.path) {
+            fingerprint.add(&line);
         }
         for item in &self.items {
             fingerprint.add(&item.line());
@@ -91,11 +102,12 @@ impl Content {
     /// Members of one kind in path order.
     fn members(&self, kind: ItemKind) -> Box<dyn Iterator<Item = New<'_>> + Send + '_> {
         if kind == ItemKind::Package {
-            return Box::new(self.kept().map(|(slot, path, _)| New {
+            let kept = self.kept().map(|(slot, path, _)| New {
                 path: path.as_str(),
                 rows: self.package_rows(slot),
                 attributes: None,
-            }));
+            });
+            return Box::new(merged(kept, self.retained.iter().map(Retained::member), |new| new.path));
         }
         Box::new(self.items_of(kind).map(|item| New {
             path: &item.path,
@@ -134,14 +146,23 @@ impl Recording<'_> {
             lease: self.lease,
             mode: self.repo.mode,
         };
+        let (retained, stayed) = retained(std::mem::take(&mut prepared.held), &prepared.choice);
         let items = items
-            .store(&prepared.listing, &prepared.choice, &kept, &prepared.files, failures)
+            .store(
+                &prepared.listing,
+                &prepared.choice,
+                &kept,
+                &prepared.files,
+                failures,
+                stayed,
+            )
             .await?;
         prepared.listing.items = Vec::new();
         let mut content = Content {
             choice: std::mem::take(&mut prepared.choice.packages),
             blobs,
             records,
+            retained,
             items,
             rows: Vec::new(),
         };
@@ -308,6 +329,7 @@ impl Recording<'_> {
     ) -> Result<Recorded, EngineError> {
         let deltas = self.deltas(content, current).await?;
         let new_advisories = new_advisories(content, &deltas);
+        let (count, bytes) = content.size();
         let revision = NewRevision {
             line: self.row.line,
             repository: self.row.id,
@@ -316,8 +338,8 @@ impl Recording<'_> {
             fingerprint,
             upstream_revision: prepared.overview.revision.clone(),
             upstream_timestamp: prepared.overview.timestamp,
-            package_count: content.kept().count() as i64,
-            package_bytes: content.kept().map(|(_, _, (_, size))| size as i64).sum(),
+            package_count: count as i64,
+            package_bytes: bytes as i64,
             close: deltas
                 .iter()
                 .flat_map(|(_, delta)| delta.close.iter().copied())

@@ -6,12 +6,17 @@ use chantal_model::{Mode, RepoId, RevisionNumber, SnapshotName};
 use serde::Serialize;
 
 use crate::diff::{Counts, DiffEntry};
+use crate::explain::Explained;
 
 /// How a sync is to run.
 #[derive(Clone, Debug, Default)]
 pub struct SyncOptions {
     /// Read and compare everything although the feed answers that nothing changed.
     pub force: bool,
+    /// Explain why packages of this name, or with this name, version and architecture, are in or out.
+    pub explain: Option<String>,
+    /// Go on although more packages are removed than `max_removed_percent` allows.
+    pub force_removals: bool,
     /// Publish the new revision at the repository's path.
     pub publish: bool,
     /// Make a snapshot of the revision afterwards.
@@ -37,6 +42,8 @@ pub struct SyncPlan {
     pub listed: u64,
     /// Packages of the new revision.
     pub chosen: u64,
+    /// Packages that stay although upstream has dropped them.
+    pub retained: u64,
     /// Packages left out, by reason.
     pub left_out: BTreeMap<String, u64>,
     /// What changes against the current revision.
@@ -51,6 +58,9 @@ pub struct SyncPlan {
     pub saved_bytes: u64,
     /// Records of upstream that could not be read, and other things that need attention.
     pub warnings: Vec<String>,
+    /// Why packages of the name that was asked about are in or out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explained: Option<Vec<Explained>>,
 }
 
 /// What a sync did.

@@ -82,7 +82,15 @@ pub(crate) fn selection(repo: &Repository) -> String {
         "exclude": filters.patterns_exclude,
         "architectures": [&filters.architectures.include, &filters.architectures.exclude],
         "exclude_sources": filters.exclude_sources,
-        "only_latest": filters.only_latest,
+        "size": [filters.size_bytes.0, filters.size_bytes.1],
+        "built": [filters.build_time.newer_than, filters.build_time.older_than],
+        "built_days": filters.build_time.last_n_days,
+        "fields": filters.fields.iter()
+            .map(|one| serde_json::json!([one.field, one.words.include, one.words.exclude]))
+            .collect::<Vec<_>>(),
+        "latest": filters.latest,
+        "modules": [&repo.modules.include, &repo.modules.exclude],
+        "retention": [format!("{:?}", repo.retention.keep), repo.retention.keep_deleted.to_string()],
         "compression": repo.metadata.compression.map(Compression::name),
         "checksum": repo.metadata.checksum.name(),
         "sha1": repo.allows_sha1(),

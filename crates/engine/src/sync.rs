@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use chantal_catalog::{FeedState, Lease, Repository as Row};
+use chantal_catalog::{FeedState, Lease, Repository as Row, Revision};
 use chantal_config::{OnPackageError, Repository};
 use chantal_formats::{Bad, Format, FormatError, Overview};
 use chantal_model::{ItemKind, Mode, RepoId, RevisionNumber, Sha256};
@@ -17,11 +17,13 @@ use crate::download::{Downloaded, Downloader, Failure, Source, orders};
 use crate::error::{Doing, EngineError};
 use crate::feed::{Feed, Reading};
 use crate::files::Files;
+use crate::guard;
+use crate::held::Held;
 use crate::listing::Listing;
 use crate::packed::Packed;
 use crate::parts::{Places, record_parts};
 use crate::payload;
-use crate::plan::{Blobs, Missing, unchanged};
+use crate::plan::{Asked, Blobs, Missing, unchanged};
 use crate::reach::Reach;
 use crate::record::Recording;
 use crate::report::{SyncOptions, SyncPlan, SyncReport};
@@ -32,11 +34,15 @@ use crate::watch::{Counters, tell};
 pub(crate) struct Prepared {
     pub(crate) plan: SyncPlan,
     pub(crate) reach: Reach,
+    /// The revision that must not lose most of its packages; none if the configuration selects otherwise now.
+    pub(crate) guarded: Option<Revision>,
     pub(crate) files: Arc<Files>,
     pub(crate) overview: Overview,
     pub(crate) packages: Arc<Packed>,
     pub(crate) listing: Listing,
     pub(crate) choice: Choice,
+    /// What the current revision has and upstream may have dropped.
+    pub(crate) held: Held,
     /// Blobs of chosen packages that the pool has.
     pub(crate) hits: Blobs,
     pub(crate) missing: Missing,
@@ -132,7 +138,14 @@ impl Engine {
     pub async fn plan_sync(&self, id: &RepoId, options: &SyncOptions) -> Result<SyncPlan, EngineError> {
         Ok(match self.look(id, options).await?.planned {
             Planned::Unchanged(plan) => plan,
-            Planned::Changed(prepared) => prepared.plan,
+            Planned::Changed(prepared) => {
+                let mut plan = prepared.plan;
+                let stopped = guard::removals(self.ready(id)?, &plan, prepared.guarded.as_ref()).err();
+                let told = stopped.filter(|_| !options.force_removals);
+                plan.warnings
+                    .extend(told.map(|error| format!("a sync would stop: {error}")));
+                plan
+            }
         })
     }
 
@@ -191,12 +204,15 @@ impl Engine {
         options: &SyncOptions,
         fetched: &Arc<AtomicU64>,
     ) -> Result<Done, EngineError> {
-        let planned = self.prepare(repo, format, Some(row), options, fetched, None).await?;
+        let planned = Box::pin(self.prepare(repo, format, Some(row), options, fetched, None)).await?;
         let mut prepared = match planned {
             Planned::Unchanged(plan) => return self.unchanged(plan, row, lease).await,
             Planned::Changed(prepared) => *prepared,
         };
         let unread = judge_records(repo, &prepared.listing.bad)?;
+        if !options.force_removals {
+            guard::removals(repo, &prepared.plan, prepared.guarded.as_ref())?;
+        }
         let missing = std::mem::take(&mut prepared.missing);
         self.preflight(&missing, &prepared.files)?;
         self.intend(&prepared, &missing, lease).await?;
@@ -267,19 +283,32 @@ impl Engine {
             ),
             None => (None, None),
         };
-        let known = known.filter(|known| known.complete && !options.force && current.is_some());
-        let upstream = match feed.read(known.as_ref(), &selection).await? {
+        let usable = |known: &&FeedState| known.complete && !options.force && current.is_some();
+        // What passes may have changed although the feed has not; or somebody wants to know what it lists.
+        let looks_anyway = repo.filters.depends_on_clock() || options.explain.is_some();
+        let known_selection = if looks_anyway { "" } else { &*selection };
+        let now = self.clock.now().as_second();
+        let upstream = match feed.read(known.as_ref().filter(usable), known_selection).await? {
             Reading::Unchanged => {
                 let mut plan = unchanged(repo, &feed.reach.feed, current.as_ref());
                 plan.warnings.extend(feed.reach.take_warnings());
+                let changed = known.map(|known| known.upstream_timestamp.unwrap_or(known.changed_at));
+                plan.warnings.extend(guard::age(repo, changed, now));
                 return Ok(Planned::Unchanged(plan));
             }
             Reading::Read(upstream) => *upstream,
         };
-        let mut prepared = self
-            .plan(&feed, upstream, current.as_ref(), selection, scratch.is_some())
-            .await?;
+        guard::rollback(repo, known.as_ref(), current.as_ref(), &upstream.overview)?;
+        let age = guard::age(repo, upstream.overview.timestamp, now);
+        let asked = Asked {
+            detailed: scratch.is_some(),
+            explain: options.explain.clone(),
+        };
+        let mut prepared = self.plan(&feed, upstream, current.as_ref(), selection, &asked).await?;
         prepared.plan.warnings.extend(feed.reach.take_warnings());
+        prepared.plan.warnings.extend(age);
+        let selects_as_before = known.is_some_and(|known| known.selection == prepared.feed_state.selection);
+        prepared.guarded = current.filter(|_| selects_as_before);
         Ok(Planned::Changed(Box::new(prepared)))
     }
 
@@ -407,7 +436,7 @@ fn outcome(done: &Result<Done, EngineError>, fetched_bytes: u64) -> chantal_cata
             outcome.removed = done.plan.counts.removed as i64;
             outcome.upgraded = done.plan.counts.upgraded as i64;
             outcome.bytes_saved = done.plan.saved_bytes as i64;
-            outcome.packages = done.plan.chosen as i64;
+            outcome.packages = (done.plan.chosen + done.plan.retained) as i64;
             outcome.exit_code = if done.is_partial() { 9 } else { 0 };
         }
         Err(error) => {

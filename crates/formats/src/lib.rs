@@ -16,7 +16,7 @@ pub use read::{Fetched, Flow, Got, Item, Overview, ReadRequest, Role, Rule, Sink
 pub use relations::{Capability, Need, Relation, RelationKind, Relations};
 pub use render::{ClientFile, Content, Leaf, Part, RenderSettings, RenderedItem, RenderedPackage, Tree};
 
-use chantal_model::{Comparison, Package, RelPath, VersionKey};
+use chantal_model::{Comparison, Fields, ItemKind, Package, RelPath, VersionKey};
 
 /// What one package format knows.
 ///
@@ -51,6 +51,13 @@ pub trait Format: Send + Sync {
         request: &ReadRequest,
         take: &mut dyn FnMut(&str, &[u8]) -> Flow,
     ) -> Result<(), FormatError>;
+
+    /// What [`Package::fields`] of a package was, from its stored record of part 0.
+    fn fields(&self, record: &[u8]) -> Fields;
+
+    /// An item again, from its stored record; `None` for what this format does not read back. Its key may be another
+    /// one, if the feed had two of one key.
+    fn item(&self, kind: ItemKind, record: &[u8]) -> Option<Item>;
 
     /// A key whose byte order is this format's version order; `text` is as in [`chantal_model::Version::text`].
     fn version_key(&self, text: &str) -> VersionKey;

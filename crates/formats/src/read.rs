@@ -118,6 +118,8 @@ pub struct Item {
     pub attributes: serde_json::Value,
     /// Labels ([`Package::label`]) of packages that it is about.
     pub refers: Vec<Box<str>>,
+    /// Names of packages without which it is not whole (RPM: the mandatory ones of a group).
+    pub needs: Vec<Box<str>>,
     /// When it belongs to a selection.
     pub rule: Rule,
     /// For [`Rule::Whole`]: a line of succeeding items (RPM: `name:stream:arch` of a module) and this one's place in it,

@@ -18,7 +18,7 @@ pub use compression::{Compression, ParseCompressionError};
 pub use digest::{Algorithm, Digest, Digester, ParseDigestError, Sha256};
 pub use landing::{Landing, Memory, Mismatch, Note, Promise};
 pub use name::{NameError, RepoId, SnapshotName};
-pub use package::{ItemKind, Package, Version, VersionKey};
+pub use package::{Fields, ItemKind, Package, Version, VersionKey};
 pub use path::{PathError, RelPath};
 pub use ports::{Clock, NoProgress, Progress, Step, SystemClock};
 pub use revision::{Mode, ParseModeError, RevisionNumber};

@@ -27,6 +27,49 @@ impl fmt::Display for Version {
     }
 }
 
+/// Further facts about a package that filters ask for: pairs of a field's name and its text, in one piece of memory.
+///
+/// A format names its fields (RPM: `license`, `vendor`, `group`, `epoch`); a fact that upstream does not state is not
+/// there at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Fields(Box<str>);
+
+impl Fields {
+    /// Divides a name from its text, and a pair from the next.
+    const MARK: char = '\u{1f}';
+
+    /// Packs pairs; empty texts are no facts, and the mark that divides pairs is taken out of them.
+    pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut packed = String::new();
+        for (name, text) in pairs.into_iter().filter(|(_, text)| !text.is_empty()) {
+            packed.extend(name.chars().chain([Self::MARK]));
+            packed.extend(text.chars().filter(|letter| *letter != Self::MARK).chain([Self::MARK]));
+        }
+        Self(packed.into())
+    }
+
+    /// The text of a field.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(field, _)| *field == name).map(|(_, text)| text)
+    }
+
+    /// Every pair.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut words = self.0.split_terminator(Self::MARK);
+        std::iter::from_fn(move || Some((words.next()?, words.next()?)))
+    }
+
+    /// The memory itself, for keeping it elsewhere.
+    pub fn as_packed(&self) -> &str {
+        &self.0
+    }
+
+    /// Takes back what [`Fields::as_packed`] gave.
+    pub fn from_packed(packed: &str) -> Self {
+        Self(packed.into())
+    }
+}
+
 /// One installable unit that a feed lists.
 #[derive(Clone, Debug)]
 pub struct Package {
@@ -54,6 +97,8 @@ pub struct Package {
     pub build_time: Option<i64>,
     /// One line about it.
     pub summary: Box<str>,
+    /// What else filters may ask for.
+    pub fields: Fields,
 }
 
 /// What kind of thing a member of a repository is.
@@ -106,5 +151,26 @@ impl ItemKind {
 impl fmt::Display for ItemKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_what_was_packed_but_for_empty_ones() {
+        let fields = Fields::new([
+            ("license", "MIT and BSD"),
+            ("vendor", ""),
+            ("group", "a\u{1f}b"),
+            ("epoch", "0"),
+        ]);
+        let pairs: Vec<_> = fields.iter().collect();
+        assert_eq!(pairs, [("license", "MIT and BSD"), ("group", "ab"), ("epoch", "0")]);
+        assert_eq!(fields.get("epoch"), Some("0"));
+        assert_eq!(fields.get("vendor"), None);
+        assert_eq!(Fields::from_packed(fields.as_packed()), fields);
+        assert_eq!(Fields::default().iter().count(), 0);
     }
 }

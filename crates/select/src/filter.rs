@@ -1,8 +1,9 @@
 //! Filters that judge one package by itself.
 
+use chantal_model::Fields;
 use regex::Regex;
 
-use crate::{Candidate, Verdict};
+use crate::{Candidate, Retention, Verdict};
 
 /// An include and an exclude list of exact words. An empty include list lets everything in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,8 +17,73 @@ pub struct Choice {
 impl Choice {
     /// Whether a word passes.
     pub fn allows(&self, word: &str) -> bool {
-        (self.include.is_empty() || self.include.iter().any(|one| one == word))
-            && !self.exclude.iter().any(|one| one == word)
+        (self.include.is_empty() || self.include.iter().any(|one| one == word)) && !self.denies(word)
+    }
+
+    fn denies(&self, word: &str) -> bool {
+        self.exclude.iter().any(|one| one == word)
+    }
+
+    /// Whether a path of words that `:` divides passes; a word of a list means everything below it.
+    pub fn allows_below(&self, path: &str) -> bool {
+        let names = |one: &String| {
+            path.strip_prefix(one.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        };
+        (self.include.is_empty() || self.include.iter().any(names)) && !self.exclude.iter().any(names)
+    }
+}
+
+/// A choice by one of a package's [`Fields`]. A package without the field does not pass an include list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldChoice {
+    /// Name of the field.
+    pub field: String,
+    /// Which texts pass.
+    pub choice: Choice,
+}
+
+impl FieldChoice {
+    fn denies(&self, fields: &Fields) -> bool {
+        fields.get(&self.field).is_some_and(|text| self.choice.denies(text))
+    }
+
+    fn lets_in(&self, fields: &Fields) -> bool {
+        let include = &self.choice.include;
+        include.is_empty()
+            || fields
+                .get(&self.field)
+                .is_some_and(|text| include.iter().any(|one| one == text))
+    }
+}
+
+/// A range with both ends in it; an end that is not there is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range<T> {
+    /// The least.
+    pub min: Option<T>,
+    /// The most.
+    pub max: Option<T>,
+}
+
+impl<T> Default for Range<T> {
+    fn default() -> Self {
+        Self { min: None, max: None }
+    }
+}
+
+impl<T: PartialOrd + Copy> Range<T> {
+    /// Whether every value is in it.
+    pub fn is_open(&self) -> bool {
+        self.min.is_none() && self.max.is_none()
+    }
+
+    /// Whether a value is in it; what is not known is in an open range only.
+    pub fn holds(&self, value: Option<T>) -> bool {
+        match value {
+            None => self.is_open(),
+            Some(value) => self.min.is_none_or(|min| value >= min) && self.max.is_none_or(|max| value <= max),
+        }
     }
 }
 
@@ -30,8 +96,18 @@ pub struct Filters {
     pub architectures: Choice,
     /// Leave source packages out.
     pub exclude_sources: bool,
-    /// Keep only the newest version of each name and architecture.
-    pub only_latest: bool,
+    /// Size in bytes.
+    pub size_bytes: Range<u64>,
+    /// Build time in seconds since 1970.
+    pub build_time: Range<i64>,
+    /// Choices by further fields.
+    pub fields: Vec<FieldChoice>,
+    /// Which bundles may come in, by their series or the beginning of it (see [`Choice::allows_below`]).
+    pub bundles: Choice,
+    /// Keep only so many versions of each series of what upstream lists; 0 keeps all.
+    pub latest: usize,
+    /// What stays although upstream drops it.
+    pub retention: Retention,
 }
 
 /// A pattern that is no regular expression.
@@ -66,36 +142,49 @@ impl Filters {
         })
     }
 
-    /// Whether everything passes.
-    pub fn is_empty(&self) -> bool {
-        self.include.is_empty()
-            && self.exclude.is_empty()
-            && self.architectures == Choice::default()
-            && !self.exclude_sources
-            && !self.only_latest
-    }
-
+    /// Judges a package by itself.
+    ///
+    /// What is of no use here at all (source, architecture) comes first, then the exclude lists, which are vetoes, also
+    /// where a bundle would bring the package in; include lists and ranges come last.
     pub(crate) fn judge(&self, candidate: &Candidate<'_>) -> Verdict {
-        let matches = |patterns: &[Regex]| {
-            patterns
-                .iter()
-                .any(|pattern| pattern.is_match(candidate.name) || pattern.is_match(candidate.full_name))
-        };
         if candidate.is_source && self.exclude_sources {
             Verdict::Source
         } else if !self.architectures.allows(candidate.arch) {
             Verdict::Architecture
-        } else if !self.include.is_empty() && !matches(&self.include) {
-            // An exclude pattern is a veto, also where a bundle would bring the package in.
-            if matches(&self.exclude) {
-                Verdict::Excluded
-            } else {
-                Verdict::NotIncluded
-            }
-        } else if matches(&self.exclude) {
+        } else if self.excluding(candidate).is_some() {
             Verdict::Excluded
+        } else if self.denying(candidate).is_some() {
+            Verdict::FieldExcluded
+        } else if !self.include.is_empty() && !self.include.iter().any(|pattern| found(pattern, candidate)) {
+            Verdict::NotIncluded
+        } else if self.not_admitting(candidate).is_some() {
+            Verdict::FieldNotIncluded
+        } else if !self.size_bytes.holds(candidate.size_bytes) {
+            Verdict::Size
+        } else if !self.build_time.holds(candidate.build_time) {
+            Verdict::BuildTime
         } else {
             Verdict::Chosen
         }
     }
+
+    /// The exclude pattern that matches.
+    pub fn excluding(&self, candidate: &Candidate<'_>) -> Option<&str> {
+        let pattern = self.exclude.iter().find(|pattern| found(pattern, candidate));
+        pattern.map(Regex::as_str)
+    }
+
+    /// The field whose exclude list names the package's text.
+    pub fn denying(&self, candidate: &Candidate<'_>) -> Option<&FieldChoice> {
+        self.fields.iter().find(|field| field.denies(candidate.fields))
+    }
+
+    /// The field whose include list does not let the package in.
+    pub fn not_admitting(&self, candidate: &Candidate<'_>) -> Option<&FieldChoice> {
+        self.fields.iter().find(|field| !field.lets_in(candidate.fields))
+    }
+}
+
+fn found(pattern: &Regex, candidate: &Candidate<'_>) -> bool {
+    pattern.is_match(candidate.name) || pattern.is_match(candidate.full_name)
 }

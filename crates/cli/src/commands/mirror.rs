@@ -44,6 +44,12 @@ pub(crate) struct Mirror {
     /// URL of the directory's parent as clients reach it; a client file is written there if it is given
     #[arg(long, value_name = "URL")]
     base_url: Option<url::Url>,
+    /// Goes on although upstream has dropped most packages
+    #[arg(long)]
+    force_removals: bool,
+    /// Accepts a feed that is older than the last time
+    #[arg(long)]
+    allow_rollback: bool,
     #[command(flatten)]
     wait: Wait,
 }
@@ -71,6 +77,7 @@ impl Mirror {
         };
         let options = SyncOptions {
             publish: true,
+            force_removals: self.force_removals,
             wait: self.wait.duration(),
             ..SyncOptions::default()
         };
@@ -114,8 +121,9 @@ impl Mirror {
         repo.filters.patterns_include.clone_from(&self.include);
         repo.filters.patterns_exclude.clone_from(&self.exclude);
         repo.filters.architectures.include.clone_from(&self.arch);
-        repo.filters.only_latest = self.latest;
+        repo.filters.latest = u32::from(self.latest);
         repo.publish.base_url.clone_from(&self.base_url);
+        repo.guards.allow_rollback = self.allow_rollback;
         Ok(())
     }
 }

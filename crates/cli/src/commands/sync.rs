@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chantal_config::Config;
-use chantal_engine::{Access, Counts, Engine, SyncOptions, SyncPlan, SyncReport};
+use chantal_engine::{Access, Counts, Engine, Explained, SyncOptions, SyncPlan, SyncReport};
 use chantal_model::{Clock, RepoId, SystemClock};
 use clap::Args;
+use serde::Serialize;
 
 use super::runs::{Run, Workers, beside, conclude, each, summary};
 use super::{Wait, snapshot_name, updates};
@@ -49,6 +50,12 @@ pub(crate) struct Sync {
     /// Reads and compares everything, although the feed says that nothing changed
     #[arg(long)]
     force: bool,
+    /// Goes on although more packages are removed than `max_removed_percent` allows
+    #[arg(long)]
+    force_removals: bool,
+    /// Says of each package with this name why it is in or out (or name-version-release.arch)
+    #[arg(long, value_name = "NAME", requires = "dry_run")]
+    explain: Option<String>,
     #[command(flatten)]
     workers: Workers,
     #[command(flatten)]
@@ -89,6 +96,21 @@ const SUMMARY: &[Column] = &[
     column("Served", "result.served", Show::Text),
 ];
 
+const EXPLAINED: &[Column] = &[
+    column("Repository", "repo", Show::Text),
+    column("Package", "package", Show::Text),
+    column("Chosen", "chosen", Show::Flag),
+    column("Verdict", "verdict", Show::Text),
+    column("Reason", "reason", Show::Text),
+];
+
+#[derive(Serialize)]
+struct PlannedVerdict<'p> {
+    repo: &'p str,
+    #[serde(flatten)]
+    about: &'p Explained,
+}
+
 impl Sync {
     pub(crate) async fn run(self, app: &App) -> Outcome {
         let config = app.config()?;
@@ -116,11 +138,22 @@ impl Sync {
             for line in intended(&plan) {
                 app.talk.say(&format!("{}: {line}", repo.id));
             }
+            if let (Some(name), Some([])) = (&self.explain, plan.explained.as_deref()) {
+                let told = format!("upstream lists no package {name:?}, and this repository has none");
+                app.talk.say(&format!("{}: {told}", repo.id));
+            }
             Ok((plan, exit::OK))
         })
         .await;
         if matches!(app.output.format(), Format::Json | Format::Yaml) {
             app.output.rows(&runs, &[])?;
+        } else if self.explain.is_some() {
+            let plans = runs.iter().filter_map(|run| run.result.as_ref());
+            let explained: Vec<_> = plans
+                .flat_map(|plan| plan.explained.iter().flatten().map(|about| (plan.repo.as_str(), about)))
+                .map(|(repo, about)| PlannedVerdict { repo, about })
+                .collect();
+            app.output.rows(&explained, EXPLAINED)?;
         } else {
             let plans = runs.iter().filter_map(|run| run.result.as_ref());
             let changes: Vec<_> = plans
@@ -141,6 +174,8 @@ impl Sync {
         };
         Ok(SyncOptions {
             force: self.force,
+            explain: self.explain.clone(),
+            force_removals: self.force_removals,
             publish: self.publish,
             snapshot,
             wait: self.wait.duration(),
@@ -222,7 +257,19 @@ pub(super) fn changes(counts: &Counts) -> String {
     text
 }
 
-fn left_out(plan: &SyncPlan) -> Option<String> {
+fn left_out(plan: &SyncPlan) -> Vec<String> {
+    let mut lines = Vec::new();
+    if plan.retained > 0 {
+        lines.push(format!(
+            "{} of earlier syncs retained",
+            counted(plan.retained, "package")
+        ));
+    }
+    lines.extend(filtered(plan));
+    lines
+}
+
+fn filtered(plan: &SyncPlan) -> Option<String> {
     let reasons: Vec<_> = plan
         .left_out
         .iter()
@@ -300,6 +347,7 @@ pub(crate) mod tests {
                 unchanged: false,
                 listed: 17_649,
                 chosen: 17_000,
+                retained: 0,
                 left_out: [("architecture".to_owned(), 649)].into(),
                 changes: Vec::new(),
                 counts: Counts {
@@ -313,6 +361,7 @@ pub(crate) mod tests {
                 download_bytes: 3 << 30,
                 saved_bytes: 9 << 30,
                 warnings: Vec::new(),
+                explained: None,
             },
             revision: Some(RevisionNumber(5)),
             recorded: true,

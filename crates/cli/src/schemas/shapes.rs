@@ -108,7 +108,14 @@ pub(super) fn change() -> Value {
 }
 
 pub(super) fn sync_plan() -> Value {
-    object(&[
+    let explained = object(&[
+        ("package", text()),
+        ("chosen", flag()),
+        ("verdict", text()),
+        ("listed", flag()),
+        ("reason", text()),
+    ]);
+    let fields = [
         ("repo", text()),
         ("feed", text()),
         ("mode", one_of(&["mirror", "filtered", "hosted"])),
@@ -116,6 +123,7 @@ pub(super) fn sync_plan() -> Value {
         ("unchanged", flag()),
         ("listed", number()),
         ("chosen", number()),
+        ("retained", number()),
         ("left_out", counts_by_word()),
         ("changes", list(&change())),
         ("counts", counts()),
@@ -123,7 +131,9 @@ pub(super) fn sync_plan() -> Value {
         ("download_bytes", number()),
         ("saved_bytes", number()),
         ("warnings", list(&text())),
-    ])
+        ("explained", list(&explained)),
+    ];
+    object_with(&fields, &["explained"])
 }
 
 pub(super) fn sync_report() -> Value {

@@ -5,6 +5,7 @@ mod local;
 mod network;
 mod origin;
 mod repository;
+mod selection;
 mod together;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use crate::check::Finding;
-use crate::effective::{Config, Log};
+use crate::effective::{Config, Log, Revisions};
 use crate::node::{Node, Place};
 use crate::raw;
 use crate::unbuilt::Finder;
@@ -65,6 +66,7 @@ impl Builder<'_> {
                 format: log.format.unwrap_or_default(),
             }),
             bandwidth: self.bandwidth(&["download", "bandwidth"], file.download.as_ref()),
+            revisions: revisions(file.revisions.as_ref()),
         }
     }
 
@@ -161,5 +163,13 @@ impl Builder<'_> {
                 default
             }
         }
+    }
+}
+
+fn revisions(raw: Option<&raw::Revisions>) -> Revisions {
+    let default = Revisions::default();
+    Revisions {
+        keep_last: raw.and_then(|raw| raw.keep_last).unwrap_or(default.keep_last),
+        keep_days: raw.and_then(|raw| raw.keep_days).unwrap_or(default.keep_days),
     }
 }

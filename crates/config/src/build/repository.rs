@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use chantal_model::{Algorithm, Compression, Mode, RelPath, RepoId};
 
+use super::selection::{retention, words};
 use super::{At, Builder};
-use crate::effective::{Filters, Metadata, Publish, Repository, Words};
+use crate::effective::{Metadata, Publish, Repository};
 use crate::node::{Node, Place};
 use crate::unbuilt::{Concerns, Set, Unbuilt};
 use crate::{raw, units};
@@ -52,6 +53,9 @@ impl Builder<'_> {
             download: self.download(at, file.download.as_ref(), settings.download.as_ref()),
             limits: self.limits(at, file.limits.as_ref(), settings.limits.as_ref()),
             filters: self.filters(at, raw),
+            modules: words(settings.modules.clone()),
+            retention: retention(settings.retention.as_ref()),
+            guards: self.guards(at, settings),
             metadata: metadata(settings.metadata.as_ref()),
             publish: self.publish(at, file.publish.as_ref(), settings.publish.as_ref()),
             on_package_error: settings.on_package_error.unwrap_or(match mode {
@@ -110,10 +114,15 @@ impl Builder<'_> {
     fn consistency(&mut self, at: &At, raw: &raw::Repository, mode: Mode) {
         let settings = &raw.settings;
         self.source(at, raw, mode);
-        if mode == Mode::Mirror && settings.filters.is_some() {
-            let hint = "in mode mirror the metadata are upstream's own; use `mode: filtered`";
-            let message = "mode mirror takes everything and has no filters";
-            self.wrong(&[at[0], at[1], "filters"], message, Some(hint));
+        for (key, is_set) in [
+            ("filters", settings.filters.is_some()),
+            ("modules", settings.modules.is_some()),
+        ] {
+            if mode == Mode::Mirror && is_set {
+                let hint = "in mode mirror the metadata are upstream's own; use `mode: filtered`";
+                let message = format!("mode mirror takes everything and has no {key}");
+                self.wrong(&[at[0], at[1], key], message, Some(hint));
+            }
         }
         if mode == Mode::Mirror && settings.on_package_error == Some(raw::OnPackageError::Skip) {
             let hint = "`fail` or `accept_missing`; or `mode: filtered`";
@@ -167,42 +176,6 @@ impl Builder<'_> {
             && let Err(message) = units::cron(expression)
         {
             self.wrong(&[at[0], at[1], "schedule", "cron"], message, None);
-        }
-    }
-
-    fn filters(&mut self, at: &At, raw: &raw::Repository) -> Filters {
-        let filters = raw.settings.filters.clone().unwrap_or_default();
-        let words = |choice: Option<raw::WordChoice>| {
-            let choice = choice.unwrap_or_default();
-            Words {
-                include: choice.include.unwrap_or_default(),
-                exclude: choice.exclude.unwrap_or_default(),
-            }
-        };
-        let patterns = words(filters.patterns);
-        self.patterns(at, "include", &patterns.include);
-        self.patterns(at, "exclude", &patterns.exclude);
-        let post = filters.post_processing.unwrap_or_default();
-        Filters {
-            patterns_include: patterns.include,
-            patterns_exclude: patterns.exclude,
-            architectures: words(filters.metadata.and_then(|metadata| metadata.architectures)),
-            exclude_sources: filters.blocks.exclude_sources(),
-            only_latest: post.only_latest_version.unwrap_or(false),
-        }
-    }
-
-    fn patterns(&mut self, at: &At, name: &str, patterns: &[String]) {
-        for (index, pattern) in patterns.iter().enumerate() {
-            let Err(error) = regex::Regex::new(pattern) else {
-                continue;
-            };
-            let reason = error.to_string();
-            let reason = reason.lines().last().unwrap_or_default();
-            let reason = reason.trim_start_matches("error: ");
-            let message = format!("{pattern:?} is not a regular expression: {reason}");
-            let path = [at[0], at[1], "filters", "patterns", name, &index.to_string()];
-            self.wrong(&path, message, None);
         }
     }
 

@@ -8,6 +8,8 @@ mod rpm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::raw::WordChoice;
+
 /// Format of a repository's packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -69,14 +71,15 @@ impl FilterBlocks {
             .and_then(|filters| filters.exclude_source_rpms)
             .unwrap_or(false)
     }
+
+    /// Choices by facts about packages: the name of the fact and its lists.
+    pub(crate) fn choices(&self) -> Vec<(&'static str, WordChoice)> {
+        self.rpm.as_ref().map(rpm::RpmFilters::choices).unwrap_or_default()
+    }
 }
 
 /// Keys of one format that this version does not act on, as paths below a repository.
 pub(crate) const UNBUILT: &[(&str, &str)] = &[
-    ("filters.rpm.groups", "filters by group"),
-    ("filters.rpm.licenses", "filters by licence"),
-    ("filters.rpm.vendors", "filters by vendor"),
-    ("filters.rpm.epochs", "filters by epoch"),
     ("filters.deb", "APT repositories"),
     ("apt", "APT repositories"),
     ("apk", "Alpine repositories"),

@@ -39,7 +39,7 @@ block! {
 }
 
 block! {
-    /// Filters by what metadata says.
+    /// Filters by what metadata says. A package of unknown size or build time does not pass a range for it.
     MetadataFilters {
         /// Size in bytes.
         size_bytes: SizeRange,
@@ -53,9 +53,9 @@ block! {
 block! {
     /// A range of sizes in bytes.
     SizeRange {
-        /// At least.
+        /// At least so many.
         min: u64,
-        /// At most.
+        /// At most so many.
         max: u64,
     }
 }
@@ -63,11 +63,11 @@ block! {
 block! {
     /// A range of times.
     BuildTime {
-        /// After this time.
+        /// From this time on: `2026-01-31` (UTC) or `2026-01-31T12:00:00Z`.
         newer_than: String,
         /// Before this time.
         older_than: String,
-        /// Within so many days.
+        /// Within so many days before the sync.
         #[schemars(range(min = 1))]
         last_n_days: u32,
     }
@@ -76,10 +76,10 @@ block! {
 block! {
     /// After all other filters.
     PostProcessing {
-        /// Only the newest version of each name and architecture.
+        /// Only the newest version of each name and architecture, of modular packages within their stream.
         #[schemars(extend("default" = false))]
         only_latest_version: bool,
-        /// Only so many versions.
+        /// Only so many newest versions of each; equal versions count as one and all stay.
         #[schemars(range(min = 1))]
         only_latest_n_versions: u32,
     }

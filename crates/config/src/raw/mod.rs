@@ -11,20 +11,22 @@ mod trust;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use filters::WordChoice;
+pub(crate) use filters::{BuildTime, WordChoice};
 pub(crate) use local::{Database, Storage};
 pub use local::{Durability, LinkMode, LogFormat, LogLevel};
 pub(crate) use network::{Auth, AuthKind, Backend, Download, Limits, Proxy, Ssl};
 pub use repository::OnPackageError;
 pub(crate) use repository::{
-    ChecksumName, CompressionName, Defaults, Matrix, Metadata, Mode, Repository, RepositorySettings, RetentionPolicy,
+    ChecksumName, CompressionName, Defaults, DeletedPackages, Matrix, Metadata, Mode, Repository, RepositorySettings,
+    Retention, RetentionPolicy,
 };
 pub(crate) use serving::Publish;
 pub(crate) use time::Schedule;
 
 use local::{Cache, Log};
 use serving::{Environment, View};
-use time::{Notify, Revisions, Scheduler, SnapshotRetention};
+pub(crate) use time::Revisions;
+use time::{Notify, Scheduler, SnapshotRetention};
 use trust::{Gpg, Verify};
 
 macro_rules! block {
@@ -92,7 +94,8 @@ block! {
         include: String,
         /// Stable paths in the order in which states are promoted.
         environments: Vec<Environment>,
-        /// Retention of revisions.
+        /// Which revisions stay beside those that a snapshot pins or that are published; `repo retire` and each sync
+        /// that records something retire the others.
         revisions: Revisions,
         /// Retention of snapshots.
         snapshots: SnapshotRetention,

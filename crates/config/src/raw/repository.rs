@@ -73,7 +73,8 @@ pub(crate) struct RepositorySettings {
     pub(crate) schedule: Option<Schedule>,
     /// Which packages to take; not in mode `mirror`.
     pub(crate) filters: Option<Filters>,
-    /// Whole module streams.
+    /// Module streams by name (`nodejs`) or name and stream (`nodejs:20`), beside the filters; a stream stays whole
+    /// or goes whole.
     pub(crate) modules: Option<WordChoice>,
     /// Proxy in place of the global one.
     pub(crate) proxy: Option<Proxy>,
@@ -95,12 +96,15 @@ pub(crate) struct RepositorySettings {
     pub(crate) verify: Option<Verify>,
     /// What to do about a package that cannot be had. Default `fail` in mode `mirror`, else `skip`.
     pub(crate) on_package_error: Option<OnPackageError>,
-    /// Share of packages that a sync may remove without being forced, in percent.
+    /// Share of packages in percent that upstream may drop before a sync stops (exit 6); `--force-removals` goes on.
+    /// Changed filters may remove anything.
+    #[schemars(extend("default" = 50))]
     #[schemars(range(min = 0, max = 100))]
     pub(crate) max_removed_percent: Option<u32>,
     /// Accept an entry point older than the last one.
+    #[schemars(extend("default" = false))]
     pub(crate) allow_rollback: Option<bool>,
-    /// Warn when the feed has not changed for so long.
+    /// Warn when what the feed says of its age is older than this.
     pub(crate) max_age: Option<Quantity>,
     /// Named weaknesses to accept, each a standing warning.
     pub(crate) allow_weak: Option<Vec<Weakness>>,
@@ -159,13 +163,17 @@ pub enum OnPackageError {
 block! {
     /// Which versions stay when upstream drops them.
     Retention {
-        /// `mirror`: what upstream has; in mode `mirror` there is no other.
+        /// `mirror`: what upstream has; in mode `mirror` there is no other. The others keep what passes the filters:
+        /// `newest-only` the newest version of each name and architecture, `keep-last-n` the newest `keep_count`,
+        /// `keep-all` every one that was ever there; versions that upstream dropped count while this repository has
+        /// them.
         #[schemars(extend("default" = "mirror"))]
         policy: RetentionPolicy,
         /// `keep-last-n`: how many. Also `keep_versions`.
         #[schemars(range(min = 1))]
         keep_count: u32,
-        /// What to do about names that upstream dropped altogether.
+        /// What to do about names that upstream dropped altogether. Default `remove` for `mirror` and `newest-only`,
+        /// `keep` for the others.
         deleted_packages: DeletedPackages,
     }
 }

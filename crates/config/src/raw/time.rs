@@ -56,12 +56,12 @@ block! {
 }
 
 block! {
-    /// Retention of revisions.
+    /// Which revisions stay.
     Revisions {
-        /// The last so many stay.
+        /// The last so many of each repository stay.
         #[schemars(extend("default" = 30))]
         keep_last: u32,
-        /// Those of so many days stay.
+        /// Those that were the newest within so many days stay.
         #[schemars(extend("default" = 90))]
         keep_days: u32,
     }

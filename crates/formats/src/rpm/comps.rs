@@ -30,13 +30,13 @@ pub(super) fn read(
     let mut keys = Keys::default();
     let mut index = 0;
     while let Some(start) = xml.next_child()? {
-        let fields = fields(&mut xml)?;
+        let mut fields = fields(&mut xml)?;
         let record = &xml.recorded()[start..];
         let item = if has_control(record) {
             Err("it holds a control character")
         } else {
             match key(&fields).and_then(|key| keys.unique(&key)) {
-                Some(key) => Ok(item(&fields, key, record)),
+                Some(key) => Ok(item(std::mem::take(&mut fields), key, record)),
                 None => Err("it has no id, or one that is too long"),
             }
         };
@@ -58,6 +58,8 @@ struct Fields {
     id: String,
     name: Option<String>,
     packages: Vec<String>,
+    mandatory: Vec<Box<str>>,
+    is_mandatory: bool,
     groups: Vec<String>,
     translated: bool,
 }
@@ -69,16 +71,28 @@ fn fields<R: BufRead>(xml: &mut Xml<R>) -> Result<Fields, FormatError> {
     };
     loop {
         match xml.next()? {
-            Node::Start => fields.translated = xml.attribute("xml:lang").is_some(),
+            Node::Start => {
+                fields.translated = xml.attribute("xml:lang").is_some();
+                fields.is_mandatory = xml.attribute("type").is_none_or(|kind| kind == "mandatory");
+            }
             Node::End if xml.depth() == 2 => return Ok(fields),
             Node::End => match (xml.depth(), xml.name()) {
                 (3, "id") => xml.text().clone_into(&mut fields.id),
                 (3, "name") if !fields.translated => fields.name = Some(xml.text().to_owned()),
-                (4, "packagereq") => fields.packages.push(xml.text().to_owned()),
+                (4, "packagereq") => fields.package(xml.text()),
                 (4, "groupid") => fields.groups.push(xml.text().to_owned()),
                 _ => {}
             },
             Node::Eof => return Ok(fields),
+        }
+    }
+}
+
+impl Fields {
+    fn package(&mut self, name: &str) {
+        self.packages.push(name.to_owned());
+        if self.is_mandatory {
+            self.mandatory.push(name.into());
         }
     }
 }
@@ -91,7 +105,7 @@ fn key(fields: &Fields) -> Option<String> {
     }
 }
 
-fn item(fields: &Fields, key: String, record: &[u8]) -> Item {
+fn item(fields: Fields, key: String, record: &[u8]) -> Item {
     let attributes = json!({
         "id": fields.id,
         "name": fields.name,
@@ -104,6 +118,7 @@ fn item(fields: &Fields, key: String, record: &[u8]) -> Item {
         key,
         attributes: without_nulls(attributes),
         refers: Vec::new(),
+        needs: fields.mandatory,
         rule: Rule::Always,
         series: None,
         record: record.to_vec(),

@@ -129,6 +129,7 @@ fn root_item(kind: &str, tag: &str) -> Item {
         kind: ItemKind::Document,
         key: format!("root/{kind}"),
         attributes: json!({}),
+        needs: Vec::new(),
         refers: Vec::new(),
         rule: Rule::Always,
         series: None,

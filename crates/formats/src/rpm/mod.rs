@@ -33,10 +33,10 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use chantal_model::{Comparison, Package, RelPath, VersionKey};
+use chantal_model::{Comparison, Fields, ItemKind, Package, RelPath, VersionKey};
 
-use crate::error::FormatError;
-use crate::read::{Fetched, Flow, Overview, ReadRequest, Sink, Wanted};
+use crate::error::{Bad, FormatError};
+use crate::read::{Fetched, Flow, Item, Overview, ReadRequest, Sink, Wanted};
 use crate::relations::Relations;
 use crate::render::{ClientFile, Content, RenderSettings, Tree};
 
@@ -73,6 +73,27 @@ impl crate::Format for Rpm {
         take: &mut dyn FnMut(&str, &[u8]) -> Flow,
     ) -> Result<(), FormatError> {
         list::part(part, have, request, take)
+    }
+
+    fn fields(&self, record: &[u8]) -> Fields {
+        primary::stored_facts(record)
+    }
+
+    fn item(&self, kind: ItemKind, record: &[u8]) -> Option<Item> {
+        let mut found = None;
+        let mut take = |item: Result<Item, Bad>| {
+            found = found.take().or(item.ok());
+            Ok(())
+        };
+        let document = |name: &str| [b"<", name.as_bytes(), b">", record, b"</", name.as_bytes(), b">"].concat();
+        // A stored record was read once; what cannot be read again is not found.
+        let _ = match kind {
+            ItemKind::Module => modulemd::read(record, "modules", &mut take),
+            ItemKind::Advisory => updateinfo::read(&*document("updates"), "updateinfo", &mut take),
+            ItemKind::Group => comps::read(&*document("comps"), "group", &mut take),
+            ItemKind::Package | ItemKind::File | ItemKind::Document => Ok(()),
+        };
+        found
     }
 
     fn version_key(&self, text: &str) -> VersionKey {

@@ -166,6 +166,7 @@ fn item(text: &str, keys: &mut Keys) -> Result<Item, Wrong> {
         kind: ItemKind::Module,
         key,
         attributes: fields.attributes(),
+        needs: Vec::new(),
         rule: if is_stream { Rule::Whole } else { Rule::Always },
         series: is_stream.then(|| fields.series()),
         refers: if is_stream { fields.artifacts } else { Vec::new() },

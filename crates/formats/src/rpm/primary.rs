@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use chantal_model::{Algorithm, Digest, ItemKind, Package, Promise, Sha256, Version};
 
+use super::list::PARTS;
 use super::xml::{Doctype, Node, Xml, cut, has_control};
 use super::{record, version};
 use crate::error::{Bad, FormatError};
@@ -18,6 +19,8 @@ use crate::read::{Flow, ReadRequest};
 /// The most bytes of a name, and of an architecture or version.
 const MAX_WORD_BYTES: usize = 200;
 const MAX_SUMMARY_BYTES: usize = 4096;
+/// The most bytes of a licence, vendor or group.
+const MAX_FACT_BYTES: usize = 4096;
 
 /// What a pass over primary comes upon, in the order of the document.
 pub(super) enum Found<'a> {
@@ -98,16 +101,27 @@ struct Fields {
     size: Option<String>,
     build_time: Option<i64>,
     summary: Option<String>,
+    header: Header,
+}
+
+/// Tags of the package's header that filters ask for.
+#[derive(Default)]
+struct Header {
+    license: Option<String>,
+    vendor: Option<String>,
+    group: Option<String>,
 }
 
 /// Reads up to the end of the `<package>` that began at `start`; offsets count from there.
 fn fields<R: BufRead>(xml: &mut Xml<R>, start: usize) -> Result<Fields, FormatError> {
     let mut fields = Fields::default();
     let mut location_start = 0;
+    let mut in_format = false;
     loop {
         match xml.next()? {
             Node::Start if xml.depth() == 3 => {
                 location_start = xml.start_offset() - start;
+                in_format = xml.name() == "format";
                 begin(xml, &mut fields);
             }
             Node::End if xml.depth() == 3 => match xml.name() {
@@ -121,10 +135,62 @@ fn fields<R: BufRead>(xml: &mut Xml<R>, start: usize) -> Result<Fields, FormatEr
                 "location" => fields.second_location = true,
                 _ => {}
             },
+            Node::End if xml.depth() == 4 && in_format => fields.header.take(xml.local_name(), xml.text()),
             Node::End if xml.depth() == 2 => return Ok(fields),
+            Node::Eof => return Ok(fields),
             _ => {}
         }
     }
+}
+
+impl Header {
+    fn take(&mut self, tag: &str, text: &str) {
+        let field = match tag {
+            "license" => &mut self.license,
+            "vendor" => &mut self.vendor,
+            "group" => &mut self.group,
+            _ => return,
+        };
+        *field = Some(text.to_owned());
+    }
+}
+
+/// What filters ask for by name; names are those of the configuration's filters.
+fn facts(header: &Header, epoch: &str) -> chantal_model::Fields {
+    let text = |text: &Option<String>| head(text.as_deref().unwrap_or_default(), MAX_FACT_BYTES).to_owned();
+    let (license, vendor, group) = (text(&header.license), text(&header.vendor), text(&header.group));
+    // An epoch of leading zeros is the same epoch.
+    let epoch = match epoch.trim_start_matches('0') {
+        "" => "0",
+        digits => digits,
+    };
+    chantal_model::Fields::new([
+        ("license", &*license),
+        ("vendor", &vendor),
+        ("group", &group),
+        ("epoch", epoch),
+    ])
+}
+
+/// What [`Package::fields`] of a stored record's package was; nothing for bytes that are no record.
+pub(super) fn stored_facts(stored: &[u8]) -> chantal_model::Fields {
+    let document = [b"<metadata>", record::description(stored), b"</metadata>"].concat();
+    let mut xml = Xml::new(document.as_slice(), PARTS[0], Doctype::Refused);
+    let read = xml.root("metadata").and_then(|_| match xml.next_child()? {
+        Some(start) => fields(&mut xml, start).map(Some),
+        None => Ok(None),
+    });
+    match read {
+        Ok(Some(fields)) => facts(&fields.header, &epoch(&fields)),
+        Ok(None) | Err(_) => chantal_model::Fields::default(),
+    }
+}
+
+fn epoch(fields: &Fields) -> String {
+    let epoch = fields.version.as_ref().and_then(|[epoch, ..]| epoch.clone());
+    epoch
+        .filter(|epoch| !epoch.is_empty())
+        .unwrap_or_else(|| "0".to_owned())
 }
 
 fn begin<R: BufRead>(xml: &Xml<R>, fields: &mut Fields) {
@@ -147,8 +213,8 @@ fn package(fields: &Fields, fragment: &[u8], arches: &mut Arches) -> Result<(Pac
     }
     let name = word("name", fields.name.as_deref())?;
     let arch = word("architecture", fields.arch.as_deref())?;
-    let [epoch, ver, release] = fields.version.as_ref().ok_or("it has no version")?;
-    let epoch = epoch.as_deref().filter(|epoch| !epoch.is_empty()).unwrap_or("0");
+    let [_, ver, release] = fields.version.as_ref().ok_or("it has no version")?;
+    let epoch = &*epoch(fields);
     if !version::is_epoch(epoch) {
         return Err(format!("its epoch {:?} is not a number", cut(epoch)));
     }
@@ -188,6 +254,7 @@ fn package(fields: &Fields, fragment: &[u8], arches: &mut Arches) -> Result<(Pac
         is_source: matches!(arch, "src" | "nosrc"),
         build_time: fields.build_time,
         summary: summary(fields.summary.as_deref().unwrap_or_default()).into(),
+        fields: facts(&fields.header, epoch),
     };
     Ok((package, record))
 }
@@ -231,11 +298,17 @@ fn weak(package: &Package, file: &str) -> FormatError {
 }
 
 fn summary(text: &str) -> String {
-    let mut end = text.len().min(MAX_SUMMARY_BYTES);
+    let words: Vec<_> = head(text, MAX_SUMMARY_BYTES).split_whitespace().collect();
+    words.join(" ")
+}
+
+/// No more than so many bytes of a text.
+fn head(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text[..end].split_whitespace().collect::<Vec<_>>().join(" ")
+    &text[..end]
 }
 
 /// The few architectures of a repository, each kept once.

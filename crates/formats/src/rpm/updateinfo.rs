@@ -133,6 +133,7 @@ fn item(fields: Fields, key: String, record: &[u8]) -> Item {
         kind: ItemKind::Advisory,
         key,
         attributes: without_nulls(attributes),
+        needs: Vec::new(),
         refers: fields.labels,
         rule,
         series: None,

@@ -1,11 +1,31 @@
 use serde_json::json;
 
 use super::super::testing::{Kept, Repo, list, primary};
+use crate::Format;
 use crate::read::{Item, Rule};
+use crate::rpm::Rpm;
 
 fn listed(kind: &str, text: &str) -> Kept {
     let mut kept = list(&Repo::new(&primary(&[])).with(kind, text).done()).unwrap();
     kept.items.retain(|item| !item.key.starts_with("root/"));
+    for item in &kept.items {
+        if let Some(again) = Rpm.item(item.kind, &item.record) {
+            assert_eq!(
+                (again.refers, again.series),
+                (item.refers.clone(), item.series.clone()),
+                "{}",
+                item.key
+            );
+            assert_eq!(
+                (again.needs, again.rule),
+                (item.needs.clone(), item.rule),
+                "{}",
+                item.key
+            );
+        } else {
+            panic!("{} is not read back", item.key);
+        }
+    }
     kept
 }
 

@@ -44,6 +44,28 @@ fn fields_are_read() {
 }
 
 #[test]
+fn what_filters_ask_for_is_read_and_read_back_from_the_record() {
+    let text = package("a", '1').replace(
+        "<rpm:license>",
+        "<rpm:vendor>Example &amp; Sons</rpm:vendor><rpm:group/><rpm:license>",
+    );
+    let text = text.replace("epoch=\"0\"", "epoch=\"02\"");
+    assert!(text.contains("Sons"), "{text}");
+    let kept = listed(&[text, package("b", '2').replace("rpm:license", "rpm:licence")]);
+    let facts = |at: usize| kept.packages[at].0.fields.iter().collect::<Vec<_>>();
+
+    assert_eq!(
+        facts(0),
+        [("license", "MIT"), ("vendor", "Example & Sons"), ("epoch", "2")]
+    );
+    assert_eq!(facts(1), [("epoch", "0")]);
+    for (package, record) in &kept.packages {
+        assert_eq!(Rpm.fields(record), package.fields, "{}", package.name);
+    }
+    assert_eq!(Rpm.fields(b"no record"), chantal_model::Fields::default());
+}
+
+#[test]
 fn a_description_does_not_depend_on_the_location() {
     let here = listed(&[package("a", '1')]);
     let there = listed(&[package("a", '1').replace("Packages/a.rpm", "../other/a.rpm")]);

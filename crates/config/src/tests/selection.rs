@@ -1,0 +1,132 @@
+use std::time::Duration;
+
+use super::*;
+
+fn repo(lines: &str) -> Repository {
+    let text = repository(lines);
+    let mut loaded = load_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert!(loaded.warnings.is_empty(), "{lines}: {:?}", loaded.warnings);
+    loaded.config.repositories.remove(0)
+}
+
+#[test]
+fn every_filter_reaches_the_effective_configuration() {
+    let filters = repo(
+        "  filters:\n    metadata: {size_bytes: {min: 1, max: 2}, build_time: {newer_than: 1970-01-02, last_n_days: 7}}\n    \
+         rpm: {licenses: {include: [MIT]}, epochs: {exclude: [0, \"1\"]}, groups: {}}\n    \
+         post_processing: {only_latest_n_versions: 3}\n",
+    )
+    .filters;
+    assert_eq!(filters.size_bytes, (Some(1), Some(2)));
+    assert_eq!(filters.build_time.newer_than, Some(86_400));
+    assert!(filters.depends_on_clock());
+    assert_eq!(filters.latest, 3);
+    let choices: Vec<_> = filters
+        .fields
+        .iter()
+        .map(|choice| {
+            (
+                &*choice.field,
+                choice.words.include.clone(),
+                choice.words.exclude.clone(),
+            )
+        })
+        .collect();
+    let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        choices,
+        [
+            ("license", owned(&["MIT"]), owned(&[])),
+            ("epoch", owned(&[]), owned(&["0", "1"]))
+        ]
+    );
+    assert_eq!(
+        repo("  modules: {include: [\"nodejs:20\"]}\n").modules.include,
+        ["nodejs:20"]
+    );
+}
+
+#[test]
+fn filters_that_let_nothing_in_or_contradict_each_other_are_refused() {
+    for (lines, expected) in [
+        ("metadata: {size_bytes: {min: 2, max: 1}}", "at least 2 and at most 1"),
+        ("metadata: {build_time: {newer_than: soon}}", "\"soon\" is not a time"),
+        (
+            "metadata: {build_time: {newer_than: 2026-02-01, older_than: 2026-01-01}}",
+            "nothing is newer",
+        ),
+        (
+            "post_processing: {only_latest_version: true, only_latest_n_versions: 2}",
+            "exclude each other",
+        ),
+        ("post_processing: {only_latest_n_versions: 0}", "at least 1"),
+        ("metadata: {build_time: {last_n_days: 0}}", "at least 1"),
+    ] {
+        let found = errors(&repository(&format!("  filters: {{{lines}}}\n")));
+        assert!(found.iter().any(|one| one.contains(expected)), "{lines}: {found:?}");
+    }
+    let found = errors(&repository("  mode: mirror\n  modules: {include: [a]}\n"));
+    assert!(found[0].contains("has no modules"), "{found:?}");
+    assert!(errors(&repository("  max_age: soon\n"))[0].contains("not a duration"));
+}
+
+#[test]
+fn each_policy_has_its_own_default_for_names_that_are_gone() {
+    for (lines, keep, keep_deleted) in [
+        ("", Keep::Listed, false),
+        ("{policy: newest-only}", Keep::Newest(1), false),
+        ("{policy: keep-all}", Keep::All, true),
+        ("{policy: keep-last-n, keep_count: 3}", Keep::Newest(3), true),
+        (
+            "{policy: keep-last-n, keep_versions: 3, deleted_packages: remove}",
+            Keep::Newest(3),
+            false,
+        ),
+        ("{deleted_packages: keep}", Keep::Listed, true),
+    ] {
+        let retention = repo(&format!("  retention: {lines}\n")).retention;
+        assert_eq!(
+            (retention.keep, retention.keep_deleted),
+            (keep, keep_deleted),
+            "{lines}"
+        );
+    }
+}
+
+#[test]
+fn retention_that_cannot_be_acted_on_marks_the_repository() {
+    for (lines, key) in [
+        (
+            "mode: mirror\n  retention: {policy: keep-all}",
+            "retention.policy: keep-all",
+        ),
+        (
+            "mode: mirror\n  retention: {deleted_packages: keep}",
+            "retention.deleted_packages: keep",
+        ),
+        ("retention: {policy: keep-all, keep_count: 3}", "retention.keep_count"),
+    ] {
+        let loaded = load_str(&repository(&format!("  {lines}\n"))).unwrap();
+        assert_eq!(loaded.config.repositories[0].unbuilt[0].key, key, "{lines}");
+        assert!(loaded.warnings[0].hint.is_some(), "{lines}");
+    }
+    assert!(
+        repo("  mode: mirror\n  retention: {policy: mirror, deleted_packages: remove}\n")
+            .unbuilt
+            .is_empty()
+    );
+}
+
+#[test]
+fn guards_and_revisions_have_the_documented_defaults() {
+    let guards = repo("").guards;
+    assert_eq!(
+        (guards.max_removed_percent, guards.allow_rollback, guards.max_age),
+        (50, false, None)
+    );
+    let guards = repo("  max_removed_percent: 0\n  allow_rollback: true\n  max_age: 14d\n").guards;
+    assert_eq!(guards.max_age, Some(Duration::from_secs(14 * 86_400)));
+    assert_eq!((guards.max_removed_percent, guards.allow_rollback), (0, true));
+    let config = load_str("revisions: {keep_last: 3}\n").unwrap().config;
+    assert_eq!((config.revisions.keep_last, config.revisions.keep_days), (3, 90));
+}
