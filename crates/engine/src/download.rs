@@ -221,6 +221,7 @@ impl Source {
             promise: Some(one.promise.clone()),
             limit_bytes: self.limit_bytes,
             validators: None,
+            is_optional: false,
         };
         let on_bytes = |bytes| {
             self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);

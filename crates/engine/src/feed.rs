@@ -422,6 +422,7 @@ impl Feed<'_> {
             promise: wanted.promise.clone(),
             limit_bytes: wanted.limit_bytes,
             validators,
+            is_optional: wanted.optional,
         };
         let on_bytes = |bytes| {
             self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);

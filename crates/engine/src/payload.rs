@@ -68,6 +68,16 @@ pub(crate) fn is_tolerated(repo: &Repository, failure: &Failure) -> bool {
 pub(crate) fn refuse_collisions(feed: &Feed<'_>, files: &Files, choice: &Choice) -> Result<(), EngineError> {
     let entry_dir = feed.format.entry_dir();
     let published: HashSet<&RelPath> = files.published().filter(|path| path.top() != entry_dir).collect();
+    if let Some((path, reason)) = published
+        .iter()
+        .find_map(|path| Some((path, chantal_publish::unpublishable(path)?)))
+    {
+        return Err(EngineError::Location {
+            repo: feed.repo.id.to_string(),
+            message: format!("upstream names a file {path} that cannot be published: {reason}"),
+            hint: None,
+        });
+    }
     let above: HashSet<RelPath> = published.iter().flat_map(|path| parents(path)).collect();
     let mut wrong = published.iter().copied().find(|path| above.contains(path));
     if !published.is_empty() {

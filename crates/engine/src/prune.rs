@@ -98,7 +98,9 @@ impl Engine {
             let mut keep = |path: &RelPath| {
                 let is_kept = needs.is_kept(path);
                 let known = needs.is_over(path) || expired.contains(path);
-                if !known && !is_kept {
+                // Names with a dot at the top of a tree are often people's own, such as `.htaccess`.
+                let may_be_theirs = path.top().starts_with('.');
+                if !known && !is_kept && !may_be_theirs {
                     unknown.push(path.to_string());
                 }
                 is_kept || !known

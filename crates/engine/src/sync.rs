@@ -117,7 +117,7 @@ impl Engine {
         let counters = Arc::new(Counters::new(self.progress.clone()));
         let counted = self.with_progress(counters.clone());
         let done = tokio::select! {
-            done = counted.sync_held(repo, format, &row, &lease, options, &fetched) => done,
+            done = Box::pin(counted.sync_held(repo, format, &row, &lease, options, &fetched)) => done,
             never = tell(&self.catalog, &lease, &counters) => match never {},
         };
         let fetched_bytes = fetched.load(Ordering::Relaxed);

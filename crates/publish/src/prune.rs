@@ -9,6 +9,7 @@ use crate::Site;
 use crate::dir::Dir;
 use crate::error::PublishError;
 use crate::files::is_unfinished;
+use crate::site::is_lock;
 
 /// What pruning did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,8 +23,7 @@ pub struct Pruned {
 impl Site {
     /// Removes every file of a tree for which `keep` is false, and directories that are empty then.
     ///
-    /// Top-level names that start with a dot are not part of what is published and never touched. Symbolic links are
-    /// not followed. No barrier is needed: a file that comes back after a power cut is harmless. The caller holds the
+    /// The tree's lock is never touched. Symbolic links are not followed. No barrier is needed: a file that comes back after a power cut is harmless. The caller holds the
     /// tree's lock, so what interrupted runs left unfinished goes too, and is not counted.
     pub fn prune(&self, tree: &RelPath, keep: &mut dyn FnMut(&RelPath) -> bool) -> Result<Pruned, PublishError> {
         let mut pruned = Pruned::default();
@@ -76,7 +76,7 @@ type Visit<'a> = dyn FnMut(&Dir, Found<'_>) -> Result<(), PublishError> + 'a;
 fn walk(dir: &Dir, prefix: &str, visit: &mut Visit<'_>) -> Result<(), PublishError> {
     for entry in dir.entries()? {
         let Some(name) = entry.name.to_str() else { continue };
-        if prefix.is_empty() && name.starts_with('.') {
+        if prefix.is_empty() && is_lock(name) {
             continue;
         }
         if is_unfinished(name) {

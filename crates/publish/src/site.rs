@@ -19,6 +19,11 @@ use crate::files::{later_than, stage_name, write_over};
 const MANY: usize = 1000;
 /// The lock file of a tree, in the tree: who may publish may not be allowed to write beside it.
 const LOCK: &str = ".lock";
+
+/// Whether a name at the top of a tree is that of its lock, which no published file can have.
+pub(crate) fn is_lock(name: &str) -> bool {
+    name == LOCK
+}
 const WRITABLE_BY_ALL: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 

@@ -145,6 +145,16 @@ fn a_package_is_absent_upstream_when_every_feed_says_so() {
 }
 
 #[test]
+fn what_nothing_promises_is_asked_where_the_entry_point_came_from() {
+    let (first, second) = (mirror(), mirror());
+    second.put("/repodata/repomd.xml.key", "not of the first feed");
+    let chantal = chantal(&[&feeds(&first, &second), "mode: mirror"]);
+    chantal.run(&["repo", "sync", "r"]).ok();
+    assert_eq!(first.hits("/repodata/repomd.xml.key").len(), 1);
+    assert_eq!(second.log().len(), 0, "{:?}", second.log());
+}
+
+#[test]
 fn an_unchanged_feed_is_one_request_at_the_feed_that_answered_last() {
     let (first, second) = (mirror(), mirror());
     let chantal = chantal(&[&feeds(&first, &second)]);

@@ -73,14 +73,20 @@ fn an_unchanged_feed_costs_one_request_whether_it_has_a_tree_or_not() {
 fn reading_the_same_tree_again_adds_nothing_and_fetches_no_image() {
     let bench = Bench::new(&sample(), &[]);
     bench.sync(0);
-    let before = bench.chantal.json(&["stats"]);
+    let stats = || {
+        let mut stats = bench.chantal.json(&["stats"]);
+        // The file shrinks and grows with its log.
+        stats.as_object_mut().unwrap().remove("database_bytes");
+        stats
+    };
+    let before = stats();
     bench.upstream.clear_log();
     bench
         .chantal
         .run(&["repo", "sync", "r", "--force", "--progress", "none"])
         .ok();
     assert_eq!(bench.revisions(), 1);
-    assert_eq!(bench.chantal.json(&["stats"]), before);
+    assert_eq!(stats(), before);
     let asked = requests(&bench);
     assert!(
         !asked
@@ -93,22 +99,21 @@ fn reading_the_same_tree_again_adds_nothing_and_fetches_no_image() {
 #[test]
 fn a_dry_run_counts_the_files_and_fetches_none() {
     let bench = Bench::new(&sample(), &[]);
+    bench.chantal.run(&["init"]).ok();
     let plan = bench.chantal.json(&["repo", "sync", "r", "--dry-run"]);
-    let packages = plan["chosen"]
-        .as_u64()
-        .or_else(|| plan["plan"]["chosen"].as_u64())
-        .unwrap();
-    let files = plan["download_files"]
-        .as_u64()
-        .or_else(|| plan["plan"]["download_files"].as_u64())
-        .unwrap();
+    let plan = &plan[0]["result"];
+    let number = |key: &str| plan[key].as_u64().unwrap_or_else(|| panic!("{key}: {plan:#}"));
+    let (packages, files) = (number("chosen"), number("download_files"));
     assert_eq!(files, packages + 8, "{plan:#}");
     assert_eq!(bench.asked("/images/boot.iso"), 0);
 }
 
 #[test]
 fn what_upstream_dropped_from_its_tree_leaves_after_the_grace() {
-    let keys = ["publish: {metadata_grace: 0s, package_grace: 0s}"];
+    let keys = [
+        "publish: {metadata_grace: 0s, package_grace: 0s}",
+        "allow_rollback: true",
+    ];
     let bench = Bench::new(&sample(), &keys);
     bench.sync(0);
     let next = with_tree(
@@ -194,7 +199,7 @@ fn other_repositories_of_a_tree_are_named_in_a_warning() {
 
 #[test]
 fn delta_packages_are_fetched_with_the_packages_and_only_by_a_mirror() {
-    let tree: Tree = Repository::sample().build();
+    let tree: Tree = Repository::sample_v2().build();
     let deltas: Vec<String> = tree.ending(".drpm").map(str::to_owned).collect();
     assert!(!deltas.is_empty(), "the sample has no delta packages");
     for mode in BOTH {

@@ -48,6 +48,9 @@ pub struct Wish {
     pub limit_bytes: u64,
     /// Ask only for something newer than this; validators hold for one URL.
     pub validators: Option<(Url, Validators)>,
+    /// Whether the first mirror that says that it does not have the file is believed: nothing promises that anybody
+    /// has it, and a mirror that was left need not be asked.
+    pub is_optional: bool,
 }
 
 /// The mirrors of one content. Clones share what is known about them.
@@ -301,6 +304,12 @@ impl Tour<'_> {
         let mut failure: Option<FetchError> = None;
         for Candidate { mirror, url } in &self.candidates {
             match client.fetch_here(&wish.at(url), landing, on_bytes).await {
+                Ok(Outcome::Absent { status }) if wish.is_optional => {
+                    return Ok(Found {
+                        url: url.clone(),
+                        outcome: Outcome::Absent { status },
+                    });
+                }
                 Ok(Outcome::Absent { status }) => {
                     self.suspects
                         .push((*mirror, format!("HTTP {status} for files that others have")));

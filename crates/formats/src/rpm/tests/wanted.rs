@@ -10,6 +10,10 @@ fn ids(wanted: &[Wanted]) -> Vec<&str> {
     wanted.iter().map(|wanted| wanted.id.as_str()).collect()
 }
 
+fn ids_of<'a>(wanted: &[&'a Wanted]) -> Vec<&'a str> {
+    wanted.iter().map(|wanted| wanted.id.as_str()).collect()
+}
+
 fn repomd(data: &str) -> Files {
     let mut files = Files::default();
     let primary = entry("primary", "repodata/p.xml", "sha256");
@@ -54,21 +58,24 @@ fn first_the_entry_point_then_all_that_it_names() {
             "data/group",
             "data/group_gz",
             "data/primary_zck",
-            "data/odd"
+            "data/odd",
+            ".treeinfo"
         ]
     );
     assert!(mirror.iter().all(|wanted| wanted.verbatim));
     assert!(mirror[0].optional && mirror[1].optional && !mirror[2].optional);
 
     let filtered = wants(&files, Mode::Filtered).unwrap();
-    assert_eq!(ids(&filtered), ["data/primary", "data/group", "data/odd"]);
+    assert_eq!(ids(&filtered), ["data/primary", "data/group", "data/odd", ".treeinfo"]);
     let verbatim: Vec<_> = filtered.iter().filter(|wanted| wanted.verbatim).collect();
-    assert_eq!(verbatim.len(), 1);
+    assert_eq!(ids_of(&verbatim), ["data/odd", ".treeinfo"]);
     assert_eq!(verbatim[0].record, entry("odd", "repodata/odd", "sha256").into_bytes());
 
     for wanted in mirror {
         files.0.insert(wanted.id, None);
     }
+    assert_eq!(ids(&wants(&files, Mode::Mirror).unwrap()), ["treeinfo"]);
+    files.0.insert("treeinfo".to_owned(), None);
     assert!(wants(&files, Mode::Mirror).unwrap().is_empty());
 }
 
@@ -76,9 +83,9 @@ fn first_the_entry_point_then_all_that_it_names() {
 fn a_second_entry_of_a_type_is_fetched_and_the_first_is_read() {
     let data = entry("updateinfo", "repodata/u1", "sha256") + &entry("updateinfo", "repodata/u2", "sha256");
     let mirror = wants(&repomd(&data), Mode::Mirror).unwrap();
-    assert_eq!(ids(&mirror)[3..], ["data/updateinfo", "data/updateinfo#2"]);
+    assert_eq!(ids(&mirror)[3..], ["data/updateinfo", "data/updateinfo#2", ".treeinfo"]);
     let filtered = wants(&repomd(&data), Mode::Filtered).unwrap();
-    assert_eq!(ids(&filtered)[1..], ["data/updateinfo"]);
+    assert_eq!(ids(&filtered)[1..], ["data/updateinfo", ".treeinfo"]);
     assert!(wants(&repomd(&entry("primary", "repodata/other.xml", "sha256")), Mode::Mirror).is_err());
 }
 
@@ -86,7 +93,7 @@ fn a_second_entry_of_a_type_is_fetched_and_the_first_is_read() {
 fn a_file_that_two_entries_name_is_fetched_once() {
     let data = entry("group", "repodata/c", "sha256") + &entry("group_gz", "repodata/c", "sha256");
     let mirror = wants(&repomd(&data), Mode::Mirror).unwrap();
-    assert_eq!(ids(&mirror)[3..], ["data/group"]);
+    assert_eq!(ids(&mirror)[3..], ["data/group", ".treeinfo"]);
     let other = entry("group_gz", "repodata/c", "sha256").replace(">00", ">11");
     let data = entry("group", "repodata/c", "sha256") + &other;
     assert!(wants(&repomd(&data), Mode::Mirror).is_err());
@@ -200,10 +207,13 @@ fn delta_packages_are_wanted_in_a_round_of_their_own() {
         .with("prestodelta", &delta("drpms/a.drpm"))
         .done();
     for wanted in wants(&files, Mode::Mirror).unwrap() {
-        files.0.entry(wanted.id).or_insert(None);
+        if wanted.role != Role::Payload {
+            files.0.entry(wanted.id).or_insert(None);
+        }
     }
+    files.0.insert("treeinfo".to_owned(), None);
     let wanted = wants(&files, Mode::Mirror).unwrap();
-    assert_eq!(ids(&wanted), ["delta/drpms/a.drpm"]);
+    assert_eq!(ids(&wanted), ["file/drpms/a.drpm"]);
     assert_eq!(wanted[0].promise.as_ref().unwrap().sha256(), Some(digest));
     assert!(wanted[0].verbatim);
     assert!(

@@ -164,17 +164,17 @@ proptest! {
     }
 
     #[test]
-    fn what_was_written_is_read(files in prop::collection::btree_map("[A-Za-z0-9._-]{1,8}(/[A-Za-z0-9_-]{1,8}){1,3}", any::<u8>(), 0..8)) {
+    fn what_was_written_is_read(files in prop::collection::btree_map("[A-Za-z0-9_-][A-Za-z0-9._-]{0,7}(/[A-Za-z0-9_-]{1,8}){1,3}", any::<u8>(), 0..8)) {
         let mut text = "[general]\n[checksums]\n".to_owned();
         for (path, byte) in &files {
             writeln!(text, "{path} = sha256:{}", Sha256::of(&[*byte]).hex()).unwrap();
         }
         let expected: Vec<&str> = files.keys().map(String::as_str).filter(|path| {
-            !path.split('/').any(|segment| matches!(segment, "repodata" | "." | ".."))
+            !path.split('/').any(|segment| segment == "repodata")
         }).collect();
         match parsed(&text) {
             Ok(tree) => prop_assert_eq!(paths(&tree), expected),
-            Err(error) => prop_assert!(files.keys().any(|path| path.split('/').any(|s| matches!(s, "." | ".."))), "{}", error),
+            Err(error) => prop_assert!(false, "{}", error),
         }
     }
 }
