@@ -222,26 +222,30 @@ fn pruning_keeps_what_it_is_told_to_and_removes_empty_directories() {
         add(&bench, name, name.as_bytes()).unwrap();
     }
     std::fs::write(bench.tree().join(".htaccess"), b"x").unwrap();
+    std::fs::write(bench.tree().join(".lock"), b"").unwrap();
     std::fs::write(bench.tree().join("a/.new-two.rpm"), b"half").unwrap();
     let mut asked = HashSet::new();
     let pruned = bench.site.prune(&tree(), &mut |path| {
         asked.insert(path.to_string());
-        path == &RelPath::parse("a/two.rpm").unwrap()
+        ["a/two.rpm", ".htaccess"].contains(&path.as_str())
     });
     let pruned = pruned.unwrap();
-    assert_eq!((pruned.removed, pruned.kept), (3, 1));
+    assert_eq!((pruned.removed, pruned.kept), (3, 2));
     assert_eq!(
         asked,
-        ["a/b/one.rpm", "a/two.rpm", "c/three.rpm", "four"]
+        [".htaccess", "a/b/one.rpm", "a/two.rpm", "c/three.rpm", "four"]
             .map(str::to_owned)
             .into()
     );
     assert_eq!(
         all_files(&bench.tree()),
-        [".htaccess", "a/two.rpm"].map(str::to_owned).into()
+        [".htaccess", ".lock", "a/two.rpm"].map(str::to_owned).into()
     );
     assert!(!bench.tree().join("a/b").exists() && !bench.tree().join("c").exists());
-    assert_eq!(bench.site.files(&tree()).unwrap(), HashSet::from([path("a/two.rpm")]));
+    assert_eq!(
+        bench.site.files(&tree()).unwrap(),
+        HashSet::from([path("a/two.rpm"), path(".htaccess")])
+    );
 }
 
 #[test]

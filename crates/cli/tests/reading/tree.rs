@@ -116,6 +116,8 @@ fn what_upstream_dropped_from_its_tree_leaves_after_the_grace() {
     ];
     let bench = Bench::new(&sample(), &keys);
     bench.sync(0);
+    let theirs = bench.chantal.published().join("r/latest/.htaccess");
+    std::fs::write(&theirs, b"# of the web server").unwrap();
     let next = with_tree(
         &Repository::sample_v2(),
         &InstallTree::sample()
@@ -145,6 +147,7 @@ fn what_upstream_dropped_from_its_tree_leaves_after_the_grace() {
             .any(|path| path.starts_with("images/") || path == ".treeinfo"),
         "{after:?}"
     );
+    assert!(theirs.exists(), "a file of the administrator is nobody else's");
 }
 
 #[test]
