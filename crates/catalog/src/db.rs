@@ -287,6 +287,14 @@ impl Transaction {
         }
     }
 
+    /// Makes whoever takes or frees a lease wait for the end of this transaction. On SQLite a writer is alone anyway.
+    pub(crate) async fn hold_leases(&mut self) -> Result<(), sqlx::Error> {
+        if self.is_sqlite() {
+            return Ok(());
+        }
+        self.raw(crate::sql::POSTGRES_LOCK_LEASES).await
+    }
+
     /// Runs statements that have no values, in a row.
     pub(crate) async fn raw(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
         let text = sqlx::raw_sql(text);

@@ -57,6 +57,12 @@ pub enum CatalogError {
         /// The lease.
         name: String,
     },
+    /// A revision is not held any more.
+    #[error("revision r{revision} is not there, or was retired")]
+    Retired {
+        /// Its number.
+        revision: i64,
+    },
     /// The database engine refused a statement.
     #[error("the database refused")]
     Sql {
@@ -149,7 +155,7 @@ impl CatalogError {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => 6,
                 _ => 8,
             },
-            Self::Busy { .. } | Self::LostLease { .. } => 7,
+            Self::Busy { .. } | Self::LostLease { .. } | Self::Retired { .. } => 7,
             Self::Corrupt { .. } | Self::Connect { .. } => 8,
             Self::Sql { .. } if self.sqlite_code() == Some(NO_ROOM_FOR_INDEX) => 6,
             Self::Sql { source } => match self.sqlite_code().map(|code| code & 0xff) {

@@ -56,10 +56,8 @@ impl Catalog {
     async fn try_acquire(&self, name: &str) -> Result<i64, CatalogError> {
         let now = self.now().await?;
         let mut transaction = self.begin().await?;
-        if !transaction.is_sqlite() {
-            // Of two that want it at once, one waits here and then finds it held.
-            transaction.raw(sql::POSTGRES_LOCK_LEASES).await?;
-        }
+        // Of two that want it at once, one waits here and then finds it held.
+        transaction.hold_leases().await?;
         let held: Option<Row> = db::query_as(sql::LEASE)
             .bind(name)
             .fetch_optional(&mut transaction)
@@ -181,6 +179,6 @@ async fn beat(catalog: Catalog, name: String, fence: i64) {
 }
 
 /// Seconds since 1970 for people, in UTC.
-fn rfc3339(seconds: i64) -> String {
+pub(crate) fn rfc3339(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }

@@ -20,6 +20,7 @@ mod publications;
 mod queries;
 mod records;
 mod repositories;
+mod retire;
 mod revisions;
 mod schema;
 mod snapshots;
@@ -40,6 +41,7 @@ pub use publications::{Publication, PublicationKind, PublicationState, StateStat
 pub use queries::{CatalogStats, FoundPackage};
 pub use records::{RecordReader, RecordWriter};
 pub use repositories::Repository;
+pub use retire::{Retention, Retired};
 pub use revisions::{NewRevision, Revision};
 pub use schema::{Migration, SchemaStatus};
 pub use snapshots::Snapshot;

@@ -134,6 +134,7 @@ impl Catalog {
                 sql::WRONG_COUNTS,
                 "newest revisions that hold another number of packages than they were recorded with",
             ),
+            (sql::RETIRED_IN_USE, "retired revisions that are pinned or published"),
         ] {
             let (count,): (i64,) = db::query_as(text).fetch_one(&self.reader).await?;
             if count > 0 {

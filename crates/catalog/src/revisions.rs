@@ -39,6 +39,8 @@ pub struct Revision {
     pub package_count: i64,
     /// Their size in bytes.
     pub package_bytes: i64,
+    /// When it was retired: it is not held any more.
+    pub retired_at: Option<i64>,
 }
 
 /// A revision to be recorded.
@@ -83,6 +85,7 @@ fn revision(row: &Row) -> Result<Revision, CatalogError> {
         upstream_timestamp: row.try_get(7)?,
         package_count: row.try_get(8)?,
         package_bytes: row.try_get(9)?,
+        retired_at: row.try_get(10)?,
     })
 }
 
@@ -96,7 +99,7 @@ impl Catalog {
         row.as_ref().map(revision).transpose()
     }
 
-    /// One revision.
+    /// One revision, retired or not.
     pub async fn revision(&self, line: i64, number: RevisionNumber) -> Result<Option<Revision>, CatalogError> {
         let row = db::query(sql::REVISION)
             .bind(line)
@@ -106,7 +109,7 @@ impl Catalog {
         row.as_ref().map(revision).transpose()
     }
 
-    /// Every revision of a line, oldest first.
+    /// Every revision of a line that is held, oldest first.
     pub async fn revisions(&self, line: i64) -> Result<Vec<Revision>, CatalogError> {
         let rows = db::query(sql::REVISIONS).bind(line).fetch_all(&self.reader).await?;
         rows.iter().map(revision).collect()

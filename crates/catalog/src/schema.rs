@@ -19,7 +19,7 @@ pub struct Migration {
 }
 
 /// Every migration, oldest first.
-pub(crate) const MIGRATIONS: [Migration; 3] = [
+pub(crate) const MIGRATIONS: [Migration; 4] = [
     Migration {
         version: 1,
         name: "initial",
@@ -37,6 +37,12 @@ pub(crate) const MIGRATIONS: [Migration; 3] = [
         name: "progress",
         sqlite: include_str!("../migrations/sqlite/0003_progress.sql"),
         postgres: include_str!("../migrations/postgres/0003_progress.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "retired revisions",
+        sqlite: include_str!("../migrations/sqlite/0004_retired_revisions.sql"),
+        postgres: include_str!("../migrations/postgres/0004_retired_revisions.sql"),
     },
 ];
 

@@ -76,6 +76,9 @@ impl Catalog {
         at: i64,
     ) -> Result<(), CatalogError> {
         let mut transaction = self.begin().await?;
+        if !Self::is_living(&mut transaction, line, revision).await? {
+            return Err(CatalogError::Retired { revision: revision.0 });
+        }
         let (id,): (i64,) = db::query_as(sql::ADD_SNAPSHOT)
             .bind(repository)
             .bind(name.as_str())

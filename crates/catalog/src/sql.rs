@@ -57,11 +57,26 @@ statements! {
     ADD_LINE = "INSERT INTO line (repository_id, kind) VALUES ($1, 'main') RETURNING id";
 
     CURRENT_REVISION = "SELECT line_id, number, mode, settings, fingerprint, created_at, upstream_revision, \
-        upstream_timestamp, package_count, package_bytes FROM revision WHERE line_id = $1 ORDER BY number DESC LIMIT 1";
+        upstream_timestamp, package_count, package_bytes, retired_at FROM revision WHERE line_id = $1 ORDER BY number DESC LIMIT 1";
     REVISION = "SELECT line_id, number, mode, settings, fingerprint, created_at, upstream_revision, \
-        upstream_timestamp, package_count, package_bytes FROM revision WHERE line_id = $1 AND number = $2";
+        upstream_timestamp, package_count, package_bytes, retired_at FROM revision WHERE line_id = $1 AND number = $2";
     REVISIONS = "SELECT line_id, number, mode, settings, fingerprint, created_at, upstream_revision, \
-        upstream_timestamp, package_count, package_bytes FROM revision WHERE line_id = $1 ORDER BY number";
+        upstream_timestamp, package_count, package_bytes, retired_at FROM revision WHERE line_id = $1 \
+        AND retired_at IS NULL ORDER BY number";
+    LIVING_REVISION = "SELECT number FROM revision WHERE line_id = $1 AND number = $2 AND retired_at IS NULL";
+    RETIRABLE = "SELECT r.number, r.created_at FROM revision r WHERE r.line_id = $1 AND r.retired_at IS NULL \
+        AND r.number < (SELECT max(n.number) FROM revision n WHERE n.line_id = r.line_id) \
+        AND r.number NOT IN (SELECT k.number FROM revision k WHERE k.line_id = $1 AND k.retired_at IS NULL \
+        ORDER BY k.number DESC LIMIT $2) \
+        AND (SELECT x.created_at FROM revision x WHERE x.line_id = r.line_id AND x.number = r.number + 1) < $3 \
+        AND NOT EXISTS (SELECT 1 FROM pin p WHERE p.line_id = r.line_id AND p.revision = r.number) \
+        AND NOT EXISTS (SELECT 1 FROM publication_state s WHERE s.line_id = r.line_id AND s.revision = r.number) \
+        ORDER BY r.number";
+    RETIRE = "UPDATE revision SET retired_at = $3 WHERE line_id = $1 AND number = $2";
+    DROP_RETIRED_MEMBERS = "DELETE FROM member WHERE line_id = $1 AND removed_in < 9223372036854775807 \
+        AND NOT EXISTS (SELECT 1 FROM revision r WHERE r.line_id = member.line_id AND r.retired_at IS NULL \
+        AND r.number >= member.added_in AND r.number < member.removed_in)";
+    PUBLISHING = "SELECT name, host, pid, since FROM lease WHERE name LIKE 'publish:%' AND expires_at > $1 ORDER BY name LIMIT 1";
     ADD_REVISION = "INSERT INTO revision (line_id, number, mode, settings, fingerprint, created_at, \
         upstream_revision, upstream_timestamp, package_count, package_bytes) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
@@ -168,7 +183,7 @@ statements! {
 
     COUNT_SNAPSHOTS = "SELECT count(*) FROM snapshot WHERE repository_id = $1";
     COUNT_PUBLICATIONS = "SELECT count(*) FROM publication WHERE repository_id = $1";
-    COUNT_REVISIONS = "SELECT count(*) FROM revision v JOIN line l ON l.id = v.line_id WHERE l.repository_id = $1";
+    COUNT_REVISIONS = "SELECT count(*) FROM revision v JOIN line l ON l.id = v.line_id WHERE l.repository_id = $1 AND v.retired_at IS NULL";
     COUNT_MEMBERS = "SELECT count(*) FROM member m JOIN line l ON l.id = m.line_id WHERE l.repository_id = $1";
     COUNT_RUNS = "SELECT count(*) FROM history WHERE repository_id = $1";
     COUNT_FOREIGN_PINS = "SELECT count(*) FROM pin p JOIN line l ON l.id = p.line_id JOIN snapshot s ON s.id = p.snapshot_id \
@@ -190,7 +205,7 @@ statements! {
     FORGET_HISTORY = "DELETE FROM history WHERE repository_id = $1";
     FORGET_REPOSITORY = "DELETE FROM repository WHERE id = $1";
 
-    STATS = "SELECT (SELECT count(*) FROM repository), (SELECT count(*) FROM snapshot), (SELECT count(*) FROM revision), \
+    STATS = "SELECT (SELECT count(*) FROM repository), (SELECT count(*) FROM snapshot), (SELECT count(*) FROM revision WHERE retired_at IS NULL), \
         (SELECT count(*) FROM member WHERE kind = 'package' AND removed_in = 9223372036854775807), \
         (SELECT CAST(coalesce(sum(b.size), 0) AS BIGINT) FROM member m JOIN blob b ON b.id = m.blob_id WHERE m.kind = 'package' \
         AND m.removed_in = 9223372036854775807), (SELECT count(*) FROM blob), (SELECT CAST(coalesce(sum(size), 0) AS BIGINT) FROM blob)";
@@ -243,6 +258,9 @@ statements! {
     WRONG_COUNTS = "SELECT count(*) FROM revision r WHERE r.number = (SELECT max(n.number) FROM revision n WHERE n.line_id = r.line_id) \
         AND r.package_count <> (SELECT count(*) FROM member m WHERE m.line_id = r.line_id AND m.kind = 'package' \
         AND m.removed_in = 9223372036854775807)";
+    RETIRED_IN_USE = "SELECT count(*) FROM revision r WHERE r.retired_at IS NOT NULL AND (EXISTS (SELECT 1 FROM pin p \
+        WHERE p.line_id = r.line_id AND p.revision = r.number) OR EXISTS (SELECT 1 FROM publication_state s \
+        WHERE s.line_id = r.line_id AND s.revision = r.number AND s.status = 'live'))";
     SOURCE_FILES = "SELECT count(*), CAST(coalesce(sum(b.size), 0) AS BIGINT) FROM member m JOIN blob b ON b.id = m.blob_id \
         WHERE m.line_id = $1 AND m.kind = 'file' AND m.removed_in = 9223372036854775807";
     ALL_BLOBS = "SELECT sha256, size FROM blob";

@@ -199,6 +199,7 @@ help_is_as_written! {
     help_of_repo_check_updates: "repo" "check-updates";
     help_of_repo_sync_status: "repo" "sync-status";
     help_of_repo_history: "repo" "history";
+    help_of_repo_retire: "repo" "retire";
     help_of_repo_delete: "repo" "delete";
     help_of_snapshot: "snapshot";
     help_of_snapshot_diff: "snapshot" "diff";

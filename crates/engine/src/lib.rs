@@ -36,6 +36,7 @@ mod record;
 mod render;
 mod report;
 mod retain;
+mod retire;
 mod serve;
 mod settings;
 mod site;
@@ -60,6 +61,7 @@ pub use explain::Explained;
 pub use forget::{DeleteOptions, DeletePlan, DeleteReport};
 pub use query::*;
 pub use report::*;
+pub use retire::{RetireReport, RetiredRevision};
 pub use status::{HolderRow, ProgressRow, SyncState, SyncStatus};
 pub use updates::Updates;
 

@@ -261,11 +261,24 @@ impl Engine {
             .acquire(&name, options.wait)
             .await
             .doing("hold the published path")?;
-        let result = self
-            .publish_held(repo, place, state, snapshot, pinned, options, &lease)
-            .await;
+        let result = match self.still_living(&repo.id, state).await {
+            Ok(()) => {
+                self.publish_held(repo, place, state, snapshot, pinned, options, &lease)
+                    .await
+            }
+            Err(error) => Err(error),
+        };
         lease.release().await.doing("release the published path")?;
         result
+    }
+
+    /// A revision may have retired before the path was held; from then on it cannot.
+    async fn still_living(&self, id: &RepoId, state: &State) -> Result<(), EngineError> {
+        let revision = self.catalog.revision(state.line, state.revision).await;
+        match revision.doing("read a revision")? {
+            Some(revision) => crate::retire::living(id, revision).map(drop),
+            None => Ok(()),
+        }
     }
 }
 

@@ -72,6 +72,8 @@ pub struct SyncReport {
     pub revision: Option<RevisionNumber>,
     /// Whether this sync recorded it.
     pub recorded: bool,
+    /// Older revisions that retired after it.
+    pub retired: u64,
     /// Bytes fetched, metadata and failed attempts included.
     pub fetched_bytes: u64,
     /// New advisories by severity.

@@ -254,9 +254,9 @@ impl Engine {
                 .revision(row.line, RevisionNumber(number))
                 .await
                 .doing("read a revision")?;
-            return revision
-                .map(|found| (found.line, found.number))
-                .ok_or_else(|| none(&format!("revision {state}")));
+            let revision = revision.ok_or_else(|| none(&format!("revision {state}")))?;
+            let found = crate::retire::living(id, revision)?;
+            return Ok((found.line, found.number));
         }
         let name: SnapshotName = state
             .parse()

@@ -71,6 +71,8 @@ struct Done {
     plan: SyncPlan,
     revision: Option<RevisionNumber>,
     recorded: bool,
+    /// Older revisions that retired after it.
+    retired: u64,
     new_advisories: BTreeMap<String, u64>,
     feed_timestamp: Option<i64>,
     failures: Vec<Failure>,
@@ -188,6 +190,7 @@ impl Engine {
             revision: plan.current,
             plan,
             recorded: false,
+            retired: 0,
             new_advisories: BTreeMap::new(),
             feed_timestamp: state.and_then(|state| state.upstream_timestamp),
             failures: Vec::new(),
@@ -247,6 +250,11 @@ impl Engine {
             plan: recorded.plan,
             revision: Some(recorded.revision),
             recorded: recorded.is_new,
+            retired: if recorded.is_new {
+                self.retire_held(row, lease).await?
+            } else {
+                0
+            },
             new_advisories: recorded.new_advisories,
             feed_timestamp,
             failures,
@@ -390,6 +398,7 @@ impl Engine {
             plan: done.plan,
             revision: done.revision,
             recorded: done.recorded,
+            retired: done.retired,
             fetched_bytes,
             new_advisories: done.new_advisories,
             feed_timestamp: done.feed_timestamp,

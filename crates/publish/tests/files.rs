@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use chantal_model::RelPath;
 use chantal_publish::{Added, LinkMode, PublishError, Site, SiteOptions, Source, SwitchMode};
 use repository::{Bench, ENTRY, State, all_files, assert_exactly, entry_dir, path, tree};
 

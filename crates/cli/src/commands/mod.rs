@@ -13,6 +13,7 @@ pub(crate) mod package;
 pub(crate) mod pool;
 pub(crate) mod publish;
 pub(crate) mod repo;
+mod retire;
 mod runs;
 pub(crate) mod schema;
 pub(crate) mod snapshot;

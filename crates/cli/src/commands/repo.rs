@@ -19,6 +19,7 @@ pub(crate) enum Repo {
     CheckUpdates(super::updates::CheckUpdates),
     SyncStatus(super::status::Status),
     History(History),
+    Retire(super::retire::Retire),
     Delete(super::delete::Delete),
 }
 
@@ -132,6 +133,7 @@ impl Repo {
             Self::CheckUpdates(command) => command.run(app).await,
             Self::SyncStatus(command) => command.run(app).await,
             Self::History(options) => history(app, &options).await,
+            Self::Retire(command) => command.run(app).await,
             Self::Delete(command) => command.run(app).await,
         }
     }

@@ -307,6 +307,9 @@ fn closing(report: &SyncReport) -> Vec<String> {
     if let Some(name) = &report.snapshot {
         lines.push(format!("snapshot {name}"));
     }
+    if report.retired > 0 {
+        lines.push(format!("{} retired", counted(report.retired, "older revision")));
+    }
     lines.push(standing(report));
     lines
 }
@@ -365,6 +368,7 @@ pub(crate) mod tests {
             },
             revision: Some(RevisionNumber(5)),
             recorded: true,
+            retired: 0,
             fetched_bytes: 3 << 30,
             new_advisories: [("Critical".to_owned(), 2), ("Moderate".to_owned(), 11)].into(),
             feed_timestamp: Some(1_763_000_000),

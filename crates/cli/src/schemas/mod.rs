@@ -22,6 +22,7 @@ fn about_repositories() -> Vec<Entry> {
         ("repo-check-updates", "`repo check-updates`", runs(&updates())),
         ("repo-sync-status", "`repo sync-status`", list(&sync_status())),
         ("repo-history", "`repo history`", list(&history())),
+        ("repo-retire", "`repo retire`", runs(&retire_report())),
         ("repo-delete", "`repo delete`", delete_report()),
         ("repo-delete-plan", "`repo delete --dry-run`", delete_plan()),
         ("stats-repo", "`stats REPO`", object(&repository_fields())),

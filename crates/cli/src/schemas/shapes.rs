@@ -142,6 +142,7 @@ pub(super) fn sync_report() -> Value {
         ("plan", sync_plan()),
         ("revision", nullable(&number())),
         ("recorded", flag()),
+        ("retired", number()),
         ("fetched_bytes", number()),
         ("new_advisories", counts_by_word()),
         ("feed_timestamp", nullable(&json!({"type": "integer"}))),
@@ -292,6 +293,14 @@ pub(super) fn updates() -> Value {
         ("download_bytes", number()),
         ("fetched_bytes", number()),
         ("warnings", list(&text())),
+    ])
+}
+
+pub(super) fn retire_report() -> Value {
+    object(&[
+        ("repo", text()),
+        ("retired", list(&object(&[("revision", number()), ("created", time())]))),
+        ("kept", number()),
     ])
 }
 

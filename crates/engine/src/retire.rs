@@ -1,0 +1,120 @@
+//! Retention of revisions.
+
+use chantal_catalog::{CatalogError, Lease, Repository as Row, Retention};
+use chantal_model::{RepoId, RevisionNumber};
+use serde::Serialize;
+
+use crate::Engine;
+use crate::error::{Doing, EngineError};
+use crate::query::time;
+
+const DAY_SECONDS: i64 = 86_400;
+
+/// A revision that retires.
+#[derive(Clone, Debug, Serialize)]
+pub struct RetiredRevision {
+    /// Its number.
+    pub revision: RevisionNumber,
+    /// When it was recorded, as RFC 3339.
+    pub created: String,
+}
+
+/// What retention of revisions does to a repository.
+#[derive(Clone, Debug, Serialize)]
+pub struct RetireReport {
+    /// The repository.
+    pub repo: RepoId,
+    /// The revisions that retire, oldest first.
+    pub retired: Vec<RetiredRevision>,
+    /// Revisions that stay.
+    pub kept: u64,
+}
+
+impl Engine {
+    /// What [`Engine::retire`] would do now. Changes nothing.
+    pub async fn plan_retire(&self, id: &RepoId) -> Result<RetireReport, EngineError> {
+        let row = self.known(id).await?;
+        let retirable = self.catalog.retirable(row.line, self.retention()).await;
+        self.retire_report(id, &row, retirable.doing("read revisions")?, false)
+            .await
+    }
+
+    /// Retires the revisions of a repository that `revisions:` does not keep, that no snapshot pins and that no
+    /// published tree serves.
+    ///
+    /// # Errors
+    /// While something is published; nothing was changed then.
+    pub async fn retire(&self, id: &RepoId, wait: Option<std::time::Duration>) -> Result<RetireReport, EngineError> {
+        let row = self.known(id).await?;
+        let lease = self.catalog.acquire(&format!("sync:{id}"), wait).await;
+        let lease = lease.doing("hold the repository")?;
+        let retired = self
+            .catalog
+            .retire(&lease, row.line, self.retention(), self.clock.now().as_second())
+            .await;
+        lease.release().await.doing("release the repository")?;
+        let retired = retired.doing("retire revisions")?;
+        self.retire_report(id, &row, retired.revisions, true).await
+    }
+
+    /// The same for the holder of a repository, after a sync; what has to wait is left for the next one.
+    pub(crate) async fn retire_held(&self, row: &Row, lease: &Lease) -> Result<u64, EngineError> {
+        let now = self.clock.now().as_second();
+        match self.catalog.retire(lease, row.line, self.retention(), now).await {
+            Ok(retired) => Ok(retired.revisions.len() as u64),
+            Err(CatalogError::Busy { name, .. }) => {
+                tracing::debug!(repo.id = %row.name, lease = name, "revisions retire later");
+                Ok(0)
+            }
+            Err(error) => Err(error).doing("retire revisions"),
+        }
+    }
+
+    fn retention(&self) -> Retention {
+        let configured = self.config.revisions;
+        Retention {
+            keep_last: configured.keep_last,
+            newest_since: self.clock.now().as_second() - i64::from(configured.keep_days) * DAY_SECONDS,
+        }
+    }
+
+    async fn retire_report(
+        &self,
+        id: &RepoId,
+        row: &Row,
+        retired: Vec<(RevisionNumber, i64)>,
+        is_done: bool,
+    ) -> Result<RetireReport, EngineError> {
+        let held = self.catalog.revisions(row.line).await.doing("read revisions")?.len();
+        let leaving = if is_done { 0 } else { retired.len() };
+        Ok(RetireReport {
+            repo: id.clone(),
+            kept: (held - leaving.min(held)) as u64,
+            retired: retired
+                .into_iter()
+                .map(|(revision, at)| RetiredRevision {
+                    revision,
+                    created: time(at),
+                })
+                .collect(),
+        })
+    }
+}
+
+/// Refuses a revision that was retired.
+pub(crate) fn living(
+    id: &RepoId,
+    revision: chantal_catalog::Revision,
+) -> Result<chantal_catalog::Revision, EngineError> {
+    match revision.retired_at {
+        None => Ok(revision),
+        Some(at) => Err(EngineError::request(
+            format!(
+                "revision {} of repository {id} was retired at {}",
+                revision.number,
+                time(at)
+            ),
+            Some("a snapshot keeps a revision; `revisions:` says how many stay without one"),
+        )),
+    }
+}
