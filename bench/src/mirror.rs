@@ -24,8 +24,8 @@ impl Mirror {
     pub(crate) fn create(chantal: &Path, directory: PathBuf, feed: &str, lines: &[&str]) -> Result<Self> {
         let more: String = lines.iter().flat_map(|line| ["    ", line, "\n"]).collect();
         let text = format!(
-            "storage:\n  base_path: data\n  published_path: published\ndownload: {{parallel: 16}}\nrepositories:\n  \
-             - id: {REPOSITORY}\n    type: rpm\n    mode: filtered\n    feed: {feed}\n{more}"
+            "storage:\n  base_path: data\n  published_path: published\ndownload: {{parallel: 16, per_host: 16}}\nrepositories:\n  \
+             - id: {REPOSITORY}\n    type: rpm\n    mode: filtered\n    feed: {feed}\n    allow_rollback: true\n{more}"
         );
         let config = directory.join("config.yaml");
         fs::write(&config, text).with_context(|| format!("write {}", config.display()))?;

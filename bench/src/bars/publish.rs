@@ -27,7 +27,7 @@ pub(super) fn synced_half(stage: &Stage, set: &DataSet, name: &str) -> Result<Mi
     let lines = half();
     let mirror = stage.mirror(name, &lines.each_ref().map(String::as_str))?;
     mirror.run(&["--quiet", "repo", "sync", REPOSITORY])?;
-    let (has, wanted) = (packages(&mirror)?, set.packages as i64 / 2);
+    let (has, wanted) = (packages(&mirror)?, set.half(State::One)?.len() as i64);
     ensure!(
         has == wanted,
         "the mirror of half of the packages has {has}, not {wanted}"

@@ -39,7 +39,7 @@ pub use lease::Lease;
 pub use members::{Member, MemberKey, MemberPackage, NewMember, NewPackage, PackageRow};
 pub use publications::{Publication, PublicationKind, PublicationState, StateStatus};
 pub use queries::{CatalogStats, FoundPackage};
-pub use records::{RecordReader, RecordWriter};
+pub use records::{RecordPlace, RecordReader, RecordWriter};
 pub use repositories::Repository;
 pub use retire::{Retention, Retired};
 pub use revisions::{NewRevision, Revision};

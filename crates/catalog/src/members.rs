@@ -10,6 +10,7 @@ use crate::connect::Catalog;
 use crate::db::{self, Row};
 use crate::error::CatalogError;
 use crate::lease::Lease;
+use crate::records::RecordPlace;
 use crate::sql::{self, many};
 
 /// Packages in one transaction.
@@ -242,6 +243,32 @@ impl Catalog {
             .fetch_all(&self.reader)
             .await?;
         rows.iter().map(member).collect()
+    }
+
+    /// As [`Self::members`], with the place of each member's record of a part.
+    pub async fn placed_members(
+        &self,
+        line: i64,
+        revision: RevisionNumber,
+        (kind, part): (ItemKind, usize),
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<(Member, Option<RecordPlace>)>, CatalogError> {
+        let rows = db::query(sql::PLACED_MEMBERS)
+            .bind(line)
+            .bind(kind.name())
+            .bind(after.unwrap_or_default())
+            .bind(revision.0)
+            .bind(i64::from(limit))
+            .bind(part as i64)
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let place = row.try_get::<Option<i64>>(13)?.zip(row.try_get::<Option<i64>>(14)?);
+                Ok((member(row)?, place.map(|(pack, slot)| RecordPlace { pack, slot })))
+            })
+            .collect()
     }
 
     /// What the members of one kind of a revision are compared by, those whose path comes after `after`, in path order,

@@ -47,43 +47,41 @@ impl Catalog {
         part: usize,
         records: &[(Sha256, Vec<u8>)],
     ) -> Result<Vec<i64>, CatalogError> {
-        let mut writer = RecordWriter::new(self, lease, part);
+        let mut writer = RecordWriter::new(self, lease);
         let mut ids = Vec::with_capacity(records.len());
         for chunk in records.chunks(TRANSACTION_ROWS) {
-            ids.extend(writer.add(chunk).await?);
+            ids.extend(writer.add(part, chunk).await?);
         }
         writer.finish().await?;
         Ok(ids)
     }
 }
 
-/// Stores the records of one part as they come, in transactions of bounded size.
+/// Stores records as they come, in transactions of bounded size.
 ///
 /// What was added counts once [`RecordWriter::finish`] has returned; until then the writing connection may be held.
 pub struct RecordWriter<'a> {
     catalog: &'a Catalog,
     lease: &'a Lease,
-    part: usize,
     transaction: Option<Transaction>,
     rows: usize,
 }
 
 impl<'a> RecordWriter<'a> {
-    /// Starts to write records of one part.
-    pub fn new(catalog: &'a Catalog, lease: &'a Lease, part: usize) -> Self {
+    /// Starts to write records.
+    pub fn new(catalog: &'a Catalog, lease: &'a Lease) -> Self {
         Self {
             catalog,
             lease,
-            part,
             transaction: None,
             rows: 0,
         }
     }
 
-    /// Stores those records that are not known yet; gives the rows of all, in order.
+    /// Stores those records of a part that are not known yet; gives the rows of all, in order.
     ///
     /// A multiple of 128 records at a time fills the packs.
-    pub async fn add(&mut self, records: &[(Sha256, Vec<u8>)]) -> Result<Vec<i64>, CatalogError> {
+    pub async fn add(&mut self, part: usize, records: &[(Sha256, Vec<u8>)]) -> Result<Vec<i64>, CatalogError> {
         let transaction = match &mut self.transaction {
             Some(transaction) => transaction,
             none => none.insert(self.catalog.begin_as(self.lease).await?),
@@ -102,7 +100,7 @@ impl<'a> RecordWriter<'a> {
                 Some(transaction) => transaction,
                 none => none.insert(self.catalog.begin_as(self.lease).await?),
             };
-            known.extend(write_pack(transaction, self.part, pack).await?);
+            known.extend(write_pack(transaction, part, pack).await?);
             if pack.iter().any(|(digest, _)| !known.contains_key(digest)) {
                 // Another process stored one in the meantime.
                 let again: Vec<(Sha256, Vec<u8>)> = pack.iter().map(|(digest, _)| (*digest, Vec::new())).collect();
@@ -243,6 +241,15 @@ fn gone(record: i64) -> CatalogError {
     CatalogError::corrupt(format!("record {record} is gone"))
 }
 
+/// Where a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordPlace {
+    /// Its pack.
+    pub pack: i64,
+    /// Its number in the pack.
+    pub slot: i64,
+}
+
 /// Reads records by row and keeps the packs that it met last.
 pub struct RecordReader {
     catalog: Catalog,
@@ -264,7 +271,7 @@ impl RecordReader {
 
     /// Reads records, in order.
     pub async fn read(&mut self, ids: &[i64]) -> Result<Vec<Vec<u8>>, CatalogError> {
-        let mut places: HashMap<i64, (i64, i64)> = HashMap::with_capacity(ids.len());
+        let mut places: HashMap<i64, RecordPlace> = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(LOOKUP) {
             let text = sql::list(many::RECORD_PLACES, chunk.len());
             let mut query = db::query_as::<(i64, i64, i64)>(text).persistent(false);
@@ -272,20 +279,31 @@ impl RecordReader {
                 query = query.bind(id);
             }
             for (id, pack, slot) in query.fetch_all(&self.catalog.reader).await? {
-                places.insert(id, (pack, slot));
+                places.insert(id, RecordPlace { pack, slot });
             }
         }
+        let places: Vec<RecordPlace> = ids
+            .iter()
+            .map(|id| places.get(id).copied().ok_or_else(|| gone(*id)))
+            .collect::<Result<_, _>>()?;
+        self.read_at(&places).await
+    }
+
+    /// Reads records whose places are known, in order.
+    pub async fn read_at(&mut self, places: &[RecordPlace]) -> Result<Vec<Vec<u8>>, CatalogError> {
         // Pack by pack, so that each is unpacked once.
         let mut wanted: BTreeMap<i64, Vec<(usize, i64)>> = BTreeMap::new();
-        for (at, id) in ids.iter().enumerate() {
-            let (pack, slot) = places.get(id).ok_or_else(|| gone(*id))?;
-            wanted.entry(*pack).or_default().push((at, *slot));
+        for (at, place) in places.iter().enumerate() {
+            wanted.entry(place.pack).or_default().push((at, place.slot));
         }
-        let mut records = vec![Vec::new(); ids.len()];
+        let mut records = vec![Vec::new(); places.len()];
         for (pack, slots) in wanted {
             let unpacked = self.pack(pack).await?;
             for (at, slot) in slots {
-                records[at] = unpacked.get(slot).ok_or_else(|| gone(ids[at]))?.to_vec();
+                let record = unpacked.get(slot);
+                let record =
+                    record.ok_or_else(|| CatalogError::corrupt(format!("record {slot} of pack {pack} is gone")))?;
+                records[at] = record.to_vec();
             }
         }
         Ok(records)

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chantal_model::{Algorithm, Digest, Fields, Package, Promise, Sha256, Version, VersionKey};
+use zstd::bulk::{Compressor, Decompressor};
 
 /// Packages in one block.
 const BLOCK: usize = 64;
@@ -19,6 +20,7 @@ pub(crate) struct Packed {
     blocks: Vec<Block>,
     /// The block that is being filled.
     open: Vec<u8>,
+    compressor: Option<Compressor<'static>>,
     len: u32,
     words: Words,
 }
@@ -53,12 +55,17 @@ impl Packed {
         encode(package, &mut self.words, &mut self.open);
         self.len += 1;
         if (self.len as usize).is_multiple_of(BLOCK) {
-            let plain = std::mem::take(&mut self.open);
-            let body = zstd::bulk::compress(&plain, LEVEL).expect("compressing into memory succeeds");
+            let compressor = self
+                .compressor
+                .get_or_insert_with(|| Compressor::new(LEVEL).expect("there is memory for a compressor"));
+            let body = compressor
+                .compress(&self.open)
+                .expect("compressing into memory succeeds");
             self.blocks.push(Block {
                 body: body.into(),
-                plain_len: plain.len(),
+                plain_len: self.open.len(),
             });
+            self.open.clear();
         }
     }
 
@@ -86,14 +93,8 @@ impl Packed {
             packed: self,
             next: (block * BLOCK) as u32,
             plain: Vec::new(),
+            decompressor: None,
             at: 0,
-        }
-    }
-
-    fn plain(&self, block: usize) -> Vec<u8> {
-        match self.blocks.get(block) {
-            Some(block) => zstd::bulk::decompress(&block.body, block.plain_len).expect("an own block unpacks"),
-            None => self.open.clone(),
         }
     }
 }
@@ -103,7 +104,23 @@ pub(crate) struct Iter<'a> {
     packed: &'a Packed,
     next: u32,
     plain: Vec<u8>,
+    decompressor: Option<Decompressor<'static>>,
     at: usize,
+}
+
+impl Iter<'_> {
+    fn unpack(&mut self, block: usize) {
+        self.plain.clear();
+        let Some(block) = self.packed.blocks.get(block) else {
+            self.plain.extend_from_slice(&self.packed.open);
+            return;
+        };
+        self.plain.reserve(block.plain_len);
+        self.decompressor
+            .get_or_insert_with(|| Decompressor::new().expect("there is memory for a decompressor"))
+            .decompress_to_buffer(&block.body, &mut self.plain)
+            .expect("an own block unpacks");
+    }
 }
 
 impl Iterator for Iter<'_> {
@@ -115,7 +132,7 @@ impl Iterator for Iter<'_> {
             return None;
         }
         if (index as usize).is_multiple_of(BLOCK) {
-            self.plain = self.packed.plain(index as usize / BLOCK);
+            self.unpack(index as usize / BLOCK);
             self.at = 0;
         }
         self.next += 1;

@@ -85,7 +85,7 @@ struct Found {
     record: Vec<u8>,
 }
 
-/// Passes over all parts and records what is new.
+/// Passes over all parts at the same time and records what is new.
 pub(crate) async fn record_parts(
     format: &'static dyn Format,
     files: Arc<Files>,
@@ -100,23 +100,28 @@ pub(crate) async fn record_parts(
         unknown: [0; PARTS],
     };
     let request = request_of(repo);
-    for part in 0..format.parts().len().min(PARTS) {
-        let (send, mut receive) = mpsc::channel::<Vec<Found>>(AHEAD);
-        let (files, places) = (files.clone(), places.clone());
-        let pass = tokio::task::spawn_blocking(move || pass(format, part, (&files, &request), &places, send));
-        let mut writer = RecordWriter::new(catalog, lease, part);
-        while let Some(batch) = receive.recv().await {
-            let (slots, bodies): (Vec<u32>, Vec<_>) = batch
-                .into_iter()
-                .map(|found| (found.slot, (found.digest, found.record)))
-                .unzip();
-            let ids = writer.add(&bodies).await.doing("store records")?;
-            for ((slot, (digest, _)), id) in slots.into_iter().zip(bodies).zip(ids) {
-                records.digests[slot as usize][part] = Some(digest);
-                records.ids[slot as usize][part] = Some(id);
-            }
+    let (send, mut receive) = mpsc::channel::<(usize, Vec<Found>)>(AHEAD);
+    let passes: Vec<_> = (0..format.parts().len().min(PARTS))
+        .map(|part| {
+            let (files, places, send) = (files.clone(), places.clone(), send.clone());
+            tokio::task::spawn_blocking(move || pass(format, part, (&files, &request), &places, send))
+        })
+        .collect();
+    drop(send);
+    let mut writer = RecordWriter::new(catalog, lease);
+    while let Some((part, batch)) = receive.recv().await {
+        let (slots, bodies): (Vec<u32>, Vec<_>) = batch
+            .into_iter()
+            .map(|found| (found.slot, (found.digest, found.record)))
+            .unzip();
+        let ids = writer.add(part, &bodies).await.doing("store records")?;
+        for ((slot, (digest, _)), id) in slots.into_iter().zip(bodies).zip(ids) {
+            records.digests[slot as usize][part] = Some(digest);
+            records.ids[slot as usize][part] = Some(id);
         }
-        writer.finish().await.doing("store records")?;
+    }
+    writer.finish().await.doing("store records")?;
+    for (part, pass) in passes.into_iter().enumerate() {
         let unknown = pass.await.map_err(|error| EngineError::Worker(error.to_string()))?;
         records.unknown[part] = unknown.map_err(|source| EngineError::Metadata {
             repo: repo.id.to_string(),
@@ -128,7 +133,8 @@ pub(crate) async fn record_parts(
 
 /// Collects records and sends them on in batches.
 struct Sender {
-    send: mpsc::Sender<Vec<Found>>,
+    part: usize,
+    send: mpsc::Sender<(usize, Vec<Found>)>,
     batch: Vec<Found>,
     bytes: usize,
 }
@@ -151,7 +157,7 @@ impl Sender {
             return Ok(());
         }
         self.send
-            .blocking_send(std::mem::take(&mut self.batch))
+            .blocking_send((self.part, std::mem::take(&mut self.batch)))
             .map_err(|_| Stop)
     }
 }
@@ -162,9 +168,10 @@ fn pass(
     part: usize,
     (files, request): (&Files, &ReadRequest),
     places: &Places,
-    send: mpsc::Sender<Vec<Found>>,
+    send: mpsc::Sender<(usize, Vec<Found>)>,
 ) -> Result<u64, FormatError> {
     let mut sender = Sender {
+        part,
         send,
         batch: Vec::new(),
         bytes: 0,

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use chantal_catalog::{Catalog, Member, RecordReader};
+use chantal_catalog::{Catalog, Member, RecordPlace, RecordReader};
 use chantal_formats::{Content, Format, FormatError, Leaf, Part, RenderSettings, RenderedItem, RenderedPackage, Tree};
 use chantal_model::{Algorithm, Digest, ItemKind, Landing, RelPath, RevisionNumber, Sha256};
 use chantal_pool::{Incoming, Pool, Sealed};
@@ -90,21 +90,21 @@ impl Recorded<'_> {
                 .handle
                 .block_on(
                     self.catalog
-                        .members(self.line, self.revision, kind, after.as_deref(), PAGE),
+                        .placed_members(self.line, self.revision, (kind, part), after.as_deref(), PAGE),
                 )
                 .map_err(|error| unreadable(&error))?;
-            let wanted: Vec<i64> = page.iter().filter_map(|member| member.records[part]).collect();
+            let wanted: Vec<RecordPlace> = page.iter().filter_map(|(_, place)| *place).collect();
             let bodies = self
                 .handle
-                .block_on(reader.read(&wanted))
+                .block_on(reader.read_at(&wanted))
                 .map_err(|error| unreadable(&error))?;
             let mut bodies = bodies.into_iter();
-            for member in &page {
-                let record = member.records[part].and_then(|_| bodies.next());
+            for (member, place) in &page {
+                let record = place.and_then(|_| bodies.next());
                 take(member, record.as_deref())?;
             }
             match page.last() {
-                Some(last) if page.len() == PAGE as usize => after = Some(last.path.clone()),
+                Some((last, _)) if page.len() == PAGE as usize => after = Some(last.path.clone()),
                 _ => return Ok(()),
             }
         }

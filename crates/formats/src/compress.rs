@@ -18,7 +18,7 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 const XZ_MEMORY_BYTES: u64 = 128 << 20;
 const XZ_LEVEL: u32 = 3;
 const BZIP2_LEVEL: u32 = 9;
-const GZIP_LEVEL: u32 = 6;
+const GZIP_LEVEL: u32 = 4;
 const ZSTD_LEVEL: i32 = 3;
 
 /// How much may come out of a compressed file, and what it must be.
@@ -365,7 +365,7 @@ enum Kind<W: Write> {
     Bzip2(bzip2::write::BzEncoder<W>),
 }
 
-/// Starts compressing into `out`, at the level that fits metadata (gzip 6, zstd 3, xz 3, bzip2 9).
+/// Starts compressing into `out`, at the level that fits metadata (gzip 4, zstd 3, xz 3, bzip2 9).
 ///
 /// Equal input gives equal bytes: no time, no name, one thread.
 ///
