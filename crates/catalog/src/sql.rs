@@ -90,7 +90,7 @@ statements! {
     PLACED_MEMBERS = "SELECT m.id, m.path, m.record_0, m.record_1, m.record_2, m.attributes, b.sha256, b.size, \
         p.name, p.version, p.arch, p.label, p.part_key, r.pack_id, r.slot \
         FROM member m LEFT JOIN blob b ON b.id = m.blob_id LEFT JOIN package p ON p.id = m.package_id \
-        LEFT JOIN record r ON r.id = CASE $6 WHEN 0 THEN m.record_0 WHEN 1 THEN m.record_1 ELSE m.record_2 END \
+        LEFT JOIN record r ON r.id = CASE CAST($6 AS BIGINT) WHEN 0 THEN m.record_0 WHEN 1 THEN m.record_1 ELSE m.record_2 END \
         WHERE m.line_id = $1 AND m.kind = $2 AND m.path > $3 AND m.added_in <= $4 AND m.removed_in > $4 \
         ORDER BY m.path LIMIT $5";
     MEMBER_KEYS = "SELECT id, path, package_id, blob_id, record_0, record_1, record_2, attributes \
