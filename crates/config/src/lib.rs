@@ -9,7 +9,9 @@ mod check;
 mod diagnostic;
 mod effective;
 mod formats;
+mod inherit;
 mod mask;
+mod matrix;
 mod node;
 mod raw;
 mod reference;
@@ -60,9 +62,13 @@ pub fn load_text(path: &Path, text: String, env: &dyn Fn(&str) -> Option<String>
     let mut tree = tree::read(path, text, env);
     check::coerce(&schema, &mut tree.root);
     let mut findings = std::mem::take(&mut tree.findings);
+    // As they are written: a matrix may change them.
+    let secrets = mask::secrets(&tree.root);
+    let is_expanded = inherit::complete(&schema, &mut tree.root, &mut findings);
+    check::coerce(&schema, &mut tree.root);
     findings.extend(check::check(&schema, &tree.root));
-    let config = build(path, &tree, &finder, &mut findings);
-    let shown = |findings| diagnostics(findings, &tree);
+    let config = build(path, &tree, &finder, is_expanded, &mut findings);
+    let shown = |findings| diagnostics(findings, &tree, &secrets);
     match config {
         Some(config) if findings.is_empty() => Ok(Loaded {
             config,
@@ -74,7 +80,13 @@ pub fn load_text(path: &Path, text: String, env: &dyn Fn(&str) -> Option<String>
 }
 
 /// Reads the tree into types and checks what only makes sense together.
-fn build(path: &Path, tree: &tree::Tree, finder: &unbuilt::Finder, findings: &mut Vec<Finding>) -> Option<Config> {
+fn build(
+    path: &Path,
+    tree: &tree::Tree,
+    finder: &unbuilt::Finder,
+    is_expanded: bool,
+    findings: &mut Vec<Finding>,
+) -> Option<Config> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     // What the schema refused cannot be read into types: it is left out, and the rest is checked all the same.
     let places: Vec<node::Place> = findings.iter().map(|finding| finding.place).collect();
@@ -93,6 +105,7 @@ fn build(path: &Path, tree: &tree::Tree, finder: &unbuilt::Finder, findings: &mu
                 files: &tree.files,
                 base: absolute.parent().unwrap_or(Path::new("/")),
                 finder,
+                is_expanded,
                 findings: Vec::new(),
             };
             let config = builder.config(&file);
@@ -125,10 +138,11 @@ fn warnings(finder: &unbuilt::Finder, root: &node::Node) -> Vec<Finding> {
 }
 
 /// Findings for people, each once, in the order of files and lines.
-fn diagnostics(mut findings: Vec<Finding>, tree: &tree::Tree) -> Vec<Diagnostic> {
+fn diagnostics(mut findings: Vec<Finding>, tree: &tree::Tree, written: &[(node::Place, String)]) -> Vec<Diagnostic> {
     findings.sort_by(|one, other| (one.place, &one.message).cmp(&(other.place, &other.message)));
     findings.dedup_by(|one, other| one.place == other.place && one.message == other.message);
-    let secrets = mask::secrets(&tree.root);
+    let mut secrets = mask::secrets(&tree.root);
+    secrets.extend_from_slice(written);
     let diagnose = |finding: Finding| {
         let (file, text) = tree
             .files

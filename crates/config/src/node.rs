@@ -20,6 +20,8 @@ pub(crate) struct Place {
 pub(crate) struct Node {
     pub(crate) place: Place,
     pub(crate) value: Value,
+    /// How a plain scalar that is no text is written: `9.10` is not `9.1` everywhere.
+    written: Option<String>,
 }
 
 /// A YAML value of the core schema.
@@ -49,9 +51,67 @@ pub(crate) struct Broken {
 }
 
 impl Node {
+    pub(crate) fn new(place: Place, value: Value) -> Self {
+        Self {
+            place,
+            value,
+            written: None,
+        }
+    }
+
+    /// A scalar as it is written; nothing for null, lists and mappings.
+    pub(crate) fn written(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            Value::Bool(_) | Value::Int(_) | Value::Float(_) => self.written.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Takes a key with its value out of a mapping.
+    pub(crate) fn take(&mut self, name: &str) -> Option<(Key, Node)> {
+        let entries = self.entries_mut()?;
+        let at = entries.iter().position(|(key, _)| key.name == name)?;
+        Some(entries.remove(at))
+    }
+
+    /// Shows every text value, keys left out.
+    pub(crate) fn each_text<'a>(&'a self, see: &mut dyn FnMut(&'a str)) {
+        match &self.value {
+            Value::Text(text) => see(text),
+            Value::List(items) => items.iter().for_each(|item| item.each_text(see)),
+            Value::Map(entries) => entries.iter().for_each(|(_, node)| node.each_text(see)),
+            _ => {}
+        }
+    }
+
+    /// Hands out every text value to be changed, keys left out.
+    pub(crate) fn each_text_mut(&mut self, change: &mut dyn FnMut(&mut String)) {
+        match &mut self.value {
+            Value::Text(text) => change(text),
+            Value::List(items) => items.iter_mut().for_each(|item| item.each_text_mut(change)),
+            Value::Map(entries) => entries.iter_mut().for_each(|(_, node)| node.each_text_mut(change)),
+            _ => {}
+        }
+    }
+
+    /// The number of values, itself included.
+    pub(crate) fn size(&self) -> usize {
+        1 + match &self.value {
+            Value::List(items) => items.iter().map(Node::size).sum(),
+            Value::Map(entries) => entries.iter().map(|(_, node)| node.size()).sum(),
+            _ => 0,
+        }
+    }
+
     /// The value under a key of a mapping.
     pub(crate) fn get(&self, name: &str) -> Option<&Node> {
         self.entry(name).map(|(_, node)| node)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Node> {
+        let mut entries = self.entries_mut()?.iter_mut();
+        entries.find(|(key, _)| key.name == name).map(|(_, node)| node)
     }
 
     pub(crate) fn entry(&self, name: &str) -> Option<(&Key, &Node)> {
@@ -116,6 +176,7 @@ impl Node {
         Some(Node {
             place: self.place,
             value,
+            written: self.written.clone(),
         })
     }
 
@@ -176,19 +237,13 @@ pub(crate) fn parse(text: &str, file: usize) -> Result<Node, Broken> {
         Some(Node {
             value: Value::Null,
             place,
-        }) => Node {
-            place,
-            value: Value::Map(Vec::new()),
-        },
+            ..
+        }) => Node::new(place, Value::Map(Vec::new())),
         Some(node) => node,
-        None => Node {
-            place: Place {
-                file,
-                line: 1,
-                column: 1,
-            },
-            value: Value::Map(Vec::new()),
-        },
+        None => {
+            let (line, column) = (1, 1);
+            Node::new(Place { file, line, column }, Value::Map(Vec::new()))
+        }
     })
 }
 
@@ -252,8 +307,13 @@ impl<'a> Reader<'a> {
             return refuse("nested too deeply");
         }
         let before = self.nodes;
+        let mut written = None;
         let (anchor, value) = match event {
-            Event::Scalar(text, style, anchor, _) => (anchor, scalar(&text, style)),
+            Event::Scalar(text, style, anchor, _) => {
+                let value = scalar(&text, style);
+                written = (!matches!(value, Value::Text(_))).then(|| text.into_owned());
+                (anchor, value)
+            }
             Event::SequenceStart(anchor, _) => (anchor, self.list(depth)?),
             Event::MappingStart(anchor, _) => (anchor, self.map(depth)?),
             Event::Alias(anchor) => {
@@ -265,7 +325,7 @@ impl<'a> Reader<'a> {
             }
             _ => return refuse("not YAML"),
         };
-        let node = Node { place, value };
+        let node = Node { place, value, written };
         if anchor > 0 {
             let size = self.nodes - before + 1;
             self.anchors.push((anchor, node.clone(), size));

@@ -16,10 +16,7 @@ pub(crate) struct Tree {
 /// Reads the main file and what it includes.
 pub(crate) fn read(path: &Path, text: String, env: &dyn Fn(&str) -> Option<String>) -> Tree {
     let mut tree = Tree {
-        root: Node {
-            place: Place::default(),
-            value: Value::Map(Vec::new()),
-        },
+        root: Node::new(Place::default(), Value::Map(Vec::new())),
         files: vec![(path.to_owned(), text)],
         findings: Vec::new(),
     };
@@ -27,21 +24,21 @@ pub(crate) fn read(path: &Path, text: String, env: &dyn Fn(&str) -> Option<Strin
         tree.root = root;
         tree.include(path, env);
     }
-    if let Some(entries) = tree.root.entries_mut() {
-        if let Some((_, node)) = entries.iter_mut().find(|(key, _)| key.name == "defaults") {
-            rename_in_repository(node, &mut tree.findings);
-        }
-        if let Some((
-            _,
-            Node {
-                value: Value::List(repositories),
-                ..
-            },
-        )) = entries.iter_mut().find(|(key, _)| key.name == "repositories")
-        {
-            for repository in repositories {
-                rename_in_repository(repository, &mut tree.findings);
+    for node in tree.root.entries_mut().into_iter().flatten() {
+        match (node.0.name.as_str(), &mut node.1) {
+            ("defaults", defaults) => rename_in_repository(defaults, &mut tree.findings),
+            (
+                "repositories",
+                Node {
+                    value: Value::List(repositories),
+                    ..
+                },
+            ) => {
+                for repository in repositories {
+                    rename_in_repository(repository, &mut tree.findings);
+                }
             }
+            _ => {}
         }
     }
     tree
@@ -129,13 +126,7 @@ impl Tree {
                         ..
                     },
                 )) => list.extend(items),
-                _ => root.push((
-                    key,
-                    Node {
-                        place: value.place,
-                        value: Value::List(items),
-                    },
-                )),
+                _ => root.push((key, Node::new(value.place, Value::List(items)))),
             }
         }
     }
@@ -298,10 +289,7 @@ fn child<'a>(node: &'a mut Node, name: &str, place: Place) -> &'a mut Node {
                 name: name.to_owned(),
                 place,
             },
-            Node {
-                place,
-                value: Value::Map(Vec::new()),
-            },
+            Node::new(place, Value::Map(Vec::new())),
         );
         match &mut node.value {
             Value::Map(entries) => entries.push(entry),

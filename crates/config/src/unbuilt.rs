@@ -30,7 +30,6 @@ pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
     ("publish.require_closure", "the dependency check", Concerns::Everybody),
     ("gpg", "signing", Concerns::Everybody),
     ("verify", "signature checks", Concerns::Everybody),
-    ("defaults", "defaults for repositories", Concerns::Everybody),
     ("views", "views", Concerns::Nobody),
     ("environments", "environments", Concerns::Nobody),
     ("snapshots", "retention of snapshots", Concerns::Nobody),
@@ -40,7 +39,6 @@ pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
 
 /// Keys below a repository.
 pub(crate) const REPOSITORY: &[(&str, &str)] = &[
-    ("matrix", "matrix expansion"),
     ("schedule", "the scheduler"),
     ("filters.with_dependencies", "dependency closure"),
     ("filters.dependency_repositories", "dependency closure"),

@@ -1,6 +1,8 @@
 //! From the checked tree to effective values, with everything that only makes sense together checked as well.
 
 mod database;
+mod expansions;
+mod inherited;
 mod local;
 mod network;
 mod origin;
@@ -18,6 +20,8 @@ use crate::node::{Node, Place};
 use crate::raw;
 use crate::unbuilt::Finder;
 
+use expansions::Expansions;
+
 /// Builds effective values and gathers what is wrong.
 pub(crate) struct Builder<'a> {
     /// What is left of the tree without what the schema refused.
@@ -29,6 +33,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) files: &'a [(PathBuf, String)],
     pub(crate) base: &'a Path,
     pub(crate) finder: &'a Finder,
+    /// Whether every entry that the matrices give is in the tree.
+    pub(crate) is_expanded: bool,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -44,16 +50,21 @@ impl Builder<'_> {
         let storage = self.storage(file.storage.as_ref());
         let database = self.database(file.database.as_ref(), &storage.base_path);
         self.global_blocks(file);
+        self.defaults(file.defaults.as_ref());
         let mut repositories = Vec::new();
         let mut places = Vec::new();
+        let mut expansions = Expansions::default();
         for (index, repository) in file.repositories.iter().flatten().enumerate() {
             let number = index.to_string();
             let at = ["repositories", number.as_str()];
+            let before = self.findings.len();
             if let Some(built) = self.repository(file, &at, index, repository) {
                 places.push(self.place(&[at[0], at[1], "id"]));
                 repositories.push(built);
             }
+            expansions.add(self.place(&at), &repository.id, self.findings.split_off(before));
         }
+        self.findings.extend(expansions.findings());
         self.duplicates(&repositories, &places);
         self.trees(&repositories, &places);
         self.views(file);

@@ -20,14 +20,6 @@ impl Builder<'_> {
         index: usize,
         raw: &raw::Repository,
     ) -> Option<Repository> {
-        let first;
-        let raw = match &raw.settings.matrix {
-            Some(matrix) => {
-                first = first_of_matrix(raw, matrix);
-                &first
-            }
-            None => raw,
-        };
         let settings = &raw.settings;
         let node = self.root.at(at)?;
         let id = self.id(at, index, &raw.id)?;
@@ -52,7 +44,7 @@ impl Builder<'_> {
             ssl: self.ssl(at, settings.ssl.as_ref().or(file.ssl.as_ref())),
             download: self.download(at, file.download.as_ref(), settings.download.as_ref()),
             limits: self.limits(at, file.limits.as_ref(), settings.limits.as_ref()),
-            filters: self.filters(at, raw),
+            filters: self.filters(at, settings.filters.as_ref()),
             modules: words(settings.modules.clone()),
             retention: retention(settings.retention.as_ref()),
             guards: self.guards(at, settings),
@@ -121,13 +113,16 @@ impl Builder<'_> {
             if mode == Mode::Mirror && is_set {
                 let hint = "in mode mirror the metadata are upstream's own; use `mode: filtered`";
                 let message = format!("mode mirror takes everything and has no {key}");
-                self.wrong(&[at[0], at[1], key], message, Some(hint));
+                self.unusable(at, &[key], message, Some(hint));
             }
         }
         if mode == Mode::Mirror && settings.on_package_error == Some(raw::OnPackageError::Skip) {
             let hint = "`fail` or `accept_missing`; or `mode: filtered`";
             let message = "mode mirror cannot leave packages out, since the metadata are upstream's own";
-            self.wrong(&[at[0], at[1], "on_package_error"], message, Some(hint));
+            self.unusable(at, &["on_package_error"], message.to_owned(), Some(hint));
+        }
+        if mode == Mode::Mirror {
+            self.inherited_retention(at);
         }
         let retention = settings.retention.as_ref();
         let policy = retention.and_then(|retention| retention.policy);
@@ -140,7 +135,7 @@ impl Builder<'_> {
             let path = [at[0], at[1], "filters", *foreign];
             if self.root.at(&path).is_some() {
                 let message = format!("filters.{foreign} does not belong to type {}", raw.format.word());
-                self.wrong(&path, message, None);
+                self.unusable(at, &path[2..], message, None);
             }
         }
         self.cron(at, settings.schedule.as_ref());
@@ -245,27 +240,4 @@ fn metadata(metadata: Option<&raw::Metadata>) -> Metadata {
             ChecksumName::Sha512 => Algorithm::Sha512,
         },
     }
-}
-
-/// The entry with each placeholder replaced by the first value of its list: what it expands to is named alike.
-fn first_of_matrix(raw: &raw::Repository, matrix: &raw::Matrix) -> raw::Repository {
-    let filled = |text: &str| {
-        matrix.iter().fold(text.to_owned(), |text, (name, values)| {
-            let value = match values.first() {
-                Some(serde_json::Value::String(value)) => value.clone(),
-                Some(other) => other.to_string(),
-                None => return text,
-            };
-            text.replace(&format!("{{{name}}}"), &value)
-        })
-    };
-    let mut first = raw.clone();
-    first.id = filled(&raw.id);
-    first.settings.name = raw.settings.name.as_deref().map(filled);
-    first.settings.feed = raw.settings.feed.as_deref().map(filled);
-    first.settings.mirrorlist = raw.settings.mirrorlist.as_deref().map(filled);
-    first.settings.metalink = raw.settings.metalink.as_deref().map(filled);
-    let feeds = raw.settings.feeds.as_ref();
-    first.settings.feeds = feeds.map(|feeds| feeds.iter().map(|feed| filled(feed)).collect());
-    first
 }

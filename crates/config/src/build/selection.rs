@@ -10,8 +10,8 @@ use crate::{raw, units};
 const MAX_REMOVED_PERCENT: u32 = 50;
 
 impl Builder<'_> {
-    pub(super) fn filters(&mut self, at: &At, raw: &raw::Repository) -> Filters {
-        let filters = raw.settings.filters.clone().unwrap_or_default();
+    pub(super) fn filters(&mut self, at: &At, filters: Option<&raw::Filters>) -> Filters {
+        let filters = filters.cloned().unwrap_or_default();
         let patterns = words(filters.patterns);
         self.patterns(at, "include", &patterns.include);
         self.patterns(at, "exclude", &patterns.exclude);

@@ -19,6 +19,16 @@ impl Builder<'_> {
                 seen.insert(&repository.id, (*place, repository.line));
                 continue;
             };
+            if first == place {
+                let message = format!("the matrix gives the id {:?} twice", repository.id.as_str());
+                let hint = "put something between the placeholders".to_owned();
+                self.findings.push(Finding {
+                    place: *place,
+                    message,
+                    hint: Some(hint),
+                });
+                continue;
+            }
             let there = if first.file == place.file {
                 format!("line {line}")
             } else {
@@ -72,12 +82,6 @@ impl Builder<'_> {
             .flatten()
             .map(|repository| repository.id.as_str())
             .collect();
-        // What a matrix expands to is not known.
-        let is_open = file
-            .repositories
-            .iter()
-            .flatten()
-            .any(|repository| repository.settings.matrix.is_some());
         let mut names: Vec<&str> = Vec::new();
         for (index, view) in file.views.iter().flatten().enumerate() {
             let number = index.to_string();
@@ -89,7 +93,7 @@ impl Builder<'_> {
             names.push(&view.name);
             self.cron(&at, view.schedule.as_ref());
             for (position, repo) in view.repos.iter().enumerate() {
-                if !is_open && !known.contains(&repo.as_str()) {
+                if self.is_expanded && !known.contains(&repo.as_str()) {
                     let hint = similar(repo, &known).map(|near| format!("did you mean `{near}`?"));
                     let message = format!("view {:?} names repository {repo:?}, which is not there", view.name);
                     let path = [at[0], at[1], "repos", &position.to_string()];

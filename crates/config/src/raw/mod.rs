@@ -11,13 +11,13 @@ mod trust;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use filters::{BuildTime, WordChoice};
+pub(crate) use filters::{BuildTime, Filters, WordChoice};
 pub(crate) use local::{Database, Storage};
 pub use local::{Durability, LinkMode, LogFormat, LogLevel};
 pub(crate) use network::{Auth, AuthKind, Backend, Download, Limits, Proxy, Ssl};
 pub use repository::OnPackageError;
 pub(crate) use repository::{
-    ChecksumName, CompressionName, Defaults, DeletedPackages, Matrix, Metadata, Mode, Repository, RepositorySettings,
+    ChecksumName, CompressionName, Defaults, DeletedPackages, Metadata, Mode, Repository, RepositorySettings,
     Retention, RetentionPolicy,
 };
 pub(crate) use serving::Publish;

@@ -28,14 +28,30 @@ pub(crate) struct Repository {
     pub(crate) blocks: formats::RepositoryBlocks,
 }
 
-/// Values for every repository that does not set them.
+/// Values for every repository that does not set them, put together key by key; `null` in a repository leaves one out.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("additionalProperties" = false))]
+#[schemars(extend("additionalProperties" = false), transform = without_own)]
 pub(crate) struct Defaults {
     #[serde(flatten)]
     pub(crate) settings: RepositorySettings,
-    #[serde(flatten)]
-    pub(crate) blocks: formats::RepositoryBlocks,
+}
+
+/// What each repository has for itself.
+const OWN: [&str; 8] = [
+    "name",
+    "feed",
+    "feeds",
+    "mirrorlist",
+    "metalink",
+    "matrix",
+    "latest_path",
+    "snapshots_path",
+];
+
+fn without_own(schema: &mut schemars::Schema) {
+    if let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
+        properties.retain(|key, _| !OWN.contains(&key.as_str()));
+    }
 }
 
 /// What a repository sets beside its id and type.
@@ -59,7 +75,8 @@ pub(crate) struct RepositorySettings {
     pub(crate) mode: Option<Mode>,
     /// Words that `--tag` selects by.
     pub(crate) tags: Option<Vec<String>>,
-    /// Expands this entry into several.
+    /// Placeholders with their values: `{releasever: [8, 9], basearch: [x86_64, aarch64]}` makes four entries of this
+    /// one, with `{releasever}` and `{basearch}` replaced in every text; `id` holds each of them.
     pub(crate) matrix: Option<Matrix>,
     /// How to authenticate at the feed.
     pub(crate) auth: Option<Auth>,

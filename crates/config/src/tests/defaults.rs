@@ -48,7 +48,7 @@ fn a_value_other_than_the_default_is_warned_about_even_if_it_is_false() {
         ("gpg: {enabled: false, key_file: k}\n", 0),
         ("gpg: {key_file: k}\n", 1),
         ("gpg: {enabled: true}\n", 1),
-        ("defaults: {mode: mirror}\n", 1),
+        ("defaults: {mode: mirror}\n", 0),
     ] {
         assert_eq!(load_str(text).unwrap().warnings.len(), warned, "{text}");
     }

@@ -72,15 +72,6 @@ fn views_name_repositories_that_are_there() {
 }
 
 #[test]
-fn a_matrix_loads_and_is_not_acted_on() {
-    let text = "repositories:\n- {id: \"el{releasever}\", type: rpm, feed: \"http://h/{releasever}/\", matrix: {releasever: [8, 9]}}\n\
-                views:\n- {name: v, repos: [el8, el9]}\n";
-    let loaded = load_str(text).unwrap();
-    let repo = &loaded.config.repositories[0];
-    assert_eq!((repo.id.as_str(), repo.unbuilt[0].key.as_str()), ("el8", "matrix"));
-}
-
-#[test]
 fn blocks_of_another_format_are_refused() {
     let text = "repositories:\n- {id: a, type: apk, feed: http://h/, filters: {rpm: {}}}\n\
                 - {id: b, type: apt, feed: http://h/, apt: {distribution: stable}}\n";
