@@ -249,7 +249,10 @@ fn packages_are_counted_by_architecture_and_by_name() {
 #[test]
 fn rows_are_counted_as_the_database_has_them() {
     let chantal = two_repositories();
+    let size = || std::fs::metadata(chantal.path("state/chantal.db")).unwrap().len();
+    let before = size();
     let stats = json(&chantal, &["db", "stats"], "db-stats");
+    let after = size();
     let rows = |table: &str| {
         stats["tables"]
             .as_array()
@@ -279,8 +282,12 @@ fn rows_are_counted_as_the_database_has_them() {
         .map(|row| row["records"].as_u64().unwrap())
         .sum();
     assert_eq!(records, rows("record"));
-    let size = std::fs::metadata(chantal.path("state/chantal.db")).unwrap().len();
-    assert_eq!(stats["file_bytes"], size);
+    // Whoever closes the database last moves its log into the file.
+    let told = stats["file_bytes"].as_u64().unwrap();
+    assert!(
+        told == before || told == after,
+        "{told} is neither {before} nor {after}"
+    );
 }
 
 #[test]
