@@ -54,7 +54,7 @@ pub(crate) fn expand(mut entry: Node, findings: &mut Vec<Finding>) -> Expanded {
     }
     let axes: Vec<Axis> = lists
         .into_iter()
-        .map(|(key, list)| axis(&key, &list, findings))
+        .filter_map(|(key, list)| axis(&key, &list, findings))
         .collect();
     placeholders(&entry, &axes, findings);
     let count = size(&entry, &key, &axes, findings);
@@ -91,22 +91,24 @@ fn alone(entry: Node, findings: &mut Vec<Finding>) -> Expanded {
     }
 }
 
-fn axis(key: &Key, list: &Node, findings: &mut Vec<Finding>) -> Axis {
-    let mut axis = Axis {
-        name: key.name.clone(),
-        place: key.place,
-        values: Vec::new(),
-    };
+/// Reads a list; nothing where its key is none.
+fn axis(key: &Key, list: &Node, findings: &mut Vec<Finding>) -> Option<Axis> {
     let name = &key.name;
     if !is_identifier(name) {
         let message = format!("{name:?} cannot be a placeholder");
         let hint = "letters, digits and `_`, not starting with a digit";
         wrong(findings, key.place, message, Some(hint));
+        return None;
     }
+    let mut axis = Axis {
+        name: name.clone(),
+        place: key.place,
+        values: Vec::new(),
+    };
     let Value::List(items) = &list.value else {
         let message = format!("matrix.{name} must be a list, not {}", list.kind());
         wrong(findings, list.place, message, Some(EXAMPLE));
-        return axis;
+        return Some(axis);
     };
     if items.is_empty() {
         let message = format!("matrix.{name} is empty, so that no repository is left");
@@ -125,7 +127,7 @@ fn axis(key: &Key, list: &Node, findings: &mut Vec<Finding>) -> Axis {
             }
         }
     }
-    axis
+    Some(axis)
 }
 
 /// Checks that each key of the matrix is used, that ids differ, and that nothing looks like a placeholder and is none.
@@ -141,7 +143,8 @@ fn placeholders(entry: &Node, axes: &[Axis], findings: &mut Vec<Finding>) {
         }
         for key in OWN.iter().filter(|_| axis.values.len() > 1) {
             if let Some((Value::Text(text), place)) = entry.get(key).map(|node| (&node.value, node.place))
-                && !names(text).any(|name| name == axis.name)
+                // A name that is no key is probably this one, misspelt, and is said below.
+                && names(text).all(|name| name != axis.name && axes.iter().any(|known| known.name == name))
             {
                 let message = format!(
                     "{key} {text:?} does not hold {{{}}}, so that several repositories would share it",

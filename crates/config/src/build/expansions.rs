@@ -1,6 +1,6 @@
 //! What is wrong with the entries that one matrix gives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::Finding;
 use crate::node::Place;
@@ -11,41 +11,47 @@ const NAMED: usize = 3;
 /// The findings of each entry, by the place where it is written.
 #[derive(Default)]
 pub(super) struct Expansions {
-    ids: BTreeMap<Place, usize>,
-    findings: Vec<(Place, String, Finding)>,
+    counts: BTreeMap<Place, usize>,
+    findings: Vec<(Place, Expansion, Finding)>,
 }
+
+/// The number of an expansion among those of its entry, and its id; ids may be wrong, and the same.
+type Expansion = (usize, String);
 
 impl Expansions {
     pub(super) fn add(&mut self, entry: Place, id: &str, findings: Vec<Finding>) {
-        *self.ids.entry(entry).or_default() += 1;
-        let named = findings.into_iter().map(|finding| (entry, id.to_owned(), finding));
+        let count = self.counts.entry(entry).or_default();
+        *count += 1;
+        let expansion = (*count, id.to_owned());
+        let named = findings.into_iter().map(|finding| (entry, expansion.clone(), finding));
         self.findings.extend(named);
     }
 
     /// Each finding once; one that only some of an entry's expansions have names them.
     pub(super) fn findings(self) -> Vec<Finding> {
-        let mut groups: BTreeMap<(Place, Place, String), (Finding, Vec<String>)> = BTreeMap::new();
-        for (entry, id, finding) in self.findings {
+        let mut groups: BTreeMap<(Place, Place, String), (Finding, BTreeSet<Expansion>)> = BTreeMap::new();
+        for (entry, expansion, finding) in self.findings {
             let key = (entry, finding.place, finding.message.clone());
-            let (_, ids) = groups.entry(key).or_insert_with(|| (finding, Vec::new()));
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
+            let (_, expansions) = groups.entry(key).or_insert_with(|| (finding, BTreeSet::new()));
+            expansions.insert(expansion);
         }
-        let say = |((entry, _, _), (mut finding, ids)): ((Place, Place, String), (Finding, Vec<String>))| {
-            if ids.len() < self.ids.get(&entry).copied().unwrap_or_default() {
-                finding.message = format!("repository {}: {}", list(&ids), finding.message);
+        let mut findings = Vec::new();
+        for ((entry, ..), (mut finding, expansions)) in groups {
+            if expansions.len() < self.counts.get(&entry).copied().unwrap_or_default() {
+                finding.message = format!("{}: {}", list(&expansions), finding.message);
             }
-            finding
-        };
-        groups.into_iter().map(say).collect()
+            findings.push(finding);
+        }
+        findings
     }
 }
 
-fn list(ids: &[String]) -> String {
-    let quoted = ids.iter().take(NAMED).map(|id| format!("{id:?}")).collect::<Vec<_>>();
-    match ids.len().saturating_sub(NAMED) {
-        0 => quoted.join(", "),
-        more => format!("{} and {more} more", quoted.join(", ")),
+fn list(expansions: &BTreeSet<Expansion>) -> String {
+    let ids = expansions.iter().take(NAMED).map(|(_, id)| format!("{id:?}"));
+    let ids = ids.collect::<Vec<_>>().join(", ");
+    match expansions.len() {
+        1 => format!("repository {ids}"),
+        count if count > NAMED => format!("repositories {ids} and {} more", count - NAMED),
+        _ => format!("repositories {ids}"),
     }
 }

@@ -131,6 +131,12 @@ fn an_error_in_every_expansion_is_said_once_and_one_in_some_names_them() {
         found[0].contains("repository \"r4y\": \"4ys\" is not a duration"),
         "{found:?}"
     );
+    let found = errors(&("defaults: {max_age: soon}\n".to_owned() + &entry("r{a}{b}", "{a: [1, 11], b: [1, 11]}")));
+    assert_eq!(found.len(), 2, "{found:?}");
+    let found = errors(&(entry("r{v}", "{v: [1, 2, 3, 4, 5], w: [9]}") + "  max_age: x\n  tags: [\"{w}\"]\n"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    let found = errors(&(entry("r{v}", "{v: [\"1/\", \"2/\"]}")));
+    assert_eq!(found.len(), 2, "{found:?}");
     let found = errors(&(entry("r{v}", "{v: [8, \"9/x\"]}")));
     assert_eq!(
         found,
