@@ -39,7 +39,7 @@ impl Machine {
                 .to_owned(),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             memory_gib: memory / 1024 / 1024,
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            kernel: version(&read("/proc/sys/kernel/osrelease")),
             system: system.trim_matches('"').to_owned(),
             file_system,
             load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
@@ -59,4 +59,10 @@ impl Machine {
 fn field(text: &str, name: &str) -> String {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.unwrap_or_default().trim().to_owned()
+}
+
+/// The first two numbers of a kernel's release; the rest says who built it.
+fn version(release: &str) -> String {
+    let numbers: Vec<&str> = release.trim().split(['.', '-']).take(2).collect();
+    numbers.join(".")
 }
