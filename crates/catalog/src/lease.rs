@@ -137,16 +137,15 @@ impl Lease {
     /// Gives it back.
     pub async fn release(self) -> Result<(), CatalogError> {
         self.heartbeat.abort();
-        db::query(sql::DROP_LEASE)
-            .bind(&self.name)
-            .bind(self.fence)
-            .execute(&self.catalog.writer)
-            .await?;
-        db::query(sql::DROP_INTENTS)
-            .bind(&self.name)
-            .bind(self.fence)
-            .execute(&self.catalog.writer)
-            .await?;
+        let mut transaction = self.catalog.begin().await?;
+        for text in [sql::DROP_LEASE, sql::DROP_INTENTS] {
+            db::query(text)
+                .bind(&self.name)
+                .bind(self.fence)
+                .execute(&mut transaction)
+                .await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 }

@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 
 use crate::error::{Doing, EngineError};
 
-/// Members read at a time.
-const PAGE: u32 = 1000;
+/// Members whose records are in memory at a time, for each part that is rendered.
+const PAGE: u32 = 256;
 
 /// A rendered file in the pool.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! What stays although upstream drops it, what stops a sync, and what `--explain` says about both.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-use chantal_testkit::chantal::{Chantal, Output};
+use chantal_testkit::chantal::Chantal;
 use chantal_testkit::repository::{Advisory, Module, Repository};
 use chantal_testkit::rpm::Rpm;
 use chantal_testkit::upstream::Upstream;
+
+use super::bench::{bench, configure, metadata, published, sync};
 
 fn rpm(name: &str, version: &str) -> Rpm {
     Rpm::new(name, version, "1", "noarch")
@@ -19,63 +19,9 @@ fn feed(seconds: u64, packages: &[(&str, &str)]) -> Repository {
         .fold(empty, |feed, (name, version)| feed.with(rpm(name, version)))
 }
 
-fn bench(feed: &Repository, keys: &[&str]) -> (Chantal, Upstream) {
-    let upstream = Upstream::start(feed.build().site());
-    let chantal = Chantal::new(env!("CARGO_BIN_EXE_chantal"));
-    configure(&chantal, &upstream, keys);
-    (chantal, upstream)
-}
-
-fn configure(chantal: &Chantal, upstream: &Upstream, keys: &[&str]) {
-    let mut all = vec!["metadata: {compression: none}"];
-    all.extend(keys);
-    chantal.repository("r", &upstream.url("/"), &all);
-}
-
 fn change(upstream: &Upstream, feed: &Repository) {
     let site = feed.build().site();
     upstream.change(|old| *old = site);
-}
-
-fn sync(chantal: &Chantal) -> Output {
-    chantal.run(&["repo", "sync", "r", "--publish"]).ok()
-}
-
-/// A published metadata file of a kind; empty if there is none.
-fn metadata(chantal: &Chantal, kind: &str) -> String {
-    let repodata = chantal.published().join("r/latest/repodata");
-    let repomd = std::fs::read_to_string(repodata.join("repomd.xml")).unwrap();
-    let Some((_, data)) = repomd.split_once(&format!("<data type=\"{kind}\">")) else {
-        return String::new();
-    };
-    let (_, href) = data.split_once("<location href=\"repodata/").unwrap();
-    let (name, _) = href.split_once('"').unwrap();
-    std::fs::read_to_string(repodata.join(name)).unwrap()
-}
-
-fn between<'a>(text: &'a str, before: &'a str, after: &'a str) -> Vec<&'a str> {
-    let rest = text.split(before).skip(1);
-    rest.map(|rest| rest.split(after).next().unwrap()).collect()
-}
-
-/// `name-version` of every package in the published metadata, whose file must lie in the tree; sorted.
-fn published(chantal: &Chantal) -> Vec<String> {
-    let primary = metadata(chantal, "primary");
-    let filelists = metadata(chantal, "filelists");
-    let mut found: Vec<String> = between(&primary, "<package ", "</package>")
-        .into_iter()
-        .map(|package| {
-            let href = between(package, "<location href=\"", "\"")[0];
-            let file = chantal.published().join("r/latest").join(href);
-            assert!(file.is_file(), "{} is published and not there", file.display());
-            let pkgid = between(package, "pkgid=\"YES\">", "<")[0];
-            assert!(filelists.contains(pkgid), "{href} has no filelists");
-            let version = between(package, " ver=\"", "\"")[0];
-            format!("{}-{version}", between(package, "<name>", "</name>")[0])
-        })
-        .collect();
-    found.sort();
-    found
 }
 
 const BEFORE: &[(&str, &str)] = &[("a", "1"), ("a", "2"), ("b", "1"), ("gone", "1")];

@@ -1,0 +1,7 @@
+//! What is selected, judged by the metadata that are published.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod bench;
+mod filters;
+mod retention;
