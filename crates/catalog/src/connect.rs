@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 
 use crate::db::{self, Pool, Transaction};
@@ -70,6 +70,8 @@ const READER_CACHE: &str = "-2048";
 const CHECKPOINT_PAGES: &str = "8000";
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(60);
+/// How long one that was turned away waits before it comes again.
+const AGAIN: Duration = Duration::from_millis(20);
 /// How long a server has to answer at first.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a task waits for the writing connection while other tasks of this process have it. Each of them ends, or
@@ -103,8 +105,7 @@ impl Catalog {
         let cached = |pages| options.clone().pragma("cache_size", pages);
         let catalog = Self {
             writer: Pool::Sqlite(
-                pool(1, TURN)
-                    .connect_with(cached(WRITER_CACHE))
+                first(|| pool(1, TURN).connect_with(cached(WRITER_CACHE)))
                     .await
                     .map_err(|source| opening(path, source))?,
             ),
@@ -146,7 +147,9 @@ impl Catalog {
         let catalog = self;
         let found = schema::version(&catalog.writer).await?;
         match found {
-            None if access == Access::Create => schema::upgrade(&catalog).await?,
+            None if access == Access::Create => {
+                schema::upgrade(&catalog).await?;
+            }
             None => {
                 return Err(CatalogError::Schema {
                     found: 0,
@@ -210,6 +213,27 @@ impl Catalog {
     pub(crate) async fn begin(&self) -> Result<Transaction, CatalogError> {
         Ok(self.writer.begin().await?)
     }
+}
+
+/// Connects. Of several that make a new file at the same time, SQLite turns some away at once, without waiting as it does
+/// for statements: they come again.
+async fn first<C>(connect: impl Fn() -> C) -> Result<SqlitePool, sqlx::Error>
+where
+    C: Future<Output = Result<SqlitePool, sqlx::Error>>,
+{
+    let start = std::time::Instant::now();
+    loop {
+        match connect().await {
+            Err(source) if is_busy(&source) && start.elapsed() < BUSY => tokio::time::sleep(AGAIN).await,
+            other => return other,
+        }
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    // The lowest byte of an extended code is the plain one.
+    code.is_some_and(|code| code.parse::<i32>().is_ok_and(|code| code & 0xff == 5))
 }
 
 /// SQLite says only that a file cannot be opened; that no inode is left for its log is found out here.

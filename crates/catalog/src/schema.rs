@@ -64,15 +64,15 @@ pub struct SchemaStatus {
 
 /// The schema version; `None` for an empty database.
 pub(crate) async fn version(pool: &Pool) -> Result<Option<i64>, CatalogError> {
-    let (has_schema, has_anything) = if pool.is_sqlite() {
-        (sql::SQLITE_HAS_SCHEMA, sql::SQLITE_HAS_ANYTHING)
+    // Asked in two statements, somebody who makes the tables in between would pass for another program.
+    let tables = if pool.is_sqlite() {
+        sql::SQLITE_TABLES
     } else {
-        (sql::POSTGRES_HAS_SCHEMA, sql::POSTGRES_HAS_ANYTHING)
+        sql::POSTGRES_TABLES
     };
-    let (tables,): (i64,) = db::query_as(has_schema).fetch_one(pool).await?;
-    if tables == 0 {
-        let (any,): (i64,) = db::query_as(has_anything).fetch_one(pool).await?;
-        if any > 0 {
+    let (ours, all): (i64, i64) = db::query_as(tables).fetch_one(pool).await?;
+    if ours == 0 {
+        if all > 0 {
             return Err(CatalogError::corrupt("it is a database of another program"));
         }
         return Ok(None);
@@ -81,20 +81,23 @@ pub(crate) async fn version(pool: &Pool) -> Result<Option<i64>, CatalogError> {
     Ok(version)
 }
 
-/// Applies what is missing, each migration in a transaction of its own.
-pub(crate) async fn upgrade(catalog: &Catalog) -> Result<(), CatalogError> {
-    let mut found = version(&catalog.writer).await?.unwrap_or(0);
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
-        let mut transaction = catalog.begin().await?;
-        if !transaction.is_sqlite() {
-            // Two processes that find a database empty do not both fill it.
-            transaction.raw(sql::POSTGRES_LOCK_SCHEMA).await?;
-        }
-        transaction.raw(sql::CREATE_SCHEMA_VERSION).await?;
-        let (newest,): (Option<i64>,) = db::query_as(sql::SCHEMA_VERSION).fetch_one(&mut transaction).await?;
-        if newest >= Some(migration.version) {
-            continue;
-        }
+/// Applies what is missing, all of it or nothing: whoever opens the database meanwhile never sees a schema in between.
+/// Gives the numbers of what it applied.
+pub(crate) async fn upgrade(catalog: &Catalog) -> Result<Vec<i64>, CatalogError> {
+    let mut transaction = catalog.begin().await?;
+    if !transaction.is_sqlite() {
+        // Two processes that find a database empty do not both fill it.
+        transaction.raw(sql::POSTGRES_LOCK_SCHEMA).await?;
+    }
+    transaction.raw(sql::CREATE_SCHEMA_VERSION).await?;
+    let (newest,): (Option<i64>,) = db::query_as(sql::SCHEMA_VERSION).fetch_one(&mut transaction).await?;
+    let newest = newest.unwrap_or(0);
+    if newest > LATEST {
+        let (found, needed) = (newest, LATEST);
+        return Err(CatalogError::Schema { found, needed });
+    }
+    let missing = || MIGRATIONS.iter().filter(|migration| migration.version > newest);
+    for migration in missing() {
         let text = if transaction.is_sqlite() {
             migration.sqlite
         } else {
@@ -107,13 +110,9 @@ pub(crate) async fn upgrade(catalog: &Catalog) -> Result<(), CatalogError> {
             .bind(crate::process::now())
             .execute(&mut transaction)
             .await?;
-        transaction.commit().await?;
     }
-    found = version(&catalog.writer).await?.unwrap_or(0);
-    if found == LATEST {
-        return Ok(());
-    }
-    Err(CatalogError::Schema { found, needed: LATEST })
+    transaction.commit().await?;
+    Ok(missing().map(|migration| migration.version).collect())
 }
 
 impl Catalog {
@@ -145,12 +144,6 @@ impl Catalog {
 
     /// Applies missing migrations; gives their numbers.
     pub async fn upgrade(&self) -> Result<Vec<i64>, CatalogError> {
-        let before = version(&self.writer).await?.unwrap_or(0);
-        upgrade(self).await?;
-        Ok(MIGRATIONS
-            .iter()
-            .map(|migration| migration.version)
-            .filter(|version| *version > before)
-            .collect())
+        upgrade(self).await
     }
 }

@@ -1,17 +1,16 @@
 //! The text of every statement, in one place, so that a test prepares each against both database engines.
 
 /// Statements that only SQLite runs.
-pub(crate) const SQLITE_HAS_SCHEMA: &str =
-    "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'";
-pub(crate) const POSTGRES_HAS_SCHEMA: &str =
-    "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_version'";
-pub(crate) const POSTGRES_HAS_ANYTHING: &str = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()";
+/// How many tables of migrations there are, and how many of anything.
+pub(crate) const SQLITE_TABLES: &str = "SELECT count(CASE WHEN type = 'table' AND name = 'schema_version' THEN 1 END), \
+    count(*) FROM sqlite_master";
+pub(crate) const POSTGRES_TABLES: &str = "SELECT count(CASE WHEN tablename = 'schema_version' THEN 1 END), count(*) FROM pg_tables \
+    WHERE schemaname = current_schema()";
 pub(crate) const POSTGRES_LOCK_SCHEMA: &str = "SELECT pg_advisory_xact_lock(4846793216)";
 pub(crate) const POSTGRES_LOCK_LEASES: &str = "LOCK TABLE lease IN SHARE ROW EXCLUSIVE MODE";
 pub(crate) const POSTGRES_SIZE: &str = "SELECT pg_database_size(current_database())";
 pub(crate) const POSTGRES_CLOCK: &str = "SELECT CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT)";
 pub(crate) const POSTGRES_LEASE_FENCE: &str = "SELECT fence FROM lease WHERE name = $1 AND fence = $2 FOR UPDATE";
-pub(crate) const SQLITE_HAS_ANYTHING: &str = "SELECT count(*) FROM sqlite_master";
 pub(crate) const SQLITE_INTEGRITY: &str = "PRAGMA integrity_check(20)";
 pub(crate) const SQLITE_QUICK_CHECK: &str = "PRAGMA quick_check(20)";
 pub(crate) const SQLITE_FOREIGN_KEYS: &str = "PRAGMA foreign_key_check";

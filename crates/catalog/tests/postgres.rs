@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use chantal_catalog::{Catalog, sql};
+use chantal_catalog::{Access, Catalog, Location, Server, sql};
 use chantal_testkit::postgres::Postgres;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqlSafeStr};
@@ -63,5 +63,37 @@ fn numbers_of_bytes_have_64_bits() {
                 .any(|kind| line.contains(kind));
             assert!(!is_narrow, "{}: {line}", migration.name);
         }
+    }
+}
+
+/// Opens an empty database eight times at once, each with connections of its own.
+async fn open_at_once(location: &Location) {
+    let opening = (0..8).map(|_| {
+        let location = location.clone();
+        tokio::spawn(async move { Catalog::open_at(&location, Access::Create).await })
+    });
+    for opened in opening.collect::<Vec<_>>() {
+        opened.await.unwrap().unwrap().close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn all_who_open_an_empty_file_at_once_may() {
+    let directory = tempfile::tempdir().unwrap();
+    for round in 0..20 {
+        open_at_once(&Location::File(directory.path().join(format!("{round}.db")))).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn all_who_open_an_empty_database_at_once_may() {
+    let Some(server) = Postgres::start() else { return };
+    for _ in 0..10 {
+        let location = Location::Server(Server {
+            url: server.url(&server.database()),
+            shown: String::new(),
+            connections: 2,
+        });
+        open_at_once(&location).await;
     }
 }

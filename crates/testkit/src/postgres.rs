@@ -1,4 +1,4 @@
-//! A PostgreSQL server in a temporary directory, on a socket only, that ends with its owner.
+//! A PostgreSQL server in a temporary directory, on a socket and, on demand, on loopback, that ends with its owner.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -6,12 +6,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::tls::Pair;
+
 /// A running server.
 pub struct Postgres {
     child: Child,
     bin: PathBuf,
     directory: tempfile::TempDir,
     databases: AtomicU32,
+    /// The port on loopback, where passwords are asked for.
+    port: Option<u16>,
+    encrypts: bool,
 }
 
 /// The programs of the newest server that is installed.
@@ -42,12 +47,63 @@ fn unprivileged(program: &Path) -> Command {
     command
 }
 
+/// Names the socket too.
+const DEFAULT_PORT: u16 = 5432;
+
+fn run(bin: &Path, directory: &Path, port: Option<u16>, encrypts: bool) -> Child {
+    let setting = |name: &str, value: &str| ["-c".to_owned(), format!("{name}={value}")];
+    let mut command = unprivileged(&bin.join("postgres"));
+    command.arg("-D").arg(directory.join("data")).arg("-k").arg(directory);
+    command.args(setting("listen_addresses", port.map_or("", |_| "127.0.0.1")));
+    command.args(setting("port", &port.unwrap_or(DEFAULT_PORT).to_string()));
+    command.args(setting("fsync", "off"));
+    command.args(setting("max_connections", "200"));
+    if encrypts {
+        command.args(setting("ssl", "on"));
+    }
+    command
+        .current_dir("/")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("postgres runs")
+}
+
+/// Puts a certificate where the server looks for it; the key belongs to whom the server runs as.
+fn place(directory: &Path, pair: &Pair) {
+    for (name, text) in [("server.crt", &pair.certificate), ("server.key", &pair.key)] {
+        let from = directory.join(name);
+        std::fs::write(&from, text).expect("an own directory takes a file");
+        let done = unprivileged(Path::new("install"))
+            .args(["-m", "600"])
+            .arg(&from)
+            .arg(directory.join("data").join(name))
+            .status();
+        assert!(done.is_ok_and(|status| status.success()), "{name} cannot be placed");
+    }
+}
+
 impl Postgres {
-    /// Starts a server; `None`, said loudly, where none is installed, which `CHANTAL_REQUIRE_CLIENTS` forbids.
+    /// Starts a server on a socket; `None`, said loudly, where none is installed, which `CHANTAL_REQUIRE_CLIENTS` forbids.
     ///
     /// # Panics
     /// If it does not start within 60 seconds.
     pub fn start() -> Option<Self> {
+        Self::start_on(None, None)
+    }
+
+    /// Starts a server that also listens on 127.0.0.1, where it wants passwords; with a certificate it speaks TLS there.
+    ///
+    /// # Panics
+    /// If it does not start within 60 seconds.
+    pub fn start_on_loopback(certificate: Option<&Pair>) -> Option<Self> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        drop(listener);
+        Self::start_on(Some(port), certificate)
+    }
+
+    fn start_on(port: Option<u16>, certificate: Option<&Pair>) -> Option<Self> {
         let Some(bin) = programs() else {
             assert!(
                 std::env::var_os("CHANTAL_REQUIRE_CLIENTS").is_none(),
@@ -60,51 +116,71 @@ impl Postgres {
         let directory = tempfile::tempdir_in("/tmp").expect("/tmp takes a directory");
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777))
             .expect("an own directory takes a mode");
-        let data = directory.path().join("data");
         let made = unprivileged(&bin.join("initdb"))
             .args(["--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync"])
             .args(["--encoding=UTF8", "--locale=C.UTF-8", "--username=postgres", "-D"])
-            .arg(&data)
+            .arg(directory.path().join("data"))
             .current_dir("/")
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let child = unprivileged(&bin.join("postgres"))
-            .arg("-D")
-            .arg(&data)
-            .args([
-                "-c",
-                "listen_addresses=",
-                "-c",
-                "fsync=off",
-                "-c",
-                "max_connections=200",
-            ])
-            .arg("-k")
-            .arg(directory.path())
-            .current_dir("/")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("postgres runs");
+        if let Some(pair) = certificate {
+            place(directory.path(), pair);
+        }
+        let encrypts = certificate.is_some();
         let server = Self {
-            child,
+            child: run(&bin, directory.path(), port, encrypts),
             bin,
             directory,
             databases: AtomicU32::new(0),
+            port,
+            encrypts,
         };
+        server.answered();
+        Some(server)
+    }
+
+    fn answered(&self) {
         let deadline = Instant::now() + Duration::from_secs(60);
-        while !server.psql("postgres", "SELECT 1").0 {
+        while !self.psql("postgres", "SELECT 1").0 {
             assert!(Instant::now() < deadline, "the server does not answer");
             std::thread::sleep(Duration::from_millis(50));
         }
-        Some(server)
+    }
+
+    /// Stops the server as a crash does: whatever is connected is cut off.
+    pub fn stop(&mut self) {
+        // Killed outright, it would leave its shared memory behind.
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-QUIT", &id]).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again after [`Self::stop`], with all its databases.
+    ///
+    /// # Panics
+    /// If it does not start within 60 seconds.
+    pub fn start_again(&mut self) {
+        self.child = run(&self.bin, self.directory.path(), self.port, self.encrypts);
+        self.answered();
+    }
+
+    /// The port on loopback.
+    ///
+    /// # Panics
+    /// If it has none.
+    pub fn port(&self) -> u16 {
+        self.port.expect("the server was started on loopback")
     }
 
     fn psql(&self, database: &str, statement: &str) -> (bool, String) {
         let output = Command::new(self.bin.join("psql"))
             .args(["--no-psqlrc", "-U", "postgres", "-tA", "-h"])
             .arg(self.directory.path())
+            .args(["-p", &self.port.unwrap_or(DEFAULT_PORT).to_string()])
             .args(["-d", database, "-c", statement])
             .output()
             .expect("psql runs");
@@ -133,7 +209,8 @@ impl Postgres {
     /// The URL of a database.
     pub fn url(&self, database: &str) -> String {
         format!(
-            "postgresql://postgres@localhost/{database}?host={}",
+            "postgresql://postgres@localhost:{}/{database}?host={}",
+            self.port.unwrap_or(DEFAULT_PORT),
             self.directory.path().display()
         )
     }
@@ -151,7 +228,6 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
     }
 }
