@@ -4,9 +4,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
 
 use crate::db::{self, Pool, Transaction};
 use crate::error::CatalogError;
@@ -41,6 +41,8 @@ pub struct Server {
     pub shown: String,
     /// Connections at most.
     pub connections: u32,
+    /// Certificates and keys that the URL names.
+    pub files: Vec<PathBuf>,
 }
 
 impl std::fmt::Debug for Server {
@@ -72,8 +74,6 @@ const CHECKPOINT_PAGES: &str = "8000";
 const BUSY: Duration = Duration::from_secs(60);
 /// How long one that was turned away waits before it comes again.
 const AGAIN: Duration = Duration::from_millis(20);
-/// How long a server has to answer at first.
-const CONNECT: Duration = Duration::from_secs(10);
 /// How long a task waits for the writing connection while other tasks of this process have it. Each of them ends, or
 /// fails by [`BUSY`], so this only has to be longer than all of them together.
 const TURN: Duration = Duration::from_secs(3600);
@@ -117,22 +117,32 @@ impl Catalog {
 
     /// Opens a database on a PostgreSQL server; tables are made in its current schema.
     pub async fn connect(server: &Server, access: Access) -> Result<Self, CatalogError> {
+        Self::connect_waiting(server, access, BUSY).await
+    }
+
+    /// Where the server goes away later, statements wait so long for it to come back.
+    pub(crate) async fn connect_waiting(server: &Server, access: Access, wait: Duration) -> Result<Self, CatalogError> {
         let refused = |source| CatalogError::Connect {
             shown: server.shown.clone(),
             source,
         };
+        for path in &server.files {
+            std::fs::File::open(path).map_err(|source| CatalogError::Certificate {
+                path: path.clone(),
+                source,
+            })?;
+        }
         let options: PgConnectOptions = server.url.parse().map_err(refused)?;
         let options = match options.get_application_name() {
             Some(_) => options,
             None => options.application_name("chantal"),
         };
         // The pool would ask a server that refuses connections again and again.
-        let first = tokio::time::timeout(CONNECT, options.connect()).await;
-        let first = first.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
-        first.map_err(refused)?.close().await.map_err(refused)?;
+        let first = db::connect(&options).await.map_err(refused)?;
+        first.close().await.map_err(refused)?;
         let pool = PgPoolOptions::new()
             .max_connections(server.connections.max(2))
-            .acquire_timeout(BUSY)
+            .acquire_timeout(wait)
             .connect_lazy_with(options);
         let catalog = Self {
             writer: Pool::Postgres(pool.clone()),

@@ -4,10 +4,14 @@
 //! anonymous (`?`) in the text are numbered for PostgreSQL.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Postgres, Sqlite};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Postgres, Sqlite};
+
+/// How long a server has to answer at first.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// A value of a statement.
 #[derive(Clone, Debug)]
@@ -241,7 +245,11 @@ impl Pool {
         Ok(match self {
             Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => {
-                Transaction::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?)
+                let begun = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await;
+                match begun {
+                    Ok(transaction) => Transaction::Postgres(transaction),
+                    Err(error) => return Err(reason(pool, error).await),
+                }
             }
         })
     }
@@ -254,7 +262,9 @@ impl Pool {
                 text.execute(pool).await?;
             }
             Self::Postgres(pool) => {
-                text.execute(pool).await?;
+                if let Err(error) = text.execute(pool).await {
+                    return Err(reason(pool, error).await);
+                }
             }
         }
         Ok(())
@@ -266,6 +276,21 @@ impl Pool {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Why no connection was to be had: the pool only says that it waited, also where the server is gone or lets nobody in.
+async fn reason(pool: &PgPool, error: sqlx::Error) -> sqlx::Error {
+    if !matches!(error, sqlx::Error::PoolTimedOut) {
+        return error;
+    }
+    connect(&pool.connect_options()).await.err().unwrap_or(error)
+}
+
+/// Connects to a server that has to answer soon.
+pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    tokio::time::timeout(CONNECT, options.connect())
+        .await
+        .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
 }
 
 /// A transaction of either engine; dropped, it is rolled back.
@@ -323,14 +348,20 @@ impl Executor for &Pool {
     async fn rows(self, query: Query) -> Result<Vec<Row>, sqlx::Error> {
         Ok(match self {
             Pool::Sqlite(pool) => sqlite_rows(query.sqlite().fetch_all(pool).await?),
-            Pool::Postgres(pool) => postgres_rows(query.postgres().fetch_all(pool).await?),
+            Pool::Postgres(pool) => match query.postgres().fetch_all(pool).await {
+                Ok(rows) => postgres_rows(rows),
+                Err(error) => return Err(reason(pool, error).await),
+            },
         })
     }
 
     async fn run(self, query: Query) -> Result<u64, sqlx::Error> {
         Ok(match self {
             Pool::Sqlite(pool) => query.sqlite().execute(pool).await?.rows_affected(),
-            Pool::Postgres(pool) => query.postgres().execute(pool).await?.rows_affected(),
+            Pool::Postgres(pool) => match query.postgres().execute(pool).await {
+                Ok(done) => done.rows_affected(),
+                Err(error) => return Err(reason(pool, error).await),
+            },
         })
     }
 }

@@ -33,6 +33,15 @@ pub enum CatalogError {
         #[source]
         source: sqlx::Error,
     },
+    /// A certificate or key that the server's URL names cannot be read.
+    #[error("cannot read {path}, which `database.url` names")]
+    Certificate {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// The schema is of another version.
     #[error("the database has schema version {found}, this program needs {needed}")]
     Schema {
@@ -133,6 +142,24 @@ impl CatalogError {
         })
     }
 
+    /// Whether the server ended, or cannot be reached any more.
+    fn is_server_away(&self) -> bool {
+        let Self::Sql { source } = self else { return false };
+        let ended = |code: String| matches!(code.as_str(), "57P01" | "57P02" | "57P03");
+        matches!(source, sqlx::Error::Io(_) | sqlx::Error::Tls(_)) || self.postgres_code().is_some_and(ended)
+    }
+
+    fn postgres_hint(&self) -> Option<&'static str> {
+        Some(match self.postgres_code()?.as_str() {
+            "25006" => "the server only reads: does `database.url` name a standby?",
+            "53300" => "the server's `max_connections` must be above what all its clients open",
+            code if code.starts_with("53") => "the server lacks disk space or memory",
+            "42501" => "the role must own the database, or its schema",
+            _ if self.exit_code() == 8 => "the server's own log says what is damaged; restore it from a backup",
+            _ => return None,
+        })
+    }
+
     /// Whether the engine could not open one of its files.
     pub(crate) fn is_unopenable(&self) -> bool {
         self.sqlite_code().is_some_and(|code| code & 0xff == 14)
@@ -149,6 +176,7 @@ impl CatalogError {
                 ..
             }
             | Self::Absent { .. }
+            | Self::Certificate { .. }
             | Self::Schema { .. } => 2,
             Self::Open { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotFound => 2,
@@ -184,7 +212,13 @@ impl CatalogError {
                 Self::Connect { .. } if self.exit_code() == 2 => {
                     "`database.url` must name a user, a password and a database that the server knows"
                 }
+                Self::Connect { .. } if self.exit_code() == 6 => return self.postgres_hint().map(str::to_owned),
+                Self::Certificate { .. } => "sslrootcert, sslcert and sslkey are files, relative to the configuration",
                 Self::Connect { .. } => "is the server running, and does `database.url` name its host and port?",
+                Self::Sql { .. } if self.is_server_away() => {
+                    "is the server running? once it is, the same command goes on where this one ended"
+                }
+                Self::Sql { .. } if self.postgres_code().is_some() => return self.postgres_hint().map(str::to_owned),
                 Self::Open { .. } | Self::Sql { .. } if self.exit_code() == 6 => {
                     "free some space on the file system of the database"
                 }

@@ -92,6 +92,7 @@ async fn all_who_open_an_empty_database_at_once_may() {
         let location = Location::Server(Server {
             url: server.url(&server.database()),
             shown: String::new(),
+            files: Vec::new(),
             connections: 2,
         });
         open_at_once(&location).await;

@@ -63,6 +63,8 @@ pub struct DatabaseServer {
     pub shown: String,
     /// Connections at most.
     pub connections: u32,
+    /// Certificates and keys that the URL names.
+    pub files: Vec<PathBuf>,
 }
 
 impl std::fmt::Debug for DatabaseServer {

@@ -118,6 +118,7 @@ pub fn location(config: &Config) -> Location {
         Some(server) => Location::Server(Server {
             url: server.url.clone(),
             shown: server.shown.clone(),
+            files: server.files.clone(),
             connections: server.connections,
         }),
         None => Location::File(config.database.path().to_owned()),

@@ -69,11 +69,17 @@ fn run(bin: &Path, directory: &Path, port: Option<u16>, encrypts: bool) -> Child
         .expect("postgres runs")
 }
 
-/// Puts a certificate where the server looks for it; the key belongs to whom the server runs as.
+/// Puts a certificate where the server looks for it, and lets only those in over the network who encrypt.
 fn place(directory: &Path, pair: &Pair) {
-    for (name, text) in [("server.crt", &pair.certificate), ("server.key", &pair.key)] {
+    let access = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+    for (name, text) in [
+        ("server.crt", pair.certificate.as_str()),
+        ("server.key", &pair.key),
+        ("pg_hba.conf", access),
+    ] {
         let from = directory.join(name);
         std::fs::write(&from, text).expect("an own directory takes a file");
+        // What the server reads belongs to whom it runs as.
         let done = unprivileged(Path::new("install"))
             .args(["-m", "600"])
             .arg(&from)
@@ -150,6 +156,9 @@ impl Postgres {
 
     /// Stops the server as a crash does: whatever is connected is cut off.
     pub fn stop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
         // Killed outright, it would leave its shared memory behind.
         let id = self.child.id().to_string();
         let asked = Command::new("kill").args(["-QUIT", &id]).status();

@@ -1,6 +1,6 @@
 //! Where the catalog is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
@@ -65,6 +65,7 @@ impl Builder<'_> {
                     Database {
                         server: Some(DatabaseServer {
                             shown: without_password(&url).into(),
+                            files: files(&url),
                             url: url.into(),
                             connections: size.saturating_add(overflow),
                         }),
@@ -129,6 +130,14 @@ impl Builder<'_> {
         set_parameters(&mut url, &parameters);
         Ok(url)
     }
+}
+
+/// Certificates and keys that the URL names.
+fn files(url: &Url) -> Vec<PathBuf> {
+    url.query_pairs()
+        .filter(|(name, _)| FILES.contains(&name.as_ref()))
+        .map(|(_, path)| PathBuf::from(path.as_ref()))
+        .collect()
 }
 
 /// The URL for people.

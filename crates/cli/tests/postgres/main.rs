@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod crowds;
+mod doors;
+
 use std::collections::BTreeMap;
 
 use chantal_testkit::chantal::Chantal;
@@ -55,7 +58,9 @@ fn life(chantal: &Chantal, upstream: &Upstream) -> Left {
         &["stats", "dedup"],
         &["pool", "orphaned"],
         &["pool", "missing"],
+        &["pool", "stats"],
         &["db", "verify"],
+        &["db", "orphaned"],
     ];
     let said = said.iter().map(|arguments| chantal.json(arguments)).collect();
     chantal.run(&["pool", "verify"]).ok();
@@ -63,6 +68,17 @@ fn life(chantal: &Chantal, upstream: &Upstream) -> Left {
     chantal.run(&["db", "stats"]).ok();
     chantal.run(&["repo", "history", "--all"]).ok();
     chantal.run(&["doctor"]).ok();
+    for listing in [
+        &["repo", "list"][..],
+        &["repo", "show", "f"],
+        &["snapshot", "list"],
+        &["stats"],
+    ] {
+        chantal.run(listing).ok();
+    }
+    chantal.run(&["snapshot", "create", "f", "--name", "second"]).ok();
+    chantal.run(&["snapshot", "delete", "f", "second", "--yes"]).ok();
+    assert!(!chantal.run(&["snapshot", "list"]).ok().stdout.contains("second"));
     chantal.run(&["repo", "retire", "--all"]).ok();
     Left {
         trees: trees.into(),
