@@ -101,6 +101,11 @@ impl Catalog {
                 .acquire_timeout(wait)
                 .idle_timeout(None)
                 .max_lifetime(None)
+                // A file does not go away as a server does.
+                .test_before_acquire(false)
+                // After a COMMIT that failed for want of space, the engine has rolled back by itself and the driver
+                // still counts a transaction.
+                .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
         };
         let cached = |pages| options.clone().pragma("cache_size", pages);
         let catalog = Self {

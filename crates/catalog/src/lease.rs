@@ -103,7 +103,18 @@ impl Catalog {
 
     /// A write transaction for the holder of a lease.
     pub(crate) async fn begin_as(&self, lease: &Lease) -> Result<Transaction, CatalogError> {
+        Self::as_holder(self.begin().await?, lease).await
+    }
+
+    /// The same, while nobody takes or frees a lease. All who do so lock the table before its rows, or two of them would
+    /// wait for each other.
+    pub(crate) async fn begin_alone_as(&self, lease: &Lease) -> Result<Transaction, CatalogError> {
         let mut transaction = self.begin().await?;
+        transaction.hold_leases().await?;
+        Self::as_holder(transaction, lease).await
+    }
+
+    async fn as_holder(mut transaction: Transaction, lease: &Lease) -> Result<Transaction, CatalogError> {
         let text = if transaction.is_sqlite() {
             sql::LEASE_FENCE
         } else {

@@ -57,8 +57,7 @@ impl Catalog {
         at: i64,
     ) -> Result<Retired, CatalogError> {
         let now = self.now().await?;
-        let mut transaction = self.begin_as(lease).await?;
-        transaction.hold_leases().await?;
+        let mut transaction = self.begin_alone_as(lease).await?;
         let publishing: Option<(String, String, i64, i64)> = db::query_as(sql::PUBLISHING)
             .bind(now)
             .fetch_optional(&mut transaction)

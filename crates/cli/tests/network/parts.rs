@@ -94,13 +94,12 @@ fn a_run_that_was_killed_is_gone_on_with_as_well() {
     let mut child = bench.chantal.command(&["repo", "sync", "r"]);
     let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let is_noted = || {
-        let found = std::fs::read_dir(bench.chantal.pool().join("tmp"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        found
-            .into_iter()
-            .any(|entry| entry.path().extension().is_some_and(|end| end == "note"))
+        let found = std::fs::read_dir(bench.chantal.pool().join("tmp"));
+        found.into_iter().flatten().flatten().any(|entry| {
+            let is_note = entry.path().extension().is_some_and(|end| end == "note");
+            // It is made empty and then written.
+            is_note && entry.metadata().is_ok_and(|meta| meta.len() > 0)
+        })
     };
     while !is_noted() {
         assert!(child.try_wait().unwrap().is_none(), "it ended without a part");

@@ -14,11 +14,8 @@ const REPOSITORIES: [&str; 5] = ["a", "b", "c", "d", "e"];
 fn configure_many(chantal: &Chantal, upstream: &Upstream, url: Option<&str>) {
     let database = url.map_or_else(String::new, |url| format!("database: {{url: \"{url}\"}}\n"));
     let feed = upstream.url("/");
-    let repositories: String = REPOSITORIES
-        .iter()
-        .map(|id| format!("  - {{id: {id}, type: rpm, feed: \"{feed}\"}}\n"))
-        .collect();
-    chantal.config(&format!("{database}repositories:\n{repositories}"));
+    let repositories = REPOSITORIES.map(|id| format!("  - {{id: {id}, type: rpm, feed: \"{feed}\"}}\n"));
+    chantal.config(&format!("{database}repositories:\n{}", repositories.concat()));
 }
 
 fn trees(chantal: &Chantal) -> Vec<BTreeMap<String, String>> {
