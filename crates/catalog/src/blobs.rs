@@ -87,12 +87,13 @@ impl Catalog {
 
     /// Notes blobs that the holder of a lease relies on before anything else names them.
     ///
-    /// One row holds many names: nothing looks one up, and what frees blobs reads them all.
+    /// One row holds many names: nothing looks one up, and collection reads them all. What is there afterwards stays
+    /// until the lease is given back.
     pub async fn intend(&self, lease: &Lease, names: &[Sha256]) -> Result<(), CatalogError> {
         if names.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.begin_as(lease).await?;
+        let mut transaction = self.begin_alone_as(lease).await?;
         for chunk in names.chunks(INTENT_NAMES) {
             let joined: Vec<u8> = chunk.iter().flat_map(|name| name.0).collect();
             db::query(sql::ADD_INTENT)
@@ -133,6 +134,12 @@ impl Catalog {
                 for (name, id, _) in query.fetch_all(&mut transaction).await? {
                     rows.insert(sha256(&name)?, id);
                 }
+                // Somebody wants them again, so that collection begins to count anew.
+                let mut wanted = db::query(sql::list(many::WANTED_BLOBS, names.len())).persistent(false);
+                for blob in names {
+                    wanted = wanted.bind(&blob.sha256.0[..]);
+                }
+                wanted.execute(&mut transaction).await?;
             }
             let mut digests: Vec<(&Digest, i64)> = chunk
                 .iter()

@@ -70,6 +70,8 @@ const READER_CACHE: &str = "-2048";
 /// Pages in the log before they go into the database. Indexes over digests are written at random places, so that the
 /// same pages come again and again: a rare checkpoint writes each once.
 const CHECKPOINT_PAGES: &str = "8000";
+/// A log of more bytes is emptied after a verb that writes much.
+const LARGE_LOG_BYTES: u64 = 4 << 20;
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(60);
 /// How long one that was turned away waits before it comes again.
@@ -222,6 +224,19 @@ impl Catalog {
     pub async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
+    }
+
+    /// Moves a large log into the database: whoever opens it next has to read the log whole. Best effort, since the next
+    /// who ends something large does it otherwise.
+    pub async fn tidy(&self) {
+        let Some(path) = &self.path else { return };
+        let mut log = path.clone().into_os_string();
+        log.push("-wal");
+        if std::fs::metadata(log).is_ok_and(|meta| meta.len() > LARGE_LOG_BYTES)
+            && let Err(error) = self.writer.raw(sql::SQLITE_EMPTY_LOG).await
+        {
+            tracing::debug!(%error, "the log of the database stays for now");
+        }
     }
 
     /// A transaction; on SQLite it has the write lock from its start.

@@ -16,6 +16,10 @@ const EXPIRY_SECONDS: i64 = 60;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Pause between two tries of a waiting process.
 const RETRY: Duration = Duration::from_millis(200);
+/// What a lease is held for by collection, as the step that it is at.
+const COLLECTING: &str = "collect";
+/// Collection holds what it looks at for moments only, so that nobody is turned away for it before this is over.
+const COLLECTION: Duration = Duration::from_secs(60);
 
 /// A held lease. Every write names one, and is refused once somebody else has it.
 ///
@@ -34,11 +38,27 @@ impl Catalog {
     /// Takes a lease. A holder on this host whose process is gone is replaced at once, any other when it expires.
     ///
     /// # Errors
-    /// [`CatalogError::Busy`] at once, or after `wait`.
+    /// [`CatalogError::Busy`] at once, or after `wait`. Where collection has it, that is waited for in any case.
     pub async fn acquire(&self, name: &str, wait: Option<Duration>) -> Result<Lease, CatalogError> {
-        let deadline = Instant::now() + wait.unwrap_or_default();
+        self.acquire_to(name, wait, None).await
+    }
+
+    /// As [`Self::acquire`] without waiting, for collection: others wait for its end instead of being turned away.
+    pub async fn acquire_to_collect(&self, name: &str) -> Result<Lease, CatalogError> {
+        self.acquire_to(name, None, Some(COLLECTING)).await
+    }
+
+    async fn acquire_to(
+        &self,
+        name: &str,
+        wait: Option<Duration>,
+        purpose: Option<&str>,
+    ) -> Result<Lease, CatalogError> {
+        let start = Instant::now();
+        let deadline = start + wait.unwrap_or_default();
+        let patience = start + COLLECTION;
         loop {
-            match self.try_acquire(name).await {
+            match self.try_acquire(name, purpose).await {
                 Ok(fence) => {
                     return Ok(Lease {
                         name: name.to_owned(),
@@ -48,12 +68,26 @@ impl Catalog {
                     });
                 }
                 Err(CatalogError::Busy { .. }) if Instant::now() < deadline => tokio::time::sleep(RETRY).await,
+                Err(CatalogError::Busy { .. })
+                    if purpose.is_none() && Instant::now() < patience && self.is_held_by_collection(name).await? =>
+                {
+                    tokio::time::sleep(RETRY / 10).await;
+                }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    async fn try_acquire(&self, name: &str) -> Result<i64, CatalogError> {
+    async fn is_held_by_collection(&self, name: &str) -> Result<bool, CatalogError> {
+        let since: Option<(i64,)> = db::query_as(sql::HELD_FOR)
+            .bind(name)
+            .bind(COLLECTING)
+            .fetch_optional(&self.reader)
+            .await?;
+        Ok(since.is_some())
+    }
+
+    async fn try_acquire(&self, name: &str, purpose: Option<&str>) -> Result<i64, CatalogError> {
         let now = self.now().await?;
         let mut transaction = self.begin().await?;
         // Of two that want it at once, one waits here and then finds it held.
@@ -91,6 +125,17 @@ impl Catalog {
             .bind(now + EXPIRY_SECONDS)
             .execute(&mut transaction)
             .await?;
+        if let Some(purpose) = purpose {
+            db::query(sql::TELL_PROGRESS)
+                .bind(name)
+                .bind(fence)
+                .bind(purpose)
+                .bind(0_i64)
+                .bind(0_i64)
+                .bind(now)
+                .execute(&mut transaction)
+                .await?;
+        }
         // What an earlier holder relied on is nobody's concern any more.
         db::query(sql::DROP_OLD_INTENTS)
             .bind(name)

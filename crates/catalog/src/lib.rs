@@ -4,6 +4,8 @@
 //! portable and is also prepared against a real PostgreSQL in the tests. Times are seconds since 1970, sizes bytes.
 
 mod blobs;
+mod cleanup;
+mod collect;
 mod connect;
 mod counting;
 mod db;
@@ -13,8 +15,10 @@ mod forget;
 mod held;
 mod history;
 mod holder;
+mod holds;
 mod lease;
 mod members;
+mod packages;
 mod process;
 mod publications;
 mod queries;
@@ -22,11 +26,14 @@ mod records;
 mod repositories;
 mod retire;
 mod revisions;
+mod schedule;
 mod schema;
 mod snapshots;
 pub mod sql;
 
 pub use blobs::{Blob, NewBlob};
+pub use cleanup::{Cleaned, Refused};
+pub use collect::{COLLECT, Claim, HeldLease, Intents, Planned, Steps, Waiting};
 pub use connect::{Access, Catalog, Location, Server};
 pub use counting::{Amount, Dedup, Unreferenced};
 pub use error::CatalogError;
@@ -35,16 +42,24 @@ pub use forget::{Allowed, Forgotten, Held};
 pub use held::HeldPackage;
 pub use history::{HistoryRow, Outcome, Runs};
 pub use holder::{Holder, LeaseProgress};
+pub use holds::{Hold, Keeper, Keepers};
 pub use lease::Lease;
-pub use members::{Member, MemberKey, MemberPackage, NewMember, NewPackage, PackageRow};
+pub use members::{Member, MemberFile, MemberKey, MemberPackage, NewMember, PackageRow};
+pub use packages::{NewPackage, PackageWriter};
 pub use publications::{Publication, PublicationKind, PublicationState, StateStatus};
 pub use queries::{CatalogStats, FoundPackage};
 pub use records::{RecordPlace, RecordReader, RecordWriter};
 pub use repositories::Repository;
 pub use retire::{Retention, Retired};
 pub use revisions::{NewRevision, Revision};
+pub use schedule::{ScheduleRow, ScheduledEnd};
 pub use schema::{Migration, SchemaStatus};
 pub use snapshots::Snapshot;
+
+/// The name by which this host is known in leases.
+pub fn host() -> &'static str {
+    &process::Process::own().host
+}
 
 /// Number of record columns of a member.
 pub const PARTS: usize = 3;

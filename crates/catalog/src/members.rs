@@ -1,54 +1,17 @@
 //! Packages and the members of revisions.
 
-use std::collections::HashMap;
-
 use chantal_model::{ItemKind, RevisionNumber, Sha256, VersionKey};
 
 use crate::PARTS;
-use crate::blobs::{LOOKUP, sha256};
+use crate::blobs::sha256;
 use crate::connect::Catalog;
 use crate::db::{self, Row};
 use crate::error::CatalogError;
-use crate::lease::Lease;
 use crate::records::RecordPlace;
-use crate::sql::{self, many};
+use crate::sql;
 
-/// Packages in one transaction.
-const PACKAGE_ROWS: usize = 2000;
-/// Rows of twelve columns in one statement, far below SQLite's limit of 32,766 values: a statement takes memory by the
-/// value.
-const STATEMENT_ROWS: usize = 250;
 /// Packages read at a time.
 const PAGE: i64 = 2000;
-
-/// A package to be recorded: bytes with a description.
-#[derive(Clone, Debug)]
-pub struct NewPackage {
-    /// Its format.
-    pub format: String,
-    /// Its bytes.
-    pub blob_id: i64,
-    /// Digest over upstream's record without its location.
-    pub description: Sha256,
-    /// Its name.
-    pub name: String,
-    /// Its version as users write it.
-    pub version: String,
-    /// Sorts as the format compares.
-    pub version_key: VersionKey,
-    /// Its architecture.
-    pub arch: String,
-    /// How advisories and modules name it.
-    pub label: String,
-    /// How other parts of the metadata name it; `None` where that is the SHA-256 of its bytes in hexadecimal.
-    pub part_key: Option<String>,
-    /// Whether it is a source package.
-    pub is_source: bool,
-    /// When it was built.
-    pub build_time: Option<i64>,
-    /// One line about it.
-    pub summary: String,
-}
 
 /// What rendering reads of a member's package.
 #[derive(Clone, Debug)]
@@ -78,6 +41,19 @@ pub struct Member {
     pub blob: Option<(Sha256, u64)>,
     /// Rows of its records.
     pub records: [Option<i64>; PARTS],
+    /// Facts as JSON.
+    pub attributes: Option<String>,
+}
+
+/// A member that has bytes.
+#[derive(Clone, Debug)]
+pub struct MemberFile {
+    /// Its published path.
+    pub path: String,
+    /// Its bytes.
+    pub sha256: Sha256,
+    /// Its size in bytes.
+    pub size: u64,
     /// Facts as JSON.
     pub attributes: Option<String>,
 }
@@ -151,80 +127,6 @@ pub(crate) fn package_row(row: &Row) -> Result<PackageRow, CatalogError> {
 }
 
 impl Catalog {
-    /// Records packages; gives their rows in order. Equal bytes with an equal description are one package.
-    pub async fn add_packages(&self, lease: &Lease, packages: &[NewPackage]) -> Result<Vec<i64>, CatalogError> {
-        let mut ids = Vec::with_capacity(packages.len());
-        for chunk in packages.chunks(PACKAGE_ROWS) {
-            let mut known = self.package_ids(chunk).await?;
-            let mut new: Vec<&NewPackage> = chunk
-                .iter()
-                .filter(|package| !known.contains_key(&key(package)))
-                .collect();
-            // In order, so that two writers never wait for each other.
-            new.sort_by_cached_key(|package| key(package));
-            if !new.is_empty() {
-                self.insert_packages(lease, &new, &mut known).await?;
-            }
-            if chunk.iter().any(|package| !known.contains_key(&key(package))) {
-                // Another process wrote one in the meantime.
-                known = self.package_ids(chunk).await?;
-            }
-            for package in chunk {
-                let id = known.get(&key(package));
-                ids.push(*id.ok_or_else(|| CatalogError::corrupt("a package that was just written is gone"))?);
-            }
-        }
-        Ok(ids)
-    }
-
-    async fn insert_packages(
-        &self,
-        lease: &Lease,
-        packages: &[&NewPackage],
-        rows: &mut HashMap<PackageKey, i64>,
-    ) -> Result<(), CatalogError> {
-        let mut transaction = self.begin_as(lease).await?;
-        for chunk in packages.chunks(STATEMENT_ROWS) {
-            let text = sql::values(many::ADD_PACKAGES, chunk.len());
-            let mut query = db::query_as::<(i64, i64, Vec<u8>, String)>(text).persistent(false);
-            for package in chunk {
-                query = query
-                    .bind(&package.format)
-                    .bind(package.blob_id)
-                    .bind(&package.description.0[..])
-                    .bind(&package.name)
-                    .bind(&package.version)
-                    .bind(&package.version_key.0[..])
-                    .bind(&package.arch)
-                    .bind(&package.label)
-                    .bind(&package.part_key)
-                    .bind(i64::from(package.is_source))
-                    .bind(package.build_time)
-                    .bind(&package.summary);
-            }
-            for (id, blob, description, format) in query.fetch_all(&mut transaction).await? {
-                rows.insert((blob, sha256(&description)?, format), id);
-            }
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    async fn package_ids(&self, packages: &[NewPackage]) -> Result<HashMap<PackageKey, i64>, CatalogError> {
-        let mut found = HashMap::with_capacity(packages.len());
-        for chunk in packages.chunks(LOOKUP) {
-            let text = sql::list(many::PACKAGE_IDS, chunk.len());
-            let mut query = db::query_as::<(i64, i64, Vec<u8>, String)>(text).persistent(false);
-            for package in chunk {
-                query = query.bind(package.blob_id);
-            }
-            for (id, blob, description, format) in query.fetch_all(&self.reader).await? {
-                found.insert((blob, sha256(&description)?, format), id);
-            }
-        }
-        Ok(found)
-    }
-
     /// Members of one kind of a revision whose path comes after `after`, in path order, at most `limit`.
     pub async fn members(
         &self,
@@ -245,30 +147,64 @@ impl Catalog {
         rows.iter().map(member).collect()
     }
 
-    /// As [`Self::members`], with the place of each member's record of a part.
-    pub async fn placed_members(
+    /// As [`Self::members`], those that have bytes and what is known of these.
+    pub async fn member_files(
         &self,
         line: i64,
         revision: RevisionNumber,
-        (kind, part): (ItemKind, usize),
-        after: Option<&str>,
+        kind: ItemKind,
+        after: &str,
         limit: u32,
-    ) -> Result<Vec<(Member, Option<RecordPlace>)>, CatalogError> {
-        let rows = db::query(sql::PLACED_MEMBERS)
+    ) -> Result<Vec<MemberFile>, CatalogError> {
+        let rows = db::query(sql::MEMBER_FILES)
             .bind(line)
             .bind(kind.name())
-            .bind(after.unwrap_or_default())
+            .bind(after)
             .bind(revision.0)
             .bind(i64::from(limit))
-            .bind(part as i64)
             .fetch_all(&self.reader)
             .await?;
         rows.iter()
             .map(|row| {
-                let place = row.try_get::<Option<i64>>(13)?.zip(row.try_get::<Option<i64>>(14)?);
-                Ok((member(row)?, place.map(|(pack, slot)| RecordPlace { pack, slot })))
+                Ok(MemberFile {
+                    path: row.try_get(0)?,
+                    sha256: sha256(row.try_get(1)?)?,
+                    size: row.try_get::<i64>(2)? as u64,
+                    attributes: row.try_get(3)?,
+                })
             })
             .collect()
+    }
+
+    /// Where the records of a part of all members of one kind of a revision are, in path order; `None` for a member
+    /// without one.
+    pub async fn record_order(
+        &self,
+        line: i64,
+        revision: RevisionNumber,
+        (kind, part): (ItemKind, usize),
+    ) -> Result<Vec<Option<RecordPlace>>, CatalogError> {
+        let mut order = Vec::new();
+        let mut after = String::new();
+        loop {
+            let rows: Vec<(String, Option<i64>, Option<i64>)> = db::query_as(sql::MEMBER_RECORDS)
+                .bind(line)
+                .bind(kind.name())
+                .bind(&after)
+                .bind(revision.0)
+                .bind(PAGE)
+                .bind(part as i64)
+                .fetch_all(&self.reader)
+                .await?;
+            let place = |(_, pack, slot): &(_, Option<i64>, Option<i64>)| {
+                pack.zip(*slot).map(|(pack, slot)| RecordPlace { pack, slot })
+            };
+            order.extend(rows.iter().map(place));
+            match rows.into_iter().last() {
+                Some((last, ..)) if order.len() % PAGE as usize == 0 => after = last,
+                _ => return Ok(order),
+            }
+        }
     }
 
     /// What the members of one kind of a revision are compared by, those whose path comes after `after`, in path order,
@@ -329,12 +265,6 @@ impl Catalog {
             }
         }
     }
-}
-
-type PackageKey = (i64, Sha256, String);
-
-fn key(package: &NewPackage) -> PackageKey {
-    (package.blob_id, package.description, package.format.clone())
 }
 
 fn member(row: &Row) -> Result<Member, CatalogError> {

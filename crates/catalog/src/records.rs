@@ -179,7 +179,7 @@ async fn write_pack(
 }
 
 /// Number of records, their lengths, their bytes, all little endian, in one frame.
-fn pack_up(records: &[&(Sha256, Vec<u8>)]) -> Result<Vec<u8>, CatalogError> {
+pub(crate) fn pack_up(records: &[&(Sha256, Vec<u8>)]) -> Result<Vec<u8>, CatalogError> {
     let mut plain = Vec::with_capacity(records.iter().map(|(_, record)| record.len() + 4).sum::<usize>() + 4);
     plain.extend((records.len() as u32).to_le_bytes());
     for (_, record) in records {

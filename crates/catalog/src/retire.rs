@@ -69,35 +69,11 @@ impl Catalog {
                 since: rfc3339(since),
             });
         }
-        let revisions: Vec<(i64, i64)> = db::query_as(sql::RETIRABLE)
-            .bind(line)
-            .bind(i64::from(retention.keep_last))
-            .bind(retention.newest_since)
-            .fetch_all(&mut transaction)
-            .await?;
-        if revisions.is_empty() {
-            return Ok(Retired::default());
+        let retired = retire_in(&mut transaction, line, retention, at).await?;
+        if !retired.revisions.is_empty() {
+            transaction.commit().await?;
         }
-        for (number, _) in &revisions {
-            db::query(sql::RETIRE)
-                .bind(line)
-                .bind(*number)
-                .bind(at)
-                .execute(&mut transaction)
-                .await?;
-        }
-        let members = db::query(sql::DROP_RETIRED_MEMBERS)
-            .bind(line)
-            .execute(&mut transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(Retired {
-            revisions: revisions
-                .into_iter()
-                .map(|(number, at)| (RevisionNumber(number), at))
-                .collect(),
-            members,
-        })
+        Ok(retired)
     }
 
     /// Whether a revision is there and has not been retired, asked within a transaction that keeps it so.
@@ -114,4 +90,41 @@ impl Catalog {
             .await?;
         Ok(living.is_some())
     }
+}
+
+/// Retires revisions of a line within a transaction.
+pub(crate) async fn retire_in(
+    transaction: &mut Transaction,
+    line: i64,
+    retention: Retention,
+    at: i64,
+) -> Result<Retired, CatalogError> {
+    let revisions: Vec<(i64, i64)> = db::query_as(sql::RETIRABLE)
+        .bind(line)
+        .bind(i64::from(retention.keep_last))
+        .bind(retention.newest_since)
+        .fetch_all(&mut *transaction)
+        .await?;
+    if revisions.is_empty() {
+        return Ok(Retired::default());
+    }
+    for (number, _) in &revisions {
+        db::query(sql::RETIRE)
+            .bind(line)
+            .bind(*number)
+            .bind(at)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    let members = db::query(sql::DROP_RETIRED_MEMBERS)
+        .bind(line)
+        .execute(transaction)
+        .await?;
+    Ok(Retired {
+        revisions: revisions
+            .into_iter()
+            .map(|(number, at)| (RevisionNumber(number), at))
+            .collect(),
+        members,
+    })
 }

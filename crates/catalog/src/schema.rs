@@ -19,7 +19,7 @@ pub struct Migration {
 }
 
 /// Every migration, oldest first.
-pub(crate) const MIGRATIONS: [Migration; 4] = [
+pub(crate) const MIGRATIONS: [Migration; 6] = [
     Migration {
         version: 1,
         name: "initial",
@@ -43,6 +43,18 @@ pub(crate) const MIGRATIONS: [Migration; 4] = [
         name: "retired revisions",
         sqlite: include_str!("../migrations/sqlite/0004_retired_revisions.sql"),
         postgres: include_str!("../migrations/postgres/0004_retired_revisions.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "collection",
+        sqlite: include_str!("../migrations/sqlite/0005_collection.sql"),
+        postgres: include_str!("../migrations/postgres/0005_collection.sql"),
+    },
+    Migration {
+        version: 6,
+        name: "schedule",
+        sqlite: include_str!("../migrations/sqlite/0006_schedule.sql"),
+        postgres: include_str!("../migrations/postgres/0006_schedule.sql"),
     },
 ];
 

@@ -15,9 +15,22 @@ pub(crate) const SQLITE_INTEGRITY: &str = "PRAGMA integrity_check(20)";
 pub(crate) const SQLITE_QUICK_CHECK: &str = "PRAGMA quick_check(20)";
 pub(crate) const SQLITE_FOREIGN_KEYS: &str = "PRAGMA foreign_key_check";
 pub(crate) const VACUUM: &str = "VACUUM";
+/// Moves the log into the database and empties it; gives up soon where somebody reads from it.
+pub(crate) const SQLITE_EMPTY_LOG: &str =
+    "PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 60000";
 
 /// The table of migrations, for both engines.
 pub const CREATE_SCHEMA_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)";
+
+/// That nothing refers to the blob `b`: no content, no rendered metadata, no hold. A package row alone does not count: it
+/// goes with its bytes.
+macro_rules! unused {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM member m WHERE m.blob_id = b.id) \
+         AND NOT EXISTS (SELECT 1 FROM rendered r WHERE r.blob_id = b.id) \
+         AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.sha256 = b.sha256)"
+    };
+}
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
@@ -86,9 +99,10 @@ statements! {
         FROM member m LEFT JOIN blob b ON b.id = m.blob_id LEFT JOIN package p ON p.id = m.package_id \
         WHERE m.line_id = $1 AND m.kind = $2 AND m.path > $3 AND m.added_in <= $4 AND m.removed_in > $4 \
         ORDER BY m.path LIMIT $5";
-    PLACED_MEMBERS = "SELECT m.id, m.path, m.record_0, m.record_1, m.record_2, m.attributes, b.sha256, b.size, \
-        p.name, p.version, p.arch, p.label, p.part_key, r.pack_id, r.slot \
-        FROM member m LEFT JOIN blob b ON b.id = m.blob_id LEFT JOIN package p ON p.id = m.package_id \
+    MEMBER_FILES = "SELECT m.path, b.sha256, b.size, m.attributes FROM member m JOIN blob b ON b.id = m.blob_id \
+        WHERE m.line_id = $1 AND m.kind = $2 AND m.path > $3 AND m.added_in <= $4 AND m.removed_in > $4 \
+        ORDER BY m.path LIMIT $5";
+    MEMBER_RECORDS = "SELECT m.path, r.pack_id, r.slot FROM member m \
         LEFT JOIN record r ON r.id = CASE CAST($6 AS BIGINT) WHEN 0 THEN m.record_0 WHEN 1 THEN m.record_1 ELSE m.record_2 END \
         WHERE m.line_id = $1 AND m.kind = $2 AND m.path > $3 AND m.added_in <= $4 AND m.removed_in > $4 \
         ORDER BY m.path LIMIT $5";
@@ -242,15 +256,68 @@ statements! {
         UNION ALL SELECT 'publication_state', count(*) FROM publication_state UNION ALL SELECT 'stray', count(*) FROM stray \
         UNION ALL SELECT 'rendered', count(*) FROM rendered UNION ALL SELECT 'feed_state', count(*) FROM feed_state \
         UNION ALL SELECT 'lease', count(*) FROM lease UNION ALL SELECT 'intent', count(*) FROM intent \
-        UNION ALL SELECT 'history', count(*) FROM history";
+        UNION ALL SELECT 'history', count(*) FROM history UNION ALL SELECT 'hold', count(*) FROM hold UNION ALL SELECT 'schedule', count(*) FROM schedule";
     PACK_AMOUNTS = "SELECT part, CAST(sum(count) AS BIGINT), CAST(sum(length(body)) AS BIGINT) FROM pack GROUP BY part ORDER BY part";
-    UNUSED_BLOBS = "SELECT b.sha256 FROM blob b WHERE NOT EXISTS (SELECT 1 FROM member m WHERE m.blob_id = b.id) \
-        AND NOT EXISTS (SELECT 1 FROM package p WHERE p.blob_id = b.id) \
-        AND NOT EXISTS (SELECT 1 FROM rendered r WHERE r.blob_id = b.id)";
-    UNUSED_BLOBS_AMOUNT = "SELECT count(*), CAST(coalesce(sum(b.size), 0) AS BIGINT) FROM blob b \
-        WHERE NOT EXISTS (SELECT 1 FROM member m WHERE m.blob_id = b.id) \
-        AND NOT EXISTS (SELECT 1 FROM package p WHERE p.blob_id = b.id) \
-        AND NOT EXISTS (SELECT 1 FROM rendered r WHERE r.blob_id = b.id)";
+    UNUSED_BLOBS = concat!("SELECT b.sha256 FROM blob b WHERE ", unused!());
+    UNUSED_BLOBS_AMOUNT =
+        concat!("SELECT count(*), CAST(coalesce(sum(b.size), 0) AS BIGINT) FROM blob b WHERE ", unused!());
+    UNUSED_BLOB = concat!("SELECT b.id FROM blob b WHERE b.sha256 = $1 AND ", unused!());
+    BLOB_USED_AGAIN = concat!("UPDATE blob AS b SET unused_since = NULL WHERE b.unused_since IS NOT NULL AND NOT (", unused!(), ")");
+    BLOB_UNUSED = concat!("UPDATE blob AS b SET unused_since = $1 WHERE b.unused_since IS NULL AND ", unused!());
+    CONDEMNED = concat!("SELECT b.sha256, b.size FROM blob b WHERE b.unused_since <= $1 AND b.sha256 > $2 AND ", unused!(),
+        " ORDER BY b.sha256 LIMIT $3");
+    WAITING = "SELECT count(*), CAST(coalesce(sum(size), 0) AS BIGINT), min(unused_since) FROM blob WHERE unused_since > $1";
+    DROP_BLOB_PACKAGES = "DELETE FROM package WHERE blob_id = $1";
+    DROP_BLOB_DIGESTS = "DELETE FROM blob_digest WHERE blob_id = $1";
+    DROP_BLOB = "DELETE FROM blob WHERE id = $1";
+    BLOB_SINCE = "SELECT unused_since FROM blob WHERE sha256 = $1";
+    UNREACHABLE_RENDERS = "SELECT count(DISTINCT render_key) FROM rendered \
+        WHERE render_key NOT IN (SELECT render_key FROM publication_state)";
+    DROP_UNREACHABLE_RENDERS = "DELETE FROM rendered WHERE render_key NOT IN (SELECT render_key FROM publication_state)";
+    HOLDS = "SELECT h.sha256, h.reason, h.created_at, b.size FROM hold h LEFT JOIN blob b ON b.sha256 = h.sha256 ORDER BY h.sha256";
+    HOLD = "SELECT reason, created_at FROM hold WHERE sha256 = $1";
+    ADD_HOLD = "INSERT INTO hold (sha256, reason, created_at) VALUES ($1, $2, $3) \
+        ON CONFLICT (sha256) DO UPDATE SET reason = excluded.reason, created_at = excluded.created_at";
+    DROP_HOLD = "DELETE FROM hold WHERE sha256 = $1";
+    HELD_FOR = "SELECT since FROM lease WHERE name = $1 AND step = $2 AND expires_at > 0";
+    BLOBS_NAMED = "SELECT DISTINCT b.sha256 FROM package p JOIN blob b ON b.id = p.blob_id \
+        WHERE p.name = $1 AND ($2 = '' OR p.version = $2) ORDER BY b.sha256";
+    SCHEDULES = "SELECT repository, spec, next_at, is_running, started_at, finished_at, status, exit_code, error \
+        FROM schedule ORDER BY repository";
+    PLAN_SCHEDULE = "INSERT INTO schedule (repository, spec, next_at) VALUES ($1, $2, $3) \
+        ON CONFLICT (repository) DO UPDATE SET spec = excluded.spec, next_at = excluded.next_at WHERE schedule.spec <> excluded.spec";
+    DROP_SCHEDULE = "DELETE FROM schedule WHERE repository = $1";
+    START_SCHEDULED = "UPDATE schedule SET next_at = $3, is_running = 1, started_at = $4, finished_at = NULL, status = NULL, \
+        exit_code = NULL, error = NULL WHERE repository = $1 AND next_at = $2 AND is_running = $5";
+    END_SCHEDULED = "UPDATE schedule SET is_running = 0, finished_at = $2, status = $3, exit_code = $4, error = $5 WHERE repository = $1";
+    LEASES = "SELECT name, host, boot_id, pid, pid_start, fence, since, expires_at FROM lease WHERE expires_at > 0 ORDER BY name";
+    INTENT_HOLDERS = "SELECT i.lease_name, i.fence, count(*), l.host, l.boot_id, l.pid, l.pid_start, l.expires_at FROM intent i \
+        JOIN lease l ON l.name = i.lease_name AND l.fence = i.fence \
+        GROUP BY i.lease_name, i.fence, l.host, l.boot_id, l.pid, l.pid_start, l.expires_at";
+    INTENTS = "SELECT names FROM intent WHERE lease_name = $1 AND fence = $2";
+    DROP_DEAD_INTENTS = "DELETE FROM intent WHERE NOT EXISTS (SELECT 1 FROM lease l \
+        WHERE l.name = intent.lease_name AND l.fence = intent.fence AND l.expires_at > 0)";
+    DROP_UNUSED_PACKAGES = "DELETE FROM package WHERE NOT EXISTS (SELECT 1 FROM member m WHERE m.package_id = package.id)";
+    DROP_UNUSED_RECORDS = "DELETE FROM record WHERE id NOT IN (SELECT record_0 FROM member WHERE record_0 IS NOT NULL \
+        UNION SELECT record_1 FROM member WHERE record_1 IS NOT NULL UNION SELECT record_2 FROM member WHERE record_2 IS NOT NULL)";
+    SPARSE_PACKS = "SELECT p.id, p.part, p.count, coalesce(r.living, 0) FROM pack p LEFT JOIN \
+        (SELECT pack_id, count(*) AS living FROM record GROUP BY pack_id) r ON r.pack_id = p.id \
+        WHERE coalesce(r.living, 0) * 2 < p.count ORDER BY p.part, p.id";
+    PACK_RECORDS = "SELECT id, slot FROM record WHERE pack_id = $1 ORDER BY slot";
+    MOVE_RECORD = "UPDATE record SET pack_id = $2, slot = $3 WHERE id = $1";
+    DROP_PACK = "DELETE FROM pack WHERE id = $1";
+    KEEPERS = "SELECT m.path, m.kind, m.line_id, m.added_in, m.removed_in, r.name, \
+        (SELECT count(*) FROM revision v WHERE v.line_id = m.line_id AND v.number >= m.added_in AND v.number < m.removed_in \
+        AND v.retired_at IS NULL), (SELECT min(v.number) FROM revision v WHERE v.line_id = m.line_id AND v.number >= m.added_in \
+        AND v.number < m.removed_in AND v.retired_at IS NULL) FROM member m JOIN blob b ON b.id = m.blob_id \
+        JOIN line l ON l.id = m.line_id JOIN repository r ON r.id = l.repository_id WHERE b.sha256 = $1 \
+        ORDER BY r.name, m.path, m.added_in";
+    KEEPING_SNAPSHOTS = "SELECT s.name FROM pin p JOIN snapshot s ON s.id = p.snapshot_id WHERE p.line_id = $1 \
+        AND p.revision >= $2 AND p.revision < $3 ORDER BY s.name";
+    KEEPING_STATES = "SELECT path, status, served_until FROM publication_state WHERE line_id = $1 AND revision >= $2 \
+        AND revision < $3 ORDER BY path, id";
+    KEEPING_RENDERS = "SELECT DISTINCT r.path, s.path, s.status FROM rendered r JOIN blob b ON b.id = r.blob_id \
+        LEFT JOIN publication_state s ON s.render_key = r.render_key WHERE b.sha256 = $1 ORDER BY r.path";
     UNUSED_PACKAGES = "SELECT count(*) FROM package p WHERE NOT EXISTS (SELECT 1 FROM member m WHERE m.package_id = p.id)";
     UNUSED_RECORDS = "SELECT count(*) FROM record r WHERE r.id NOT IN (SELECT record_0 FROM member WHERE record_0 IS NOT NULL \
         UNION SELECT record_1 FROM member WHERE record_1 IS NOT NULL UNION SELECT record_2 FROM member WHERE record_2 IS NOT NULL)";
@@ -281,6 +348,10 @@ pub(crate) mod many {
         "INSERT INTO blob (sha256, size) VALUES ",
         2,
         " ON CONFLICT (sha256) DO NOTHING RETURNING sha256, id",
+    );
+    pub(crate) const WANTED_BLOBS: (&str, &str) = (
+        "UPDATE blob SET unused_since = NULL WHERE unused_since IS NOT NULL AND sha256 IN (",
+        ")",
     );
     pub(crate) const ADD_DIGESTS: (&str, usize, &str) = (
         "INSERT INTO blob_digest (algorithm, digest, blob_id) VALUES ",

@@ -46,6 +46,15 @@ impl App {
         }
     }
 
+    /// The words that make another run of this program say as much.
+    pub(crate) fn loudness(&self) -> Vec<&'static str> {
+        let quiet = self.globals.quiet.then_some("--quiet");
+        quiet
+            .into_iter()
+            .chain((0..self.globals.verbose).map(|_| "--verbose"))
+            .collect()
+    }
+
     /// Sends the log to stderr, as the configuration says, with `-v` what happens, with `-vv` how; with `echo` every
     /// statement to the database, too, without the values of its parameters.
     pub(crate) fn log(&self, configured: Log, echo: bool) {

@@ -104,6 +104,8 @@ pub(crate) enum Command {
     /// Looks after the database
     #[command(subcommand)]
     Db(commands::db::Db),
+    #[command(subcommand)]
+    Scheduler(commands::scheduler::Scheduler),
     /// Shows numbers about everything, or about one repository
     Stats(commands::stats::Stats),
     Doctor(commands::doctor::Doctor),
@@ -114,6 +116,13 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Man(commands::man::Man),
     Mirror(commands::mirror::Mirror),
+}
+
+impl Command {
+    /// Whether signals are the command's own affair.
+    pub(crate) fn minds_signals(&self) -> bool {
+        matches!(self, Self::Scheduler(scheduler) if scheduler.minds_signals())
+    }
 }
 
 /// Whether mistakes in these words are to be told as JSON: they cannot be parsed, so they are looked through.

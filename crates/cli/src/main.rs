@@ -110,10 +110,11 @@ fn run(app: &App, command: args::Command) -> Outcome {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(exit::INTERNAL, "cannot start the runtime").because(&error))?;
+    let minds_signals = command.minds_signals();
     let outcome = runtime.block_on(async {
         tokio::select! {
             biased;
-            failure = signals::stopped() => Err(failure),
+            failure = signals::stopped(), if !minds_signals => Err(failure),
             outcome = commands::run(app, command) => outcome,
         }
     });

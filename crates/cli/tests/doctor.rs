@@ -159,7 +159,7 @@ fn a_key_without_effect_is_a_warning() {
     chantal.configure(&repository(
         "el9",
         &feed::url(&chantal.path("feed")),
-        "schedule: {enabled: true, cron: '@daily'}",
+        "verify: {enabled: true, key_files: [key.asc]}",
     ));
     warns(&chantal, "configuration", &["does not act on", "config validate"]);
 }

@@ -25,6 +25,31 @@ pub struct Config {
     pub bandwidth: Option<u64>,
     /// Which revisions stay.
     pub revisions: Revisions,
+    /// Which snapshots stay.
+    pub snapshots: SnapshotRetention,
+    /// When the scheduler collects.
+    pub cleanup: Option<chantal_model::Schedule>,
+}
+
+/// Which snapshots stay when collection runs; without a number all do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotRetention {
+    /// The last so many of each repository.
+    pub keep_last: Option<u32>,
+    /// The newest of each of the last so many months that have any.
+    pub keep_monthly: Option<u32>,
+    /// Published ones; without it they are taken down when they go.
+    pub keep_published: bool,
+}
+
+impl Default for SnapshotRetention {
+    fn default() -> Self {
+        Self {
+            keep_last: None,
+            keep_monthly: None,
+            keep_published: true,
+        }
+    }
 }
 
 /// Which revisions stay, beside those that a snapshot pins or that are published.
@@ -179,10 +204,38 @@ pub struct Repository {
     pub latest_path: Option<RelPath>,
     /// Its snapshots' trees below the published root.
     pub snapshots_path: Option<RelPath>,
+    /// When it is synced by itself.
+    pub schedule: Option<Scheduled>,
     /// What is set and not acted on: such a repository is not synced or published.
     pub unbuilt: Vec<Unbuilt>,
     /// Line of its definition.
     pub line: usize,
+}
+
+/// What the scheduler does with a repository.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scheduled {
+    /// When.
+    pub schedule: chantal_model::Schedule,
+    /// Name of the snapshot that follows the sync.
+    pub snapshot: Option<chantal_model::NameTemplate>,
+    /// Whether a publication follows.
+    pub publish: bool,
+}
+
+impl Scheduled {
+    /// One line that differs where anything differs.
+    pub fn spec(&self) -> String {
+        let zone = self.schedule.time_zone.iana_name().unwrap_or("local");
+        format!(
+            "{} {zone} {:?} {} {:?} {}",
+            self.schedule.cron.as_str(),
+            self.schedule.blackout,
+            self.schedule.jitter_seconds,
+            self.snapshot,
+            self.publish
+        )
+    }
 }
 
 impl Repository {

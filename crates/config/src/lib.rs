@@ -24,7 +24,7 @@ mod units;
 pub use diagnostic::{Diagnostic, LoadError};
 pub use effective::{
     Auth, BuildTime, Config, Database, Download, Feed, FeedKind, FieldChoice, Filters, Guards, Keep, Limits, Log,
-    Metadata, Proxy, Publish, Repository, Retention, Revisions, Ssl, Storage, Words,
+    Metadata, Proxy, Publish, Repository, Retention, Revisions, Scheduled, SnapshotRetention, Ssl, Storage, Words,
 };
 pub use raw::{Durability, LinkMode, LogFormat, LogLevel, OnPackageError};
 pub use reference::reference_markdown;
@@ -32,6 +32,7 @@ pub use secret::{Secret, SecretError};
 pub use unbuilt::Unbuilt;
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use check::Finding;
 
@@ -57,22 +58,21 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded,
 
 /// Loads a configuration whose main file was read already; `path` is where relative paths begin.
 pub fn load_text(path: &Path, text: String, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, LoadError> {
-    let schema = json_schema();
-    let finder = unbuilt::Finder::new(&schema);
+    let schema = schema();
     let mut tree = tree::read(path, text, env);
-    check::coerce(&schema, &mut tree.root);
+    check::coerce(schema, &mut tree.root);
     let mut findings = std::mem::take(&mut tree.findings);
     // As they are written: a matrix may change them.
     let secrets = mask::secrets(&tree.root);
-    let is_expanded = inherit::complete(&schema, &mut tree.root, &mut findings);
-    check::coerce(&schema, &mut tree.root);
-    findings.extend(check::check(&schema, &tree.root));
-    let config = build(path, &tree, &finder, is_expanded, &mut findings);
+    let is_expanded = inherit::complete(schema, &mut tree.root, &mut findings);
+    check::coerce(schema, &mut tree.root);
+    findings.extend(check::check(schema, &tree.root));
+    let config = build(path, &tree, is_expanded, &mut findings);
     let shown = |findings| diagnostics(findings, &tree, &secrets);
     match config {
         Some(config) if findings.is_empty() => Ok(Loaded {
             config,
-            warnings: shown(warnings(&finder, &tree.root)),
+            warnings: shown(warnings(&tree.root)),
             files: tree.files.iter().map(|(path, _)| path.clone()).collect(),
         }),
         _ => Err(LoadError::Invalid(shown(findings))),
@@ -80,13 +80,7 @@ pub fn load_text(path: &Path, text: String, env: &dyn Fn(&str) -> Option<String>
 }
 
 /// Reads the tree into types and checks what only makes sense together.
-fn build(
-    path: &Path,
-    tree: &tree::Tree,
-    finder: &unbuilt::Finder,
-    is_expanded: bool,
-    findings: &mut Vec<Finding>,
-) -> Option<Config> {
+fn build(path: &Path, tree: &tree::Tree, is_expanded: bool, findings: &mut Vec<Finding>) -> Option<Config> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     // What the schema refused cannot be read into types: it is left out, and the rest is checked all the same.
     let places: Vec<node::Place> = findings.iter().map(|finding| finding.place).collect();
@@ -104,7 +98,6 @@ fn build(
                 refused: &places,
                 files: &tree.files,
                 base: absolute.parent().unwrap_or(Path::new("/")),
-                finder,
                 is_expanded,
                 findings: Vec::new(),
             };
@@ -124,10 +117,10 @@ fn build(
     }
 }
 
-fn warnings(finder: &unbuilt::Finder, root: &node::Node) -> Vec<Finding> {
+fn warnings(root: &node::Node) -> Vec<Finding> {
     let repositories = root.get("repositories").map(node::Node::items).unwrap_or_default();
-    let mut sets = finder.top(root);
-    sets.extend(repositories.iter().flat_map(|repository| finder.repository(repository)));
+    let mut sets = unbuilt::top(root);
+    sets.extend(repositories.iter().flat_map(unbuilt::repository));
     sets.into_iter()
         .map(|set| Finding {
             place: set.place,
@@ -163,12 +156,49 @@ fn diagnostics(mut findings: Vec<Finding>, tree: &tree::Tree, written: &[(node::
     findings.into_iter().map(diagnose).collect()
 }
 
-/// The JSON Schema (draft 2020-12) of a configuration.
+/// The JSON Schema that configurations are checked against: a file with [`checked_schema`] in it, as a test makes sure.
+/// Reading it takes a small part of the time that making it takes, and every start needs it.
+fn schema() -> &'static serde_json::Value {
+    static SCHEMA: LazyLock<serde_json::Value> =
+        LazyLock::new(|| serde_json::from_str(include_str!("schema.json")).expect("a tested file"));
+    &SCHEMA
+}
+
+/// [`json_schema`] without what is only for people.
+pub fn checked_schema() -> serde_json::Value {
+    let mut schema = json_schema();
+    strip(&mut schema);
+    schema
+}
+
+/// Takes texts out of a schema. Below `properties` and `$defs` keys are names, and one of them is `description`.
+fn strip(schema: &mut serde_json::Value) {
+    match schema {
+        serde_json::Value::Object(keys) => {
+            keys.retain(|key, value| {
+                !(matches!(key.as_str(), "description" | "title" | "$schema") && value.is_string())
+            });
+            keys.values_mut().for_each(strip);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+/// The JSON Schema (draft 2020-12) of a configuration, made from the types that it is read into.
 pub fn json_schema() -> serde_json::Value {
     let schema = schemars::schema_for!(raw::File);
     let mut value = serde_json::to_value(schema).expect("a schema is plain data");
     value["title"] = "chantal configuration".into();
     value
+}
+
+/// Reads a duration as the configuration has them: `90s`, `12h`, `7d`.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    units::duration(text)
 }
 
 /// The commented example that `init` writes.

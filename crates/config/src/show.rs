@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::effective::{Auth, Config, Download, FeedKind, Filters, Keep, Proxy, Repository, Retention, Words};
+use crate::effective::{
+    Auth, Config, Download, FeedKind, Filters, Keep, Proxy, Repository, Retention, Scheduled, Words,
+};
 
 impl Config {
     /// The effective values; secrets are references or stars.
@@ -19,6 +21,12 @@ impl Config {
             },
             "download": { "bandwidth": self.bandwidth },
             "revisions": { "keep_last": self.revisions.keep_last, "keep_days": self.revisions.keep_days },
+            "scheduler": { "cleanup": self.cleanup.as_ref().map(|schedule| schedule.cron.as_str()) },
+            "snapshots": {
+                "keep_last": self.snapshots.keep_last,
+                "keep_monthly": self.snapshots.keep_monthly,
+                "keep_published": self.snapshots.keep_published,
+            },
             "log": { "level": self.log.level, "format": self.log.format },
             "repositories": self.repositories.iter().map(Repository::to_value).collect::<Vec<_>>(),
         })
@@ -67,6 +75,7 @@ impl Repository {
                 "metadata_grace": format!("{}s", self.publish.metadata_grace.as_secs()),
                 "package_grace": format!("{}s", self.publish.package_grace.as_secs()),
             },
+            "schedule": self.schedule.as_ref().map(schedule),
             "on_package_error": self.on_package_error,
             "allow_weak": self.weaknesses,
             "latest_path": self.latest_path.as_ref().map(ToString::to_string),
@@ -81,6 +90,17 @@ impl Repository {
         let feed = self.feed.as_ref().filter(|_| self.feed_kind == kind);
         feed.map(without_credentials)
     }
+}
+
+fn schedule(scheduled: &Scheduled) -> Value {
+    json!({
+        "cron": scheduled.schedule.cron.as_str(),
+        "time_zone": scheduled.schedule.time_zone.iana_name(),
+        "jitter_seconds": scheduled.schedule.jitter_seconds,
+        "blackout": scheduled.schedule.blackout.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "snapshot_name_template": scheduled.snapshot.as_ref().map(ToString::to_string),
+        "publish": scheduled.publish,
+    })
 }
 
 fn filters(filters: &Filters) -> Value {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::LazyLock;
 
 use crate::node::{Node, Place, Value};
 use crate::{formats, reference};
@@ -32,14 +33,13 @@ pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
     ("verify", "signature checks", Concerns::Everybody),
     ("views", "views", Concerns::Nobody),
     ("environments", "environments", Concerns::Nobody),
-    ("snapshots", "retention of snapshots", Concerns::Nobody),
-    ("scheduler", "the scheduler", Concerns::Nobody),
+    ("scheduler.listen", "metrics", Concerns::Nobody),
+    ("scheduler.lease_seconds", "leases of another length", Concerns::Nobody),
     ("notify", "notifications", Concerns::Nobody),
 ];
 
 /// Keys below a repository.
 pub(crate) const REPOSITORY: &[(&str, &str)] = &[
-    ("schedule", "the scheduler"),
     ("filters.with_dependencies", "dependency closure"),
     ("filters.dependency_repositories", "dependency closure"),
     ("filters.weak_dependencies", "dependency closure"),
@@ -81,88 +81,78 @@ pub(crate) struct Set {
     pub(crate) hint: Option<&'static str>,
 }
 
-/// Finds what is set and not acted on; a value that is the default anyway asks for nothing.
-pub(crate) struct Finder {
-    defaults: BTreeMap<String, serde_json::Value>,
+/// Defaults by key: a value that is the default anyway asks for nothing.
+static DEFAULTS: LazyLock<BTreeMap<String, serde_json::Value>> = LazyLock::new(|| {
+    let leaves = reference::leaves(crate::schema());
+    let with_default = leaves.into_iter().filter_map(|leaf| Some((leaf.key, leaf.default?)));
+    with_default.collect()
+});
+
+/// What the top level sets.
+pub(crate) fn top(root: &Node) -> Vec<Set> {
+    TOP.iter()
+        .filter_map(|(path, feature, concerns)| {
+            Some(Set {
+                concerns: *concerns,
+                ..set(root, "", path, feature)?
+            })
+        })
+        .collect()
 }
 
-impl Finder {
-    pub(crate) fn new(schema: &serde_json::Value) -> Self {
-        let leaves = reference::leaves(schema);
-        Self {
-            defaults: leaves
-                .into_iter()
-                .filter_map(|leaf| Some((leaf.key, leaf.default?)))
-                .collect(),
-        }
-    }
+/// What a repository sets.
+pub(crate) fn repository(node: &Node) -> Vec<Set> {
+    let format = text_at(node, &["type"]);
+    let is_built = format.is_none_or(|(word, _)| formats::is_built(word));
+    let of_format: &[(&str, &str)] = if is_built { formats::UNBUILT } else { &[] };
+    let mut sets = values(node);
+    sets.extend(
+        REPOSITORY
+            .iter()
+            .chain(of_format)
+            .filter_map(|(path, feature)| set(node, "repositories[].", path, feature)),
+    );
+    sets
+}
 
-    /// What the top level sets.
-    pub(crate) fn top(&self, root: &Node) -> Vec<Set> {
-        TOP.iter()
-            .filter_map(|(path, feature, concerns)| {
-                Some(Set {
-                    concerns: *concerns,
-                    ..self.set(root, "", path, feature)?
-                })
-            })
-            .collect()
+fn set(node: &Node, prefix: &str, path: &str, feature: &'static str) -> Option<Set> {
+    let mut at = node;
+    let mut place = node.place;
+    for step in path.split('.') {
+        let (key, value) = at.entry(step)?;
+        place = key.place;
+        at = value;
     }
+    (!is_nothing(at, &format!("{prefix}{path}"))).then(|| Set {
+        key: path.to_owned(),
+        feature,
+        place,
+        concerns: Concerns::Everybody,
+        hint: None,
+    })
+}
 
-    /// What a repository sets.
-    pub(crate) fn repository(&self, node: &Node) -> Vec<Set> {
-        let format = text_at(node, &["type"]);
-        let is_built = format.is_none_or(|(word, _)| formats::is_built(word));
-        let of_format: &[(&str, &str)] = if is_built { formats::UNBUILT } else { &[] };
-        let mut sets = values(node);
-        sets.extend(
-            REPOSITORY
-                .iter()
-                .chain(of_format)
-                .filter_map(|(path, feature)| self.set(node, "repositories[].", path, feature)),
-        );
-        sets
+/// Whether a value changes nothing: null, the default, empty, a block that is switched off.
+fn is_nothing(node: &Node, key: &str) -> bool {
+    if let (Some(default), false) = (DEFAULTS.get(key), matches!(node.value, Value::Null)) {
+        return node.to_json() == *default;
     }
-
-    fn set(&self, node: &Node, prefix: &str, path: &str, feature: &'static str) -> Option<Set> {
-        let mut at = node;
-        let mut place = node.place;
-        for step in path.split('.') {
-            let (key, value) = at.entry(step)?;
-            place = key.place;
-            at = value;
-        }
-        (!self.is_nothing(at, &format!("{prefix}{path}"))).then(|| Set {
-            key: path.to_owned(),
-            feature,
-            place,
-            concerns: Concerns::Everybody,
-            hint: None,
-        })
-    }
-
-    /// Whether a value changes nothing: null, the default, empty, a block that is switched off.
-    fn is_nothing(&self, node: &Node, key: &str) -> bool {
-        if let (Some(default), false) = (self.defaults.get(key), matches!(node.value, Value::Null)) {
-            return node.to_json() == *default;
-        }
-        match &node.value {
-            Value::Null | Value::Bool(false) => true,
-            Value::List(items) => items.is_empty(),
-            Value::Map(entries) => {
-                let switch = format!("{key}.enabled");
-                match node.get("enabled").map(|enabled| &enabled.value) {
-                    Some(Value::Bool(is_on)) => return !is_on,
-                    _ if self.defaults.get(&switch) == Some(&false.into()) => return true,
-                    _ => {}
-                }
-                entries
-                    .iter()
-                    .all(|(name, value)| self.is_nothing(value, &format!("{key}.{}", name.name)))
+    match &node.value {
+        Value::Null | Value::Bool(false) => true,
+        Value::List(items) => items.is_empty(),
+        Value::Map(entries) => {
+            let switch = format!("{key}.enabled");
+            match node.get("enabled").map(|enabled| &enabled.value) {
+                Some(Value::Bool(is_on)) => return !is_on,
+                _ if DEFAULTS.get(&switch) == Some(&false.into()) => return true,
+                _ => {}
             }
-            Value::Text(text) => text.is_empty(),
-            _ => false,
+            entries
+                .iter()
+                .all(|(name, value)| is_nothing(value, &format!("{key}.{}", name.name)))
         }
+        Value::Text(text) => text.is_empty(),
+        _ => false,
     }
 }
 

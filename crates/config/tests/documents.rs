@@ -87,3 +87,9 @@ fn generated_configuration_schema() {
     let schema = serde_json::to_string_pretty(&chantal_config::json_schema()).unwrap() + "\n";
     compare("docs/reference/config.schema.json", &schema);
 }
+
+#[test]
+fn generated_schema_of_the_program() {
+    let schema = serde_json::to_string(&chantal_config::checked_schema()).unwrap() + "\n";
+    compare("crates/config/src/schema.json", &schema);
+}

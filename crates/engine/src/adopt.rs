@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use chantal_catalog::{Lease, NewBlob};
 use chantal_model::{Algorithm, Progress, Sha256, Step};
-use chantal_pool::{Adoption, Finding, Pool, PoolError, Sealed, Way};
+use chantal_pool::{Adoption, Finding, PoolError, Sealed, Way};
 
 use crate::Engine;
 use crate::error::{Doing, EngineError, blocking};
@@ -243,8 +243,37 @@ impl Engine {
             copy: options.mode == AdoptMode::Copy,
             dry_run: options.dry_run,
         };
+        let (mut taken, sealed) = blocking(move || worker.chunk(&chunk)).await?;
+        if let Some(lease) = lease {
+            // What is there after this stays.
+            let held = taken.blobs.iter().map(|blob| blob.sha256);
+            let names: Vec<Sha256> = sealed.iter().map(|file| file.sha256).chain(held).collect();
+            self.catalog
+                .intend(lease, &names)
+                .await
+                .doing("note what is relied on")?;
+            if let Some(gone) = taken
+                .blobs
+                .iter()
+                .find(|blob| !self.pool.contains(&blob.sha256, blob.size))
+            {
+                return Err(EngineError::Collected {
+                    what: format!("blob {}", gone.sha256.hex()),
+                });
+            }
+        }
         let pool = self.pool.clone();
-        let (paths, blobs, part) = blocking(move || worker.chunk(&pool, &chunk)).await?;
+        let settled = blocking(move || pool.settle(sealed).doing("store files")).await?;
+        taken.blobs.extend(settled.into_iter().map(|settled| NewBlob {
+            sha256: settled.sha256,
+            size: settled.size,
+            digests: settled.digests,
+        }));
+        let Taken {
+            paths,
+            blobs,
+            report: part,
+        } = taken;
         report.add(part);
         if let Some(lease) = lease {
             self.catalog
@@ -294,11 +323,16 @@ struct Worker {
     dry_run: bool,
 }
 
-/// The files that the pool has now, their blobs, and what to report.
-type Chunk = (Vec<PathBuf>, Vec<NewBlob>, AdoptReport);
+/// What came of some files: those that the pool has or will have, the blobs that it had, and what to report.
+struct Taken {
+    paths: Vec<PathBuf>,
+    blobs: Vec<NewBlob>,
+    report: AdoptReport,
+}
 
 impl Worker {
-    fn chunk(&self, pool: &Pool, chunk: &[Candidate]) -> Result<Chunk, EngineError> {
+    /// Gives the files that are to be stored as well.
+    fn chunk(&self, chunk: &[Candidate]) -> Result<(Taken, Vec<Sealed>), EngineError> {
         let fates = self.fates(chunk).doing("take files over")?;
         let mut report = AdoptReport::default();
         let (mut paths, mut blobs, mut sealed) = (Vec::new(), Vec::new(), Vec::new());
@@ -323,13 +357,7 @@ impl Worker {
             }
             paths.push(one.path.clone());
         }
-        let settled = pool.settle(sealed).doing("store files")?;
-        blobs.extend(settled.into_iter().map(|settled| NewBlob {
-            sha256: settled.sha256,
-            size: settled.size,
-            digests: settled.digests,
-        }));
-        Ok((paths, blobs, report))
+        Ok((Taken { paths, blobs, report }, sealed))
     }
 
     fn fates(&self, chunk: &[Candidate]) -> Result<Vec<Fate>, PoolError> {

@@ -116,7 +116,7 @@ impl Downloader<'_> {
     async fn fetch_all(
         &self,
         orders: impl Iterator<Item = Order>,
-        send: mpsc::Sender<(u32, Sealed)>,
+        send: mpsc::Sender<(u32, bool, Sealed)>,
     ) -> Result<Vec<Failure>, EngineError> {
         let mut failures = Vec::new();
         let mut answers = stream::iter(orders)
@@ -124,16 +124,16 @@ impl Downloader<'_> {
                 let source = self.source.clone();
                 Task(tokio::spawn(async move {
                     let answer = source.fetch(&one).await;
-                    (one.package, answer)
+                    (one.package, one.promise.sha256().is_some(), answer)
                 }))
             })
             .buffer_unordered(self.parallel.max(1));
         while let Some(answer) = answers.next().await {
-            let (package, answer) = answer.map_err(|error| EngineError::Worker(error.to_string()))?;
+            let (package, is_promised, answer) = answer.map_err(|error| EngineError::Worker(error.to_string()))?;
             match answer? {
                 Ok(sealed) => {
                     // The receiver is gone only when storing failed; its error is the one to report.
-                    if send.send((package, sealed)).await.is_err() {
+                    if send.send((package, is_promised, sealed)).await.is_err() {
                         break;
                     }
                 }
@@ -145,7 +145,7 @@ impl Downloader<'_> {
 
     async fn store_all(
         &self,
-        mut receive: mpsc::Receiver<(u32, Sealed)>,
+        mut receive: mpsc::Receiver<(u32, bool, Sealed)>,
     ) -> Result<Vec<(u32, Sha256, u64)>, EngineError> {
         let mut store = Store {
             blobs: Vec::new(),
@@ -153,9 +153,13 @@ impl Downloader<'_> {
             unrecorded: Vec::new(),
         };
         let mut batch = self.source.pool.batch();
-        while let Some((package, sealed)) = receive.recv().await {
+        // Names that nobody knew before, so that they are not noted as relied on yet.
+        let mut surprises = Vec::new();
+        while let Some((package, is_promised, sealed)) = receive.recv().await {
             store.waiting.push_back(package);
+            surprises.extend((!is_promised).then_some(sealed.sha256));
             if batch.push(sealed) {
+                self.intend(&mut surprises).await?;
                 let settled;
                 (batch, settled) = blocking(move || {
                     let settled = batch.flush().doing("store packages")?;
@@ -168,9 +172,16 @@ impl Downloader<'_> {
                 }
             }
         }
+        self.intend(&mut surprises).await?;
         store.take(blocking(move || batch.finish().doing("store packages")).await?);
         self.record(&mut store.unrecorded).await?;
         Ok(store.blobs)
+    }
+
+    async fn intend(&self, names: &mut Vec<Sha256>) -> Result<(), EngineError> {
+        let noted = self.catalog.intend(self.lease, names).await;
+        names.clear();
+        noted.doing("note what is relied on")
     }
 
     async fn record(&self, settled: &mut Vec<NewBlob>) -> Result<(), EngineError> {

@@ -40,6 +40,18 @@ pub enum EngineError {
         /// What to do instead.
         hint: Option<String>,
     },
+    /// Something is at work that this would disturb.
+    #[error("rows may be in use: {who} is at work")]
+    Working {
+        /// Their leases and holders.
+        who: String,
+    },
+    /// Collection was quicker.
+    #[error("{what} was collected meanwhile")]
+    Collected {
+        /// What is gone.
+        what: String,
+    },
     /// The configuration cannot be acted on.
     #[error("repository {repo}: {message}")]
     Configuration {
@@ -251,7 +263,7 @@ impl EngineError {
             Self::Catalog { source, .. } => of_code(source.exit_code()),
             Self::Pool { source, .. } => of_code(source.exit_code()),
             Self::Publish { source, .. } => of_code(source.exit_code()),
-            Self::Pinned { .. } => ExitClass::Busy,
+            Self::Pinned { .. } | Self::Working { .. } | Self::Collected { .. } => ExitClass::Busy,
             Self::MissingBlob { .. } => ExitClass::Damaged,
             Self::Io { source, .. } => of_io(source),
             Self::Worker(_) => ExitClass::Internal,
@@ -298,6 +310,8 @@ impl EngineError {
                     .into(),
             ),
             Self::Space { .. } => Some("free some space; nothing was fetched".into()),
+            Self::Collected { .. } => Some("run it again; what is gone is fetched anew".into()),
+            Self::Working { .. } => Some("try again later, or let `--wait` do so; nothing was changed".into()),
             Self::Pinned { repo, .. } => Some(format!(
                 "`chantal publish switch {repo} --latest` takes the pin away and publishes the newest revision"
             )),

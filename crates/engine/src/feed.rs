@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chantal_catalog::{Catalog, FeedState};
+use chantal_catalog::{Catalog, FeedState, Lease};
 use chantal_config::Repository;
 use chantal_fetch::{Found, Outcome, Reference, Validators, Wish};
 use chantal_formats::{Format, Overview, ReadRequest, Role, Wanted};
@@ -37,6 +37,8 @@ pub(crate) struct Feed<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) progress: Arc<dyn Progress>,
     pub(crate) fetched_bytes: Arc<AtomicU64>,
+    /// Names what it reads, so that collection spares it; a dry run has none.
+    pub(crate) lease: Option<&'a Lease>,
 }
 
 /// What the feed answered.
@@ -111,7 +113,10 @@ impl Feed<'_> {
             let start = match self.entry(known).await? {
                 Entry::Unchanged => match known {
                     Some(known) if known.selection == selection => return Ok(Reading::Unchanged),
-                    Some(known) => self.entry_from_pool(known)?,
+                    Some(known) => {
+                        self.intend(&[known.entry_sha256]).await?;
+                        self.entry_from_pool(known)?
+                    }
                     None => unreachable!("without a known state nothing is asked for conditionally"),
                 },
                 Entry::Read(start) => {
@@ -378,7 +383,20 @@ impl Feed<'_> {
             .blobs_by_digest(&promise.digests)
             .await
             .doing("look up digests")?;
-        Ok(self.found(wanted, &known))
+        let Some(had) = self.found(wanted, &known) else {
+            return Ok(None);
+        };
+        self.intend(&[had.sha256]).await?;
+        // Collection may have been quicker.
+        Ok(Some(had).filter(|had| self.pool.contains(&had.sha256, had.size)))
+    }
+
+    /// Notes what the holder of the repository reads from the pool; from then on it stays.
+    async fn intend(&self, names: &[Sha256]) -> Result<(), EngineError> {
+        match self.lease {
+            Some(lease) => self.catalog.intend(lease, names).await.doing("note what is relied on"),
+            None => Ok(()),
+        }
     }
 
     /// As [`Self::in_pool`], by what the catalog knows about digests.
@@ -451,6 +469,8 @@ impl Feed<'_> {
 
     async fn settle(&self, landed: Vec<(Wanted, Sealed)>) -> Result<Vec<Had>, EngineError> {
         let (wanted, sealed): (Vec<_>, Vec<_>) = landed.into_iter().unzip();
+        let names: Vec<Sha256> = sealed.iter().map(|sealed: &Sealed| sealed.sha256).collect();
+        self.intend(&names).await?;
         let pool = self.landing.clone();
         let settled = blocking(move || pool.settle(sealed).doing("store metadata files")).await?;
         Ok(wanted

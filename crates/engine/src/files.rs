@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::PathBuf;
 
 use chantal_formats::{Fetched, Got, Wanted};
@@ -77,9 +77,17 @@ impl Fetched for Files {
             Some(None) => Got::Absent,
             Some(Some(had)) => match File::open(&had.path) {
                 Ok(file) => Got::Here(Box::new(BufReader::with_capacity(128 * 1024, file))),
-                // The format reads an empty file, and its check of the open digest or the syntax fails.
-                Err(_) => Got::Here(Box::new(std::io::empty())),
+                Err(error) => Got::Here(Box::new(BufReader::with_capacity(16, Unreadable(error)))),
             },
         }
+    }
+}
+
+/// A file that cannot be opened: whoever reads it is told why.
+struct Unreadable(io::Error);
+
+impl io::Read for Unreadable {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::new(self.0.kind(), self.0.to_string()))
     }
 }

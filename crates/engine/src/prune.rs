@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chantal_catalog::Lease;
+use chantal_catalog::{Lease, PublicationKind};
 use chantal_formats::Format;
 use chantal_model::{RelPath, Step};
 use chantal_publish::Pruned;
@@ -10,7 +10,7 @@ use chantal_publish::Pruned;
 use crate::Engine;
 use crate::error::{Doing, EngineError, blocking};
 use crate::listing::{Tag, Tagger};
-use crate::site::Place;
+use crate::site::{Place, publishing};
 
 impl Engine {
     /// Names in the entry directory that recently served states still need.
@@ -84,32 +84,23 @@ impl Engine {
     pub(crate) async fn prune(&self, place: &Place, entry_dir: &RelPath, lease: &Lease) -> Result<Pruned, EngineError> {
         self.progress.begin(Step::Prune, 0);
         let now = self.clock.now().as_second();
-        let needs = self.needs(place, entry_dir, now).await?;
-        let strays = self.catalog.strays(&place.key()).await.doing("read publications")?;
-        let expired: HashSet<RelPath> = strays
-            .iter()
-            .filter(|(_, seen)| now - **seen > place.package_grace_seconds)
-            .filter_map(|(path, _)| RelPath::parse(path).ok())
-            .collect();
+        let judge = self.judge(place, entry_dir, now).await?;
         let (site, tree, key) = (place.site.clone(), place.tree.clone(), place.key());
-        let states_over = needs.states_over.clone();
+        let states_over = judge.needs.states_over.clone();
         let (pruned, unknown) = blocking(move || {
             let mut unknown = Vec::new();
             let mut keep = |path: &RelPath| {
-                let is_kept = needs.is_kept(path);
-                let known = needs.is_over(path) || expired.contains(path);
-                // Names with a dot at the top of a tree are often people's own, such as `.htaccess`.
-                let may_be_theirs = path.top().starts_with('.');
-                if !known && !is_kept && !may_be_theirs {
+                let verdict = judge.of(path);
+                if verdict == Verdict::Unknown {
                     unknown.push(path.to_string());
                 }
-                is_kept || !known
+                verdict != Verdict::Over
             };
             let pruned = site
                 .prune(&tree, &mut keep)
                 // A client keeps the base URL that it was told as long as its metadata.
                 .and_then(|pruned| {
-                    site.prune_generations(&tree, &|number| needs.generations.contains(&number))?;
+                    site.prune_generations(&tree, &|number| judge.needs.generations.contains(&number))?;
                     Ok(pruned)
                 })
                 .map_err(|source| EngineError::Publish { path: key, source })?;
@@ -128,6 +119,151 @@ impl Engine {
         }
         self.progress.end(Step::Prune);
         Ok(pruned)
+    }
+
+    /// Prunes at the end of a publication. Where nothing changed, only the live state of the tree is recorded and nothing
+    /// in it is watched, nothing can be over; collection looks at the files of such a tree all the same.
+    pub(crate) async fn prune_after(
+        &self,
+        place: &Place,
+        entry_dir: &RelPath,
+        lease: &Lease,
+        is_unchanged: bool,
+    ) -> Result<Pruned, EngineError> {
+        let states = self.catalog.states(&place.key()).await.doing("read publications")?;
+        let strays = self.catalog.strays(&place.key()).await.doing("read publications")?;
+        let is_settled = strays.is_empty() && states.len() == 1 && states[0].served_until.is_none();
+        if is_unchanged && is_settled {
+            return Ok(Pruned::default());
+        }
+        self.prune(place, entry_dir, lease).await
+    }
+
+    async fn judge(&self, place: &Place, entry_dir: &RelPath, now: i64) -> Result<Judge, EngineError> {
+        let strays = self.catalog.strays(&place.key()).await.doing("read publications")?;
+        Ok(Judge {
+            needs: self.needs(place, entry_dir, now).await?,
+            expired: strays
+                .iter()
+                .filter(|(_, seen)| now - **seen > place.package_grace_seconds)
+                .filter_map(|(path, _)| RelPath::parse(path).ok())
+                .collect(),
+        })
+    }
+
+    /// The trees that are served, each with its entry directory. What cannot be looked after is said in `left`.
+    pub(crate) async fn published_places(&self, left: &mut Vec<String>) -> Result<Vec<(Place, RelPath)>, EngineError> {
+        let repositories = self.catalog.repositories().await.doing("read repositories")?;
+        let mut places = Vec::new();
+        for publication in self.catalog.publications().await.doing("read publications")? {
+            let row = repositories.iter().find(|row| row.id == publication.repository);
+            let repo = row.and_then(|row| self.configured(&row.name).ok());
+            let Some(repo) = repo else {
+                let reason = "its repository is not in the configuration";
+                left.push(format!("the tree {}: {reason}", publication.path));
+                continue;
+            };
+            let target = publication
+                .path
+                .starts_with('/')
+                .then(|| publication.path.clone().into());
+            let is_gone = |path: &std::path::PathBuf| !path.is_dir();
+            if target.as_ref().is_some_and(is_gone) {
+                left.push(format!("the tree {}: it is not there", publication.path));
+                continue;
+            }
+            let own = publication.kind == PublicationKind::Snapshot;
+            let snapshot = publication.snapshot.as_deref().filter(|_| own);
+            let snapshot = snapshot.and_then(|name| name.parse().ok());
+            let place = self.place(repo, snapshot.as_ref(), target)?;
+            if place.key() != publication.path {
+                left.push(format!(
+                    "the tree {}: the configuration publishes elsewhere now",
+                    publication.path
+                ));
+                continue;
+            }
+            let format = self.format(repo)?;
+            let entry_dir = RelPath::parse(format.entry_dir()).expect("a format's entry directory is a safe path");
+            places.push((place, entry_dir));
+        }
+        Ok(places)
+    }
+
+    /// Prunes a tree that nobody publishes meanwhile.
+    pub(crate) async fn prune_tree(
+        &self,
+        place: &Place,
+        entry_dir: &RelPath,
+        lease: &Lease,
+    ) -> Result<Pruned, EngineError> {
+        let guard = place.site.lock(&place.tree).map_err(|e| publishing(place, e))?;
+        place
+            .site
+            .recover(&place.tree, entry_dir)
+            .map_err(|e| publishing(place, e))?;
+        let pruned = self.prune(place, entry_dir, lease).await;
+        drop(guard);
+        pruned
+    }
+
+    /// What pruning a tree would do now.
+    pub(crate) async fn plan_prune(
+        &self,
+        place: &Place,
+        entry_dir: &RelPath,
+        now: i64,
+    ) -> Result<PlannedPrune, EngineError> {
+        let judge = self.judge(place, entry_dir, now).await?;
+        let there = place.site.files(&place.tree).map_err(|e| publishing(place, e))?;
+        let over = there.iter().filter(|path| judge.of(path) == Verdict::Over);
+        Ok(PlannedPrune {
+            files: over.count() as u64,
+            states_over: judge.needs.states_over,
+        })
+    }
+}
+
+/// What pruning a tree would do.
+pub(crate) struct PlannedPrune {
+    /// Files that would go.
+    pub(crate) files: u64,
+    /// Rows of states that would be forgotten.
+    pub(crate) states_over: Vec<i64>,
+}
+
+/// What becomes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// A state needs it, or it may be somebody's own.
+    Kept,
+    /// No state ever named it; it is watched for a while.
+    Unknown,
+    /// Its grace is over.
+    Over,
+}
+
+/// Decides about the files of a tree.
+struct Judge {
+    needs: Needs,
+    /// Files that no state ever named, and that were watched for long enough.
+    expired: HashSet<RelPath>,
+}
+
+impl Judge {
+    fn of(&self, path: &RelPath) -> Verdict {
+        if self.needs.is_kept(path) {
+            return Verdict::Kept;
+        }
+        if self.needs.is_over(path) || self.expired.contains(path) {
+            return Verdict::Over;
+        }
+        // Names with a dot at the top of a tree are often people's own, such as `.htaccess`.
+        if path.top().starts_with('.') {
+            Verdict::Kept
+        } else {
+            Verdict::Unknown
+        }
     }
 }
 

@@ -269,6 +269,7 @@ impl Engine {
             Err(error) => Err(error),
         };
         lease.release().await.doing("release the published path")?;
+        self.catalog.tidy().await;
         result
     }
 

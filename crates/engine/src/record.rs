@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chantal_catalog::{Lease, NewBlob, NewMember, NewPackage, NewRevision, Repository as Row, Revision};
+use chantal_catalog::{Lease, NewBlob, NewMember, NewPackage, NewRevision, PackageWriter, Repository as Row, Revision};
 use chantal_config::Repository;
 use chantal_formats::Format;
 use chantal_model::{ItemKind, Package, RelPath, RevisionNumber, Sha256, Step};
@@ -256,20 +256,23 @@ impl Recording<'_> {
         }
         let mut rows = vec![(0, 0); content.choice.len()];
         let mut chunk: Vec<(usize, Package, Sha256)> = Vec::with_capacity(CHUNK);
+        let mut writer = PackageWriter::new(&self.engine.catalog, self.lease);
         for (index, package) in prepared.packages.iter() {
             if let (Some(slot), Some((sha256, _))) = (slots[index as usize], content.blobs[index as usize]) {
                 chunk.push((slot, package, sha256));
             }
             if chunk.len() == CHUNK {
-                self.add_chunk(&mut chunk, &mut rows).await?;
+                self.add_chunk(&mut writer, &mut chunk, &mut rows).await?;
             }
         }
-        self.add_chunk(&mut chunk, &mut rows).await?;
+        self.add_chunk(&mut writer, &mut chunk, &mut rows).await?;
+        writer.finish().await.doing("store packages")?;
         Ok(rows)
     }
 
     async fn add_chunk(
         &self,
+        writer: &mut PackageWriter<'_>,
         chunk: &mut Vec<(usize, Package, Sha256)>,
         rows: &mut [(i64, i64)],
     ) -> Result<(), EngineError> {
@@ -281,7 +284,7 @@ impl Recording<'_> {
             .iter()
             .map(|(_, package, sha256)| new_package(self.format.name(), package, sha256, blob(sha256)))
             .collect();
-        let ids = catalog.add_packages(self.lease, &new).await.doing("store packages")?;
+        let ids = writer.add(&new).await.doing("store packages")?;
         for ((slot, _, sha256), id) in chunk.iter().zip(ids) {
             rows[*slot] = (id, blob(sha256));
         }

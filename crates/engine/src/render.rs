@@ -1,24 +1,28 @@
 //! Lets a format render a recorded revision: content comes from the catalog, rendered files go into the pool.
 
+mod records;
+
 use std::sync::Mutex;
 
-use chantal_catalog::{Catalog, Member, RecordPlace, RecordReader};
-use chantal_formats::{Content, Format, FormatError, Leaf, Part, RenderSettings, RenderedItem, RenderedPackage, Tree};
+use chantal_catalog::{Catalog, Member};
+use chantal_formats::{
+    Content, Format, FormatError, Leaf, Part, PartRecord, RenderSettings, RenderedItem, RenderedPackage, Tree,
+};
 use chantal_model::{Algorithm, Digest, ItemKind, Landing, RelPath, RevisionNumber, Sha256};
 use chantal_pool::{Incoming, Pool, Sealed};
 use tokio::runtime::Handle;
 
-use crate::error::{Doing, EngineError};
+use crate::error::EngineError;
 
-/// Members whose records are in memory at a time, for each part that is rendered.
+use records::Records;
+
+/// Members that are in memory at a time, for each part that is rendered.
 const PAGE: u32 = 256;
 
-/// A rendered file in the pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RenderedFile {
+/// A rendered file on its way into the pool.
+pub(crate) struct Rendered {
     pub(crate) path: RelPath,
-    pub(crate) sha256: Sha256,
-    pub(crate) size: u64,
+    pub(crate) sealed: Sealed,
 }
 
 /// Renders a revision. Runs on a blocking thread of the runtime behind `handle`.
@@ -30,9 +34,10 @@ pub(crate) fn render(
     handle: &Handle,
     (line, revision, package_count): (i64, RevisionNumber, u64),
     settings: &RenderSettings,
-) -> Result<Vec<RenderedFile>, EngineError> {
+) -> Result<Vec<Rendered>, EngineError> {
     let content = Recorded {
         catalog,
+        pool,
         handle,
         line,
         revision,
@@ -52,24 +57,14 @@ pub(crate) fn render(
         .placed
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let (paths, sealed): (Vec<RelPath>, Vec<Sealed>) = placed.into_iter().unzip();
-    let settled = pool.settle(sealed).doing("store rendered metadata")?;
-    let mut files: Vec<RenderedFile> = paths
-        .into_iter()
-        .zip(settled)
-        .map(|(path, settled)| RenderedFile {
-            path,
-            sha256: settled.sha256,
-            size: settled.size,
-        })
-        .collect();
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
+    let placed = placed.into_iter().map(|(path, sealed)| Rendered { path, sealed });
+    Ok(placed.collect())
 }
 
 /// A revision as the catalog has it.
 struct Recorded<'a> {
     catalog: &'a Catalog,
+    pool: &'a Pool,
     handle: &'a Handle,
     line: i64,
     revision: RevisionNumber,
@@ -80,34 +75,51 @@ struct Recorded<'a> {
 type Take<'a> = dyn FnMut(&Member, Option<&[u8]>) -> Result<(), FormatError> + 'a;
 
 impl Recorded<'_> {
-    /// Pages through members of one kind in path order. Later syncs do not change what a revision holds, so pages of
-    /// different moments fit each other.
-    fn each(&self, kind: ItemKind, part: Part, take: &mut Take<'_>) -> Result<(), FormatError> {
-        let mut reader = RecordReader::new(self.catalog);
+    /// Records of one part of the members of one kind, in path order.
+    fn records_of(&self, kind: ItemKind, part: Part) -> Result<Records<'_>, FormatError> {
+        let order = self.catalog.record_order(self.line, self.revision, (kind, part));
+        let order = self.handle.block_on(order).map_err(|error| unreadable(&error))?;
+        Records::new(self.catalog, self.pool, self.handle, order)
+    }
+
+    /// Pages through members of one kind in path order, each with its record. Later syncs do not change what a revision
+    /// holds, so pages of different moments fit each other and the records.
+    fn each(&self, kind: ItemKind, mut records: Records<'_>, take: &mut Take<'_>) -> Result<(), FormatError> {
         let mut after: Option<String> = None;
         loop {
             let page = self
-                .handle
-                .block_on(
-                    self.catalog
-                        .placed_members(self.line, self.revision, (kind, part), after.as_deref(), PAGE),
-                )
-                .map_err(|error| unreadable(&error))?;
-            let wanted: Vec<RecordPlace> = page.iter().filter_map(|(_, place)| *place).collect();
-            let bodies = self
-                .handle
-                .block_on(reader.read_at(&wanted))
-                .map_err(|error| unreadable(&error))?;
-            let mut bodies = bodies.into_iter();
-            for (member, place) in &page {
-                let record = place.and_then(|_| bodies.next());
-                take(member, record.as_deref())?;
+                .catalog
+                .members(self.line, self.revision, kind, after.as_deref(), PAGE);
+            let page = self.handle.block_on(page).map_err(|error| unreadable(&error))?;
+            for member in &page {
+                take(member, records.next()?)?;
             }
             match page.last() {
-                Some((last, _)) if page.len() == PAGE as usize => after = Some(last.path.clone()),
+                Some(last) if page.len() == PAGE as usize => after = Some(last.path.clone()),
                 _ => return Ok(()),
             }
         }
+    }
+
+    fn each_package(
+        &self,
+        records: Records<'_>,
+        take: &mut dyn FnMut(RenderedPackage<'_>) -> Result<(), FormatError>,
+    ) -> Result<(), FormatError> {
+        self.each(ItemKind::Package, records, &mut |member, record| {
+            let Some(package) = &member.package else {
+                return Ok(());
+            };
+            take(RenderedPackage {
+                path: &member.path,
+                label: &package.label,
+                part_key: &package.part_key,
+                name: &package.name,
+                arch: &package.arch,
+                version: &package.version,
+                record,
+            })
+        })
     }
 }
 
@@ -134,20 +146,27 @@ impl Content for Recorded<'_> {
         part: Part,
         take: &mut dyn FnMut(RenderedPackage<'_>) -> Result<(), FormatError>,
     ) -> Result<(), FormatError> {
-        self.each(ItemKind::Package, part, &mut |member, record| {
-            let Some(package) = &member.package else {
-                return Ok(());
-            };
-            take(RenderedPackage {
-                path: &member.path,
-                label: &package.label,
-                part_key: &package.part_key,
-                name: &package.name,
-                arch: &package.arch,
-                version: &package.version,
-                record,
-            })
-        })
+        self.each_package(self.records_of(ItemKind::Package, part)?, take)
+    }
+
+    fn records(
+        &self,
+        part: Part,
+        take: &mut dyn FnMut(PartRecord<'_>) -> Result<(), FormatError>,
+    ) -> Result<(), FormatError> {
+        let mut records = self.records_of(ItemKind::Package, part)?;
+        if !records.is_complete() {
+            return self.each_package(records, &mut |package| match package.record {
+                Some(record) => take(PartRecord::Recorded(record)),
+                None => take(PartRecord::Missing(package)),
+            });
+        }
+        for _ in 0..records.len() {
+            if let Some(record) = records.next()? {
+                take(PartRecord::Recorded(record))?;
+            }
+        }
+        Ok(())
     }
 
     fn items(
@@ -155,7 +174,7 @@ impl Content for Recorded<'_> {
         kind: ItemKind,
         take: &mut dyn FnMut(RenderedItem<'_>) -> Result<(), FormatError>,
     ) -> Result<(), FormatError> {
-        self.each(kind, 0, &mut |member, record| {
+        self.each(kind, self.records_of(kind, 0)?, &mut |member, record| {
             let attributes = member
                 .attributes
                 .as_deref()

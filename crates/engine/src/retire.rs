@@ -1,14 +1,12 @@
 //! Retention of revisions.
 
-use chantal_catalog::{CatalogError, Lease, Repository as Row, Retention};
+use chantal_catalog::{CatalogError, Lease, Repository as Row};
 use chantal_model::{RepoId, RevisionNumber};
 use serde::Serialize;
 
 use crate::Engine;
 use crate::error::{Doing, EngineError};
 use crate::query::time;
-
-const DAY_SECONDS: i64 = 86_400;
 
 /// A revision that retires.
 #[derive(Clone, Debug, Serialize)]
@@ -67,14 +65,6 @@ impl Engine {
                 Ok(0)
             }
             Err(error) => Err(error).doing("retire revisions"),
-        }
-    }
-
-    fn retention(&self) -> Retention {
-        let configured = self.config.revisions;
-        Retention {
-            keep_last: configured.keep_last,
-            newest_since: self.clock.now().as_second() - i64::from(configured.keep_days) * DAY_SECONDS,
         }
     }
 

@@ -39,16 +39,8 @@ impl Engine {
             .site
             .recover(&place.tree, &entry_dir)
             .map_err(|e| publishing(place, e))?;
-        let plan = self
-            .plan_state(
-                repo,
-                place,
-                state,
-                snapshot.map(|(_, name)| name.clone()),
-                options,
-                false,
-            )
-            .await?;
+        let name = snapshot.map(|(_, name)| name.clone());
+        let plan = self.plan_state(repo, place, state, name, options, false).await?;
         let kind = if place.is_snapshot {
             PublicationKind::Snapshot
         } else {
@@ -82,7 +74,8 @@ impl Engine {
             .save_publication(lease, &publication)
             .await
             .doing("record the publication")?;
-        let pruned = self.prune(place, &entry_dir, lease).await?;
+        let unchanged = report.plan.unchanged;
+        let pruned = self.prune_after(place, &entry_dir, lease, unchanged).await?;
         report.pruned = pruned.removed;
         report.plan.retired_files = named.map_or(0, |named| (pruned.removed + pruned.kept).saturating_sub(named));
         self.write_beside(repo, format, place, &entry_dir, publication.generation)?;

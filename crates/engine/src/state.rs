@@ -6,12 +6,13 @@ use chantal_catalog::{Lease, PublicationState};
 use chantal_config::Repository;
 use chantal_formats::{Format, ReadRequest, Role};
 use chantal_model::{ItemKind, Mode, RelPath, Sha256, Step};
+use chantal_pool::{Pool, Sealed};
 
 use crate::Engine;
 use crate::error::{Doing, EngineError, blocking};
 use crate::files::Files;
 use crate::publish::State;
-use crate::render::render;
+use crate::render::{Rendered, render};
 
 /// Members read at a time.
 const PAGE: u32 = 2000;
@@ -55,13 +56,30 @@ pub(crate) fn complete(directory: &Path, sizes: &[(String, u64)]) -> Result<(), 
     Ok(())
 }
 
-fn file(path: &str, blob: Option<(Sha256, u64)>) -> Option<StateFile> {
-    let (sha256, size) = blob?;
+fn file(path: &str, sha256: Sha256, size: u64) -> Option<StateFile> {
     Some(StateFile {
         path: RelPath::parse(path).ok()?,
         sha256,
         size,
     })
+}
+
+/// Stores rendered files; gives them by path.
+fn settle(pool: &Pool, rendered: Vec<Rendered>) -> Result<Vec<StateFile>, EngineError> {
+    let (paths, sealed): (Vec<RelPath>, Vec<Sealed>) =
+        rendered.into_iter().map(|file| (file.path, file.sealed)).unzip();
+    let settled = pool.settle(sealed).doing("store rendered metadata")?;
+    let mut files: Vec<StateFile> = paths
+        .into_iter()
+        .zip(settled)
+        .map(|(path, settled)| StateFile {
+            path,
+            sha256: settled.sha256,
+            size: settled.size,
+        })
+        .collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
 }
 
 impl Engine {
@@ -73,17 +91,19 @@ impl Engine {
         kind: ItemKind,
         take: &mut (dyn FnMut(StateFile, Option<String>) + Send),
     ) -> Result<(), EngineError> {
-        let mut after: Option<String> = None;
+        let mut after = String::new();
         loop {
             let page = self
                 .catalog
-                .members(line, revision, kind, after.as_deref(), PAGE)
+                .member_files(line, revision, kind, &after, PAGE)
                 .await
                 .doing("read a revision")?;
             let full = page.len() == PAGE as usize;
-            after = page.last().map(|member| member.path.clone());
+            if let Some(last) = page.last() {
+                after.clone_from(&last.path);
+            }
             for member in page {
-                if let Some(file) = file(&member.path, member.blob) {
+                if let Some(file) = file(&member.path, member.sha256, member.size) {
                     take(file, member.attributes);
                 }
             }
@@ -141,7 +161,7 @@ impl Engine {
         files.extend(
             rendered
                 .into_iter()
-                .filter_map(|(path, sha256, size)| file(&path, Some((sha256, size)))),
+                .filter_map(|(path, sha256, size)| file(&path, sha256, size)),
         );
         Ok(Some(files))
     }
@@ -165,6 +185,14 @@ impl Engine {
         );
         let handle = tokio::runtime::Handle::current();
         let rendered = blocking(move || render(&id, format, &catalog, &pool, &handle, content, &settings)).await?;
+        // The pool may have such bytes already, and nothing refers to them.
+        let names: Vec<Sha256> = rendered.iter().map(|file| file.sealed.sha256).collect();
+        self.catalog
+            .intend(lease, &names)
+            .await
+            .doing("note what is relied on")?;
+        let pool = self.pool.clone();
+        let rendered = blocking(move || settle(&pool, rendered)).await?;
         let blobs: Vec<chantal_catalog::NewBlob> = rendered
             .iter()
             .map(|file| chantal_catalog::NewBlob {
@@ -187,11 +215,7 @@ impl Engine {
             .doing("record rendered metadata")?;
         self.progress.end(Step::Render);
         let mut files = self.verbatim_files(state.line, state.revision).await?;
-        files.extend(rendered.into_iter().map(|file| StateFile {
-            path: file.path,
-            sha256: file.sha256,
-            size: file.size,
-        }));
+        files.extend(rendered);
         Ok(files)
     }
 
@@ -206,7 +230,7 @@ impl Engine {
         files.extend(
             rendered
                 .into_iter()
-                .filter_map(|(path, sha256, size)| file(&path, Some((sha256, size)))),
+                .filter_map(|(path, sha256, size)| file(&path, sha256, size)),
         );
         Ok(files)
     }

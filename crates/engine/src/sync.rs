@@ -14,7 +14,7 @@ use crate::Engine;
 use crate::check_file_systems;
 use crate::choose::Choice;
 use crate::download::{Downloaded, Downloader, Failure, Source, orders};
-use crate::error::{Doing, EngineError};
+use crate::error::{Doing, EngineError, blocking};
 use crate::feed::{Feed, Reading};
 use crate::files::Files;
 use crate::guard;
@@ -29,6 +29,9 @@ use crate::record::Recording;
 use crate::report::{SyncOptions, SyncPlan, SyncReport};
 use crate::settings::{Settings, selection};
 use crate::watch::{Counters, tell};
+
+/// How often a sync plans anew because of a collection that runs at the same time.
+const TRIES: usize = 3;
 
 /// Everything that a sync knows once it has planned and before it has changed anything.
 pub(crate) struct Prepared {
@@ -129,6 +132,7 @@ impl Engine {
             .await
             .doing("write the history")?;
         lease.release().await.doing("release the repository")?;
+        self.catalog.tidy().await;
         let done = done?;
         let mut report = self.sync_report(done, fetched_bytes);
         self.follow_up(id, options, &mut report).await?;
@@ -166,7 +170,7 @@ impl Engine {
         let row = self.catalog.repository(id).await.doing("find the repository")?;
         let fetched = Arc::new(AtomicU64::new(0));
         let planned = self
-            .prepare(repo, format, row.as_ref(), options, &fetched, Some(&landing))
+            .prepare(repo, format, (row.as_ref(), None), options, &fetched, Some(&landing))
             .await?;
         Ok(Look {
             row,
@@ -198,6 +202,7 @@ impl Engine {
         })
     }
 
+    /// Plans anew where collection takes something between the plan and the note that it is relied on.
     async fn sync_held(
         &self,
         repo: &Repository,
@@ -207,9 +212,30 @@ impl Engine {
         options: &SyncOptions,
         fetched: &Arc<AtomicU64>,
     ) -> Result<Done, EngineError> {
-        let planned = Box::pin(self.prepare(repo, format, Some(row), options, fetched, None)).await?;
+        for _ in 0..TRIES {
+            if let Some(done) = self.sync_once(repo, format, row, lease, options, fetched).await? {
+                return Ok(done);
+            }
+        }
+        Err(EngineError::Collected {
+            what: format!("what repository {} relies on", repo.id),
+        })
+    }
+
+    /// `None` if the plan does not hold any more.
+    async fn sync_once(
+        &self,
+        repo: &Repository,
+        format: &'static dyn Format,
+        row: &Row,
+        lease: &Lease,
+        options: &SyncOptions,
+        fetched: &Arc<AtomicU64>,
+    ) -> Result<Option<Done>, EngineError> {
+        let epoch = self.catalog.collection_epoch().await.doing("read leases")?;
+        let planned = Box::pin(self.prepare(repo, format, (Some(row), Some(lease)), options, fetched, None)).await?;
         let mut prepared = match planned {
-            Planned::Unchanged(plan) => return self.unchanged(plan, row, lease).await,
+            Planned::Unchanged(plan) => return self.unchanged(plan, row, lease).await.map(Some),
             Planned::Changed(prepared) => *prepared,
         };
         let unread = judge_records(repo, &prepared.listing.bad)?;
@@ -219,6 +245,9 @@ impl Engine {
         let missing = std::mem::take(&mut prepared.missing);
         self.preflight(&missing, &prepared.files)?;
         self.intend(&prepared, &missing, lease).await?;
+        if !self.still_holds(&prepared, epoch).await? {
+            return Ok(None);
+        }
         let places = Arc::new(Places::new(
             &prepared.packages,
             prepared.choice.packages.iter().map(|(index, _)| *index),
@@ -246,7 +275,7 @@ impl Engine {
             lease,
         };
         let recorded = recording.record(prepared, records, downloaded.blobs, &failures).await?;
-        Ok(Done {
+        Ok(Some(Done {
             plan: recorded.plan,
             revision: Some(recorded.revision),
             recorded: recorded.is_new,
@@ -259,7 +288,20 @@ impl Engine {
             feed_timestamp,
             failures,
             unread,
-        })
+        }))
+    }
+
+    /// Whether what the plan found in the pool is still there, now that it is noted as relied on.
+    async fn still_holds(&self, prepared: &Prepared, epoch: (i64, bool)) -> Result<bool, EngineError> {
+        let now = self.catalog.collection_epoch().await.doing("read leases")?;
+        if epoch == now && !now.1 {
+            return Ok(true);
+        }
+        let hits = prepared.hits.iter().flatten().copied();
+        let files = prepared.files.all().map(|had| (had.sha256, had.size));
+        let relied_on: Vec<(Sha256, u64)> = hits.chain(files).collect();
+        let pool = self.pool.clone();
+        blocking(move || Ok(relied_on.iter().all(|(name, size)| pool.contains(name, *size)))).await
     }
 
     /// Reads the feed, chooses and compares. A dry run gives a scratch pool that takes the metadata files that the
@@ -268,7 +310,7 @@ impl Engine {
         &self,
         repo: &Repository,
         format: &'static dyn Format,
-        row: Option<&Row>,
+        (row, lease): (Option<&Row>, Option<&Lease>),
         options: &SyncOptions,
         fetched: &Arc<AtomicU64>,
         scratch: Option<&chantal_pool::Pool>,
@@ -282,6 +324,7 @@ impl Engine {
             catalog: &self.catalog,
             progress: self.progress.clone(),
             fetched_bytes: fetched.clone(),
+            lease,
         };
         let selection = selection(repo);
         let (known, current) = match row {

@@ -32,6 +32,7 @@ impl Engine {
             catalog: &self.catalog,
             progress: self.progress.clone(),
             fetched_bytes: Arc::new(AtomicU64::new(0)),
+            lease: None,
         };
         let (url, files) = feed.entry_only().await?;
         let request = request_of(repo);

@@ -14,7 +14,7 @@ pub use compress::{Decoder, Encoder, OpenLimits, decode, encode};
 pub use error::{Bad, FormatError};
 pub use read::{Fetched, Flow, Got, Item, Overview, ReadRequest, Role, Rule, Sink, Stop, Wanted};
 pub use relations::{Capability, Need, Relation, RelationKind, Relations};
-pub use render::{ClientFile, Content, Leaf, Part, RenderSettings, RenderedItem, RenderedPackage, Tree};
+pub use render::{ClientFile, Content, Leaf, Part, PartRecord, RenderSettings, RenderedItem, RenderedPackage, Tree};
 
 use chantal_model::{Comparison, Fields, ItemKind, Package, RelPath, VersionKey};
 

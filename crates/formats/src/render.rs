@@ -39,6 +39,15 @@ pub struct RenderedItem<'a> {
     pub record: &'a [u8],
 }
 
+/// A package in a part of the metadata.
+#[derive(Clone, Copy, Debug)]
+pub enum PartRecord<'a> {
+    /// Its record of that part.
+    Recorded(&'a [u8]),
+    /// Upstream had none.
+    Missing(RenderedPackage<'a>),
+}
+
 /// Exactly the content of one revision, selected and recorded.
 pub trait Content: Sync {
     /// Number of packages.
@@ -50,6 +59,17 @@ pub trait Content: Sync {
         part: Part,
         take: &mut dyn FnMut(RenderedPackage<'_>) -> Result<(), FormatError>,
     ) -> Result<(), FormatError>;
+    /// As [`Content::packages`], for a part that needs nothing but the records.
+    fn records(
+        &self,
+        part: Part,
+        take: &mut dyn FnMut(PartRecord<'_>) -> Result<(), FormatError>,
+    ) -> Result<(), FormatError> {
+        self.packages(part, &mut |package| match package.record {
+            Some(record) => take(PartRecord::Recorded(record)),
+            None => take(PartRecord::Missing(package)),
+        })
+    }
     /// Hands out every item of a kind in the byte order of its key. [`ItemKind::File`] means the verbatim ones.
     fn items(
         &self,

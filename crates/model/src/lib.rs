@@ -12,6 +12,7 @@ mod package;
 mod path;
 mod ports;
 mod revision;
+mod schedule;
 
 pub use comparison::Comparison;
 pub use compression::{Compression, ParseCompressionError};
@@ -22,3 +23,4 @@ pub use package::{Fields, ItemKind, Package, Version, VersionKey};
 pub use path::{PathError, RelPath};
 pub use ports::{Clock, NoProgress, Progress, Step, SystemClock};
 pub use revision::{Mode, ParseModeError, RevisionNumber};
+pub use schedule::{Blackout, Cron, NameTemplate, Schedule, ScheduleError};

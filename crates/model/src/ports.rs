@@ -40,11 +40,13 @@ pub enum Step {
     Prune,
     /// Reading files of another tree. Unit: bytes.
     Adopt,
+    /// Removing what nothing needs. Unit: blobs.
+    Collect,
 }
 
 impl Step {
     /// All steps, in the order in which a task goes through them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Metadata,
         Self::Select,
         Self::Download,
@@ -54,6 +56,7 @@ impl Step {
         Self::Switch,
         Self::Prune,
         Self::Adopt,
+        Self::Collect,
     ];
 
     /// Its word, as the database and JSON have it.
@@ -68,6 +71,7 @@ impl Step {
             Self::Switch => "switch",
             Self::Prune => "prune",
             Self::Adopt => "adopt",
+            Self::Collect => "collect",
         }
     }
 

@@ -13,6 +13,8 @@ use crate::part::{self, Part};
 
 /// Bytes gathered before they are written; a small file costs one write.
 const BUFFER: usize = 128 * 1024;
+/// Readable by everybody and writable by nobody.
+const MODE: u32 = 0o444;
 
 /// A temporary file in the pool's `tmp/` that hashes what is written. Dropped without [`Incoming::seal`], it is removed,
 /// unless it is a part that is worth keeping.
@@ -67,6 +69,7 @@ impl Incoming {
         let named = tempfile::Builder::new()
             .prefix("")
             .rand_bytes(16)
+            .permissions(std::fs::Permissions::from_mode(MODE))
             .tempfile_in(directory)
             .map_err(|source| PoolError::io("create a file in", directory, source))?;
         let (file, path) = named
@@ -134,12 +137,19 @@ impl Incoming {
         Ok(())
     }
 
+    /// A file is made with this mode, which the umask may have narrowed; a change costs a write of its inode.
+    fn open_to_readers(&self) -> io::Result<()> {
+        if self.file.metadata()?.permissions().mode() & 0o7777 != MODE {
+            self.file.set_permissions(std::fs::Permissions::from_mode(MODE))?;
+        }
+        Ok(())
+    }
+
     /// Ends writing: the file is readable by everybody and writable by nobody, whatever the umask.
     pub fn seal(mut self) -> Result<Sealed, PoolError> {
         let path = self.temporary.path().to_owned();
         self.drain().map_err(|source| PoolError::io("write", &path, source))?;
-        self.file
-            .set_permissions(std::fs::Permissions::from_mode(0o444))
+        self.open_to_readers()
             .map_err(|source| PoolError::io("set the mode of", &path, source))?;
         if let Some(part) = &mut self.temporary.part {
             part.forget();

@@ -21,7 +21,7 @@ pub use inspect::{Damage, DamageKind, Listed};
 pub use part::KEPT_PART_BYTES;
 
 use std::fs::File;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -150,6 +150,27 @@ impl Pool {
     /// [`chantal_model::Landing::note`]. Such a file keeps its part when it is dropped, from [`KEPT_PART_BYTES`] on.
     pub fn resume(&self, promise: &Promise) -> Result<Incoming, PoolError> {
         Incoming::resume(&self.inner.temporary, promise)
+    }
+
+    /// Removes a blob; one that is not there is fine. The caller knows that nobody relies on it.
+    pub fn remove(&self, sha256: &Sha256) -> Result<(), PoolError> {
+        let path = self.path(sha256);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(PoolError::io("remove", &path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// When a blob was last written, named or linked, in seconds since 1970; `None` if it is not there.
+    pub fn touched(&self, sha256: &Sha256) -> Option<i64> {
+        let meta = std::fs::symlink_metadata(self.path(sha256)).ok()?;
+        Some(meta.ctime().max(meta.mtime()))
+    }
+
+    /// Opens a file without a name that is gone as soon as it is closed, by a crash as well.
+    pub fn scratch(&self) -> Result<File, PoolError> {
+        let directory = &self.inner.temporary;
+        tempfile::tempfile_in(directory).map_err(|source| PoolError::io("make a file in", directory, source))
     }
 
     /// Starts a batch.

@@ -42,7 +42,7 @@ fn exists(test: &str, root: &Path) -> bool {
     };
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     let is_function = |line: &str| {
-        let line = line.trim_start_matches("async ");
+        let line = line.trim_start_matches("pub(crate) ").trim_start_matches("async ");
         line.strip_prefix("fn ")
             .is_some_and(|rest| rest.starts_with(&format!("{function}(")))
     };

@@ -1,5 +1,7 @@
 //! `chantal db`.
 
+mod cleanup;
+
 use std::sync::Arc;
 
 use chantal_catalog::{Access, Catalog, Location};
@@ -30,6 +32,7 @@ pub(crate) enum Db {
     Stats,
     /// Lists what nothing needs: repositories that the configuration has no more, rows that no content refers to
     Orphaned,
+    Cleanup(cleanup::Cleanup),
     /// Checks the database; exit 8 if something is wrong
     Verify,
     /// Makes the file as small as its content
@@ -119,6 +122,7 @@ impl Db {
             Self::History => history(app, path).await,
             Self::Stats => stats(app, config.clone()).await,
             Self::Orphaned => orphaned(app, config.clone()).await,
+            Self::Cleanup(options) => options.run(app, config.clone()).await,
             Self::Verify => verify(app, path).await,
             Self::Vacuum => vacuum(app, path).await,
         }
@@ -256,5 +260,6 @@ pub(super) fn columns() -> Vec<(&'static str, &'static [Column])> {
         ("db-verify", PROBLEMS),
         ("db-stats", STATS),
         ("db-orphaned", ORPHANED),
+        ("db-cleanup", cleanup::CLEANED),
     ]
 }

@@ -15,6 +15,7 @@ pub(crate) mod publish;
 pub(crate) mod repo;
 mod retire;
 mod runs;
+pub(crate) mod scheduler;
 pub(crate) mod schema;
 pub(crate) mod snapshot;
 pub(crate) mod stats;
@@ -44,6 +45,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Outcome {
         Command::Pool(command) => command.run(app).await,
         Command::Cache(command) => command.run(app).await,
         Command::Db(command) => command.run(app).await,
+        Command::Scheduler(command) => command.run(app).await,
         Command::Stats(command) => command.run(app).await,
         Command::Doctor(command) => command.run(app).await,
         Command::Schema(command) => command.run(app),
@@ -86,6 +88,7 @@ pub(crate) fn columns() -> Vec<(&'static str, &'static [crate::output::Column])>
         package::columns(),
         db::columns(),
         pool::columns(),
+        scheduler::columns(),
     ]
     .into_iter()
     .flatten()

@@ -1,6 +1,8 @@
 //! `chantal pool`.
 
 mod adopt;
+mod cleanup;
+mod keep;
 
 use chantal_engine::{Access, PoolProblem};
 use clap::Subcommand;
@@ -22,6 +24,12 @@ pub(crate) enum Pool {
     /// Lists blobs that the catalog names and the pool does not have; exit 8 if there are any
     Missing,
     Adopt(adopt::Adopt),
+    Cleanup(cleanup::Cleanup),
+    Why(keep::Why),
+    Hold(keep::Hold),
+    Release(keep::Release),
+    /// Lists what is held
+    Holds,
 }
 
 const STATS: &[Column] = &[
@@ -49,6 +57,11 @@ impl Pool {
     pub(crate) async fn run(self, app: &App) -> Outcome {
         match self {
             Self::Adopt(options) => options.run(app).await,
+            Self::Cleanup(options) => options.run(app).await,
+            Self::Why(options) => options.run(app).await,
+            Self::Hold(options) => options.run(app).await,
+            Self::Release(options) => options.run(app).await,
+            Self::Holds => keep::holds(app).await,
             Self::Stats => {
                 app.output
                     .record(&app.engine(Access::Read).await?.pool_stats().await?, STATS)?;
@@ -86,5 +99,8 @@ pub(super) fn columns() -> Vec<(&'static str, &'static [Column])> {
         ("pool-stats", STATS),
         ("pool-problems", PROBLEMS),
         ("pool-adopt", adopt::ADOPTED),
+        ("pool-cleanup", cleanup::COLLECTED),
+        ("pool-why", keep::REASONS),
+        ("pool-holds", keep::HOLDS),
     ]
 }

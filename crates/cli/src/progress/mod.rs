@@ -111,6 +111,7 @@ fn label(step: Step) -> (&'static str, Unit) {
         Step::Switch => ("switching", Unit::None),
         Step::Prune => ("removing old files", Unit::Files),
         Step::Adopt => ("reading files", Unit::Bytes),
+        Step::Collect => ("removing what nothing needs", Unit::Files),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Entry;
-use super::shapes::{flag, list, nullable, number, object, one_of, package_fields, text};
+use super::shapes::{flag, list, nullable, number, object, one_of, package_fields, text, time};
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![
@@ -15,12 +15,95 @@ pub(super) fn entries() -> Vec<Entry> {
         ("package-deps", "`package deps`", list(&dependency())),
         ("package-required-by", "`package required-by`", list(&dependent())),
         ("pool-adopt", "`pool adopt`", adopted()),
+        ("pool-cleanup", "`pool cleanup`", collected()),
+        ("pool-why", "`pool why`", list(&reason())),
+        ("pool-holds", "`pool holds`", list(&hold())),
+        ("db-cleanup", "`db cleanup`", cleaned()),
+        ("scheduler-status", "`scheduler status`", list(&scheduler())),
+        ("scheduler-list", "`scheduler list`", list(&schedule())),
         ("doctor", "`doctor`", list(&check())),
         ("stats-packages", "`stats packages`", package_stats()),
         ("stats-dedup", "`stats dedup`", dedup()),
         ("db-stats", "`db stats`", database()),
         ("db-orphaned", "`db orphaned`", list(&orphaned())),
     ]
+}
+
+fn scheduler() -> Value {
+    object(&[("host", text()), ("pid", number()), ("since", time())])
+}
+
+fn schedule() -> Value {
+    object(&[
+        ("job", text()),
+        ("cron", text()),
+        ("time_zone", text()),
+        ("chain", list(&one_of(&["snapshot", "publish"]))),
+        ("next", time()),
+        ("running", flag()),
+        ("last", nullable(&time())),
+        (
+            "status",
+            nullable(&one_of(&["succeeded", "partial", "failed", "busy", "killed"])),
+        ),
+        ("exit_code", nullable(&number())),
+        ("error", nullable(&text())),
+    ])
+}
+
+fn collected() -> Value {
+    let snapshot = object(&[("repo", text()), ("snapshot", text()), ("created", time())]);
+    let mut fields = vec![("dry_run", flag()), ("snapshots", list(&snapshot))];
+    let counts = [
+        "freed_bytes",
+        "revisions",
+        "pruned_files",
+        "renders",
+        "unused",
+        "unused_bytes",
+        "orphaned",
+        "orphaned_bytes",
+        "spared",
+        "waiting",
+        "waiting_bytes",
+    ];
+    fields.extend(counts.map(|name| (name, number())));
+    fields.extend([("next_due", nullable(&time())), ("left", list(&text()))]);
+    object(&fields)
+}
+
+fn reason() -> Value {
+    let words = [
+        "newest",
+        "snapshot",
+        "published",
+        "grace",
+        "revision",
+        "rendered",
+        "hold",
+        "unused",
+        "unknown",
+    ];
+    object(&[
+        ("blob", text()),
+        ("keeper", one_of(&words)),
+        ("repo", nullable(&text())),
+        ("path", nullable(&text())),
+        ("what", text()),
+    ])
+}
+
+fn hold() -> Value {
+    object(&[
+        ("blob", text()),
+        ("bytes", nullable(&number())),
+        ("reason", text()),
+        ("since", time()),
+    ])
+}
+
+fn cleaned() -> Value {
+    object(&["packages", "records", "packs", "new_packs", "intents"].map(|name| (name, number())))
 }
 
 fn listed_package() -> Value {

@@ -31,7 +31,7 @@ impl Builder<'_> {
         self.publish(at, None, settings.publish.as_ref());
         self.filters(at, settings.filters.as_ref());
         self.guards(at, settings);
-        self.cron(at, settings.schedule.as_ref());
+        self.schedule(at, settings.schedule.as_ref());
     }
 
     /// Names a key that the repository's mode or type cannot use; one that comes from the defaults at both places.

@@ -7,6 +7,7 @@ mod local;
 mod network;
 mod origin;
 mod repository;
+mod schedule;
 mod selection;
 mod together;
 
@@ -15,10 +16,9 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use crate::check::Finding;
-use crate::effective::{Config, Log, Revisions};
+use crate::effective::{Config, Log, Revisions, SnapshotRetention};
 use crate::node::{Node, Place};
 use crate::raw;
-use crate::unbuilt::Finder;
 
 use expansions::Expansions;
 
@@ -32,7 +32,6 @@ pub(crate) struct Builder<'a> {
     pub(crate) refused: &'a [Place],
     pub(crate) files: &'a [(PathBuf, String)],
     pub(crate) base: &'a Path,
-    pub(crate) finder: &'a Finder,
     /// Whether every entry that the matrices give is in the tree.
     pub(crate) is_expanded: bool,
     pub(crate) findings: Vec<Finding>,
@@ -78,6 +77,8 @@ impl Builder<'_> {
             }),
             bandwidth: self.bandwidth(&["download", "bandwidth"], file.download.as_ref()),
             revisions: revisions(file.revisions.as_ref()),
+            snapshots: snapshots(file.snapshots.as_ref()),
+            cleanup: self.cleanup(file.scheduler.as_ref()),
         }
     }
 
@@ -182,5 +183,14 @@ fn revisions(raw: Option<&raw::Revisions>) -> Revisions {
     Revisions {
         keep_last: raw.and_then(|raw| raw.keep_last).unwrap_or(default.keep_last),
         keep_days: raw.and_then(|raw| raw.keep_days).unwrap_or(default.keep_days),
+    }
+}
+
+fn snapshots(raw: Option<&raw::SnapshotRetention>) -> SnapshotRetention {
+    let default = SnapshotRetention::default();
+    SnapshotRetention {
+        keep_last: raw.and_then(|raw| raw.keep_last),
+        keep_monthly: raw.and_then(|raw| raw.keep_monthly),
+        keep_published: raw.and_then(|raw| raw.keep_published).unwrap_or(default.keep_published),
     }
 }

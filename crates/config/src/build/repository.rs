@@ -8,7 +8,7 @@ use super::selection::{retention, words};
 use super::{At, Builder};
 use crate::effective::{Metadata, Publish, Repository};
 use crate::node::{Node, Place};
-use crate::unbuilt::{Concerns, Set, Unbuilt};
+use crate::unbuilt::{self, Concerns, Set, Unbuilt};
 use crate::{raw, units};
 
 impl Builder<'_> {
@@ -62,6 +62,7 @@ impl Builder<'_> {
                 .collect(),
             latest_path: self.tree_path(at, "latest_path", settings.latest_path.as_deref()),
             snapshots_path: self.tree_path(at, "snapshots_path", settings.snapshots_path.as_deref()),
+            schedule: self.schedule(at, settings.schedule.as_ref()),
             unbuilt: self.unbuilt(node, settings),
             line: node.place.line,
             id,
@@ -83,9 +84,9 @@ impl Builder<'_> {
             _ => false,
         };
         // A repository's own block replaces the global one.
-        let global = self.finder.top(self.root).into_iter();
+        let global = unbuilt::top(self.root).into_iter();
         let global = global.filter(|set| set.concerns == Concerns::Everybody && !own(set));
-        let sets = self.finder.repository(node).into_iter().chain(global);
+        let sets = unbuilt::repository(node).into_iter().chain(global);
         sets.map(|set| Unbuilt {
             key: set.key,
             feature: set.feature.to_owned(),
@@ -138,7 +139,6 @@ impl Builder<'_> {
                 self.unusable(at, &path[2..], message, None);
             }
         }
-        self.cron(at, settings.schedule.as_ref());
     }
 
     /// There is one place that content comes from.
@@ -162,15 +162,6 @@ impl Builder<'_> {
                 self.wrong(&[at[0], at[1], *second], message, None);
             }
             _ => {}
-        }
-    }
-
-    /// Checks a schedule's expression; `at` is the entry that has it.
-    pub(super) fn cron(&mut self, at: &At, schedule: Option<&raw::Schedule>) {
-        if let Some(expression) = schedule.and_then(|schedule| schedule.cron.as_ref())
-            && let Err(message) = units::cron(expression)
-        {
-            self.wrong(&[at[0], at[1], "schedule", "cron"], message, None);
         }
     }
 

@@ -91,7 +91,7 @@ impl Builder<'_> {
                 self.wrong(&[at[0], at[1], "name"], message, None);
             }
             names.push(&view.name);
-            self.cron(&at, view.schedule.as_ref());
+            self.schedule(&at, view.schedule.as_ref());
             for (position, repo) in view.repos.iter().enumerate() {
                 if self.is_expanded && !known.contains(&repo.as_str()) {
                     let hint = similar(repo, &known).map(|near| format!("did you mean `{near}`?"));

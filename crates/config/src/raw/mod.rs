@@ -21,12 +21,13 @@ pub(crate) use repository::{
     Retention, RetentionPolicy,
 };
 pub(crate) use serving::Publish;
-pub(crate) use time::Schedule;
+pub(crate) use time::{ChainStep, Schedule};
 
 use local::{Cache, Log};
 use serving::{Environment, View};
-pub(crate) use time::Revisions;
-use time::{Notify, Scheduler, SnapshotRetention};
+use time::Notify;
+pub(crate) use time::Scheduler;
+pub(crate) use time::{Revisions, SnapshotRetention};
 use trust::{Gpg, Verify};
 
 macro_rules! block {
@@ -97,7 +98,7 @@ block! {
         /// Which revisions stay beside those that a snapshot pins or that are published; `repo retire` and each sync
         /// that records something retire the others.
         revisions: Revisions,
-        /// Retention of snapshots.
+        /// Which snapshots stay; `pool cleanup` deletes the others.
         snapshots: SnapshotRetention,
         /// The scheduler process.
         scheduler: Scheduler,

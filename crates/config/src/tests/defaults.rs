@@ -38,8 +38,8 @@ fn setting_a_default_changes_nothing() {
 #[test]
 fn a_value_other_than_the_default_is_warned_about_even_if_it_is_false() {
     for (text, warned) in [
-        ("snapshots: {keep_published: true}\n", 0),
-        ("snapshots: {keep_published: false}\n", 1),
+        ("scheduler: {lease_seconds: 60}\n", 0),
+        ("scheduler: {lease_seconds: 61}\n", 1),
         ("database: {pool_size: 5, echo: false}\n", 0),
         ("database: {pool_size: 6}\n", 0),
         ("database: {echo: true}\n", 0),

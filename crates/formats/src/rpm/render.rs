@@ -58,14 +58,13 @@ impl Published {
 /// See [`crate::Format::render`].
 pub(super) fn render(content: &dyn Content, settings: &RenderSettings, out: &dyn Tree) -> Result<(), FormatError> {
     let roots = Roots::of(content)?;
-    let part =
-        |part, seen: &mut dyn FnMut(&RenderedPackage<'_>)| parts::render(part, content, &roots, settings, out, seen);
+    let more = |part| parts::more(part, content, &roots, settings, out);
     let (first, filelists, other) = thread::scope(|scope| {
-        let filelists = scope.spawn(|| part(1, &mut |_| {}));
-        let other = scope.spawn(|| part(2, &mut |_| {}));
+        let filelists = scope.spawn(|| more(1));
+        let other = scope.spawn(|| more(2));
         let first = || {
             let mut published = Published::default();
-            let primary = part(0, &mut |package| published.add(package))?;
+            let primary = parts::primary(content, &roots, settings, out, &mut |package| published.add(package))?;
             let items = items(content, &published, settings, out)?;
             Ok::<_, FormatError>((primary, items))
         };

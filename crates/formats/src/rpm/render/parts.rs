@@ -5,7 +5,7 @@ use chantal_model::ItemKind;
 use super::super::{list, record};
 use super::document::{Document, Entry};
 use crate::error::FormatError;
-use crate::render::{Content, Part, RenderSettings, RenderedPackage, Tree};
+use crate::render::{Content, Part, PartRecord, RenderSettings, RenderedPackage, Tree};
 
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 const NAMES: [&str; 3] = ["primary.xml", "filelists.xml", "other.xml"];
@@ -47,48 +47,89 @@ fn is_start_tag(tag: &str) -> bool {
         })
 }
 
-/// Writes one part; `seen` is told every package.
-pub(super) fn render(
-    part: Part,
+/// Writes primary; `seen` is told every package.
+pub(super) fn primary(
     content: &dyn Content,
     roots: &Roots,
     settings: &RenderSettings,
     tree: &dyn Tree,
     seen: &mut dyn FnMut(&RenderedPackage<'_>),
 ) -> Result<Entry, FormatError> {
-    let root = &roots.0[part];
-    let count = content.package_count();
-    let mut document = Document::create(list::PARTS[part], NAMES[part], settings, tree)?;
-    let open = root.strip_suffix('>').unwrap_or(root);
-    document.write(format!("{DECLARATION}{open} packages=\"{count}\">\n").as_bytes())?;
-    let mut written = 0_u64;
-    content.packages(part, &mut |package| {
+    let mut part = Open::create(0, content, roots, settings, tree)?;
+    content.packages(0, &mut |package| {
         seen(&package);
-        written += 1;
-        match (part, package.record) {
-            (0, Some(record)) => document.write(&record::insert_location(record, package.path)?)?,
-            (0, None) => {
-                return Err(FormatError::malformed(
-                    package.path,
-                    "its record in primary is not stored",
-                ));
-            }
-            (_, Some(record)) => document.write(record)?,
-            (_, None) => document.write(&nothing_about(&package))?,
-        }
-        document.write(b"\n")
+        let Some(record) = package.record else {
+            let reason = "its record in primary is not stored";
+            return Err(FormatError::malformed(package.path, reason));
+        };
+        part.write(&record::insert_location(record, package.path)?)
     })?;
-    if written != count {
-        let reason = format!("{count} packages were announced, {written} came");
-        return Err(FormatError::malformed(NAMES[part], reason));
+    part.finish()
+}
+
+/// Writes filelists or other.
+pub(super) fn more(
+    part: Part,
+    content: &dyn Content,
+    roots: &Roots,
+    settings: &RenderSettings,
+    tree: &dyn Tree,
+) -> Result<Entry, FormatError> {
+    let mut open = Open::create(part, content, roots, settings, tree)?;
+    content.records(part, &mut |record| match record {
+        PartRecord::Recorded(record) => open.write(record),
+        PartRecord::Missing(package) => open.write(&nothing_about(&package)),
+    })?;
+    open.finish()
+}
+
+/// A part that is being written.
+struct Open<'a> {
+    document: Document<'a>,
+    name: &'static str,
+    end: String,
+    announced: u64,
+    written: u64,
+}
+
+impl<'a> Open<'a> {
+    fn create(
+        part: Part,
+        content: &dyn Content,
+        roots: &Roots,
+        settings: &'a RenderSettings,
+        tree: &'a dyn Tree,
+    ) -> Result<Self, FormatError> {
+        let root = &roots.0[part];
+        let announced = content.package_count();
+        let mut document = Document::create(list::PARTS[part], NAMES[part], settings, tree)?;
+        let open = root.strip_suffix('>').unwrap_or(root);
+        document.write(format!("{DECLARATION}{open} packages=\"{announced}\">\n").as_bytes())?;
+        let name = open.trim_start_matches('<').split_ascii_whitespace().next();
+        Ok(Self {
+            document,
+            name: NAMES[part],
+            end: format!("</{}>\n", name.unwrap_or_default()),
+            announced,
+            written: 0,
+        })
     }
-    let name = open
-        .trim_start_matches('<')
-        .split_ascii_whitespace()
-        .next()
-        .unwrap_or_default();
-    document.write(format!("</{name}>\n").as_bytes())?;
-    document.finish()
+
+    fn write(&mut self, record: &[u8]) -> Result<(), FormatError> {
+        self.written += 1;
+        self.document.write(record)?;
+        self.document.write(b"\n")
+    }
+
+    fn finish(mut self) -> Result<Entry, FormatError> {
+        let (announced, written) = (self.announced, self.written);
+        if written != announced {
+            let reason = format!("{announced} packages were announced, {written} came");
+            return Err(FormatError::malformed(self.name, reason));
+        }
+        self.document.write(self.end.as_bytes())?;
+        self.document.finish()
+    }
 }
 
 /// The record of a package about which a part says nothing; clients expect one for every package.

@@ -1,0 +1,13 @@
+-- What the scheduler does by itself: when next, and how it went. Repositories are named as in the configuration, for one
+-- that was never synced has no row elsewhere.
+CREATE TABLE schedule (
+    repository TEXT NOT NULL PRIMARY KEY,
+    spec TEXT NOT NULL,
+    next_at BIGINT NOT NULL,
+    is_running BIGINT NOT NULL DEFAULT 0,
+    started_at BIGINT,
+    finished_at BIGINT,
+    status TEXT,
+    exit_code BIGINT,
+    error TEXT
+);
