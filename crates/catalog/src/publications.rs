@@ -270,6 +270,15 @@ impl Catalog {
             .collect()
     }
 
+    /// The keys under which rendering gave a blob.
+    pub async fn renders_of(&self, name: &Sha256) -> Result<Vec<String>, CatalogError> {
+        let rows: Vec<(String,)> = db::query_as(sql::RENDERS_OF)
+            .bind(&name.0[..])
+            .fetch_all(&self.reader)
+            .await?;
+        Ok(rows.into_iter().map(|(key,)| key).collect())
+    }
+
     /// Records what rendering gave; the blobs must be known.
     pub async fn save_rendered(
         &self,

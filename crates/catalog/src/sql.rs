@@ -318,6 +318,7 @@ statements! {
         AND revision < $3 ORDER BY path, id";
     KEEPING_RENDERS = "SELECT DISTINCT r.path, s.path, s.status FROM rendered r JOIN blob b ON b.id = r.blob_id \
         LEFT JOIN publication_state s ON s.render_key = r.render_key WHERE b.sha256 = $1 ORDER BY r.path";
+    RENDERS_OF = "SELECT DISTINCT r.render_key FROM rendered r JOIN blob b ON b.id = r.blob_id WHERE b.sha256 = $1 ORDER BY r.render_key";
     UNUSED_PACKAGES = "SELECT count(*) FROM package p WHERE NOT EXISTS (SELECT 1 FROM member m WHERE m.package_id = p.id)";
     UNUSED_RECORDS = "SELECT count(*) FROM record r WHERE r.id NOT IN (SELECT record_0 FROM member WHERE record_0 IS NOT NULL \
         UNION SELECT record_1 FROM member WHERE record_1 IS NOT NULL UNION SELECT record_2 FROM member WHERE record_2 IS NOT NULL)";

@@ -1,4 +1,4 @@
-//! The pool's state: numbers, and what is missing, altered, foreign or named by nothing.
+//! The pool's state: numbers, and what is missing or named by nothing.
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,28 +41,6 @@ impl Engine {
         })
     }
 
-    /// Reads every blob and compares; finds what is missing, truncated, altered or foreign.
-    pub async fn pool_verify(&self) -> Result<Vec<PoolProblem>, EngineError> {
-        let mut problems = self.pool_missing().await?;
-        let pool = self.pool.clone();
-        let found = blocking(move || pool.verify().doing("be verified")).await?;
-        for damage in found {
-            problems.push(PoolProblem {
-                used_by: match damage.sha256 {
-                    Some(sha256) => self.users(&sha256).await?,
-                    None => Vec::new(),
-                },
-                blob: damage.name,
-                kind: damage.kind.name().to_owned(),
-                bytes: damage.size,
-            });
-        }
-        // A truncated blob is an altered one too: the kind that says more comes first and stays.
-        problems.sort_by(|a, b| (&a.blob, &b.kind).cmp(&(&b.blob, &a.kind)));
-        problems.dedup_by(|b, a| a.blob == b.blob && a.kind == "truncated");
-        Ok(problems)
-    }
-
     /// Blobs on disk that nothing in the catalog names (`orphaned`), and those that no content relies on (`unused`).
     pub async fn pool_orphaned(&self) -> Result<Vec<PoolProblem>, EngineError> {
         let named = self.named_blobs().await?;
@@ -76,7 +54,7 @@ impl Engine {
                 blob: sha256.hex(),
                 kind: if unused.contains(&sha256) { "unused" } else { "orphaned" }.to_owned(),
                 bytes,
-                used_by: Vec::new(),
+                ..PoolProblem::default()
             })
             .collect();
         orphaned.sort_by(|a, b| a.blob.cmp(&b.blob));
@@ -99,23 +77,26 @@ impl Engine {
                 Some(there) => ("truncated", *there),
                 None => ("missing", 0),
             };
+            let (used_by, published) = self.users(&sha256).await?;
             problems.push(PoolProblem {
-                used_by: self.users(&sha256).await?,
+                used_by,
+                published,
                 blob: sha256.hex(),
                 kind: kind.to_owned(),
                 bytes,
+                ..PoolProblem::default()
             });
         }
         problems.sort_by(|a, b| a.blob.cmp(&b.blob));
         Ok(problems)
     }
 
-    async fn unused_blobs(&self) -> Result<HashSet<Sha256>, EngineError> {
+    pub(crate) async fn unused_blobs(&self) -> Result<HashSet<Sha256>, EngineError> {
         let unused = self.catalog.unused_blobs().await.doing("list its blobs")?;
         Ok(unused.into_iter().collect())
     }
 
-    async fn named_blobs(&self) -> Result<HashMap<Sha256, u64>, EngineError> {
+    pub(crate) async fn named_blobs(&self) -> Result<HashMap<Sha256, u64>, EngineError> {
         Ok(self
             .catalog
             .all_blobs()
@@ -123,22 +104,5 @@ impl Engine {
             .doing("list its blobs")?
             .into_iter()
             .collect())
-    }
-
-    /// Repositories and snapshots that name a blob.
-    async fn users(&self, sha256: &Sha256) -> Result<Vec<String>, EngineError> {
-        let found = self
-            .catalog
-            .find_package(&sha256.hex())
-            .await
-            .doing("search packages")?;
-        let mut users: Vec<String> = found
-            .into_iter()
-            .flat_map(|found| found.repositories.into_iter().chain(found.snapshots))
-            .collect::<HashSet<_>>()
-            .into_iter()
-            .collect();
-        users.sort();
-        Ok(users)
     }
 }

@@ -51,6 +51,7 @@ mod target;
 mod unpublish;
 mod updates;
 mod upstream_check;
+mod verify;
 mod warn;
 mod watch;
 
@@ -71,6 +72,7 @@ pub use retire::{RetireReport, RetiredRevision};
 pub use schedule::{Command, Event, Listen, ScheduleListing, SchedulerRow};
 pub use status::{HolderRow, ProgressRow, SyncState, SyncStatus};
 pub use updates::Updates;
+pub use verify::{Share, VerifyOptions, VerifyReport};
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use chantal_catalog::{PublicationState, StateStatus};
+use chantal_catalog::{PublicationState, Revision, StateStatus};
 use chantal_config::Repository;
 use chantal_model::{Mode, RelPath, RepoId, RevisionNumber, Sha256, SnapshotName};
 
@@ -26,6 +26,21 @@ pub(crate) struct State {
     pub(crate) packages: u64,
     /// Names what rendering gives: equal keys, equal bytes.
     pub(crate) render_key: String,
+}
+
+impl State {
+    pub(crate) fn of(id: &RepoId, revision: &Revision) -> Result<Self, EngineError> {
+        let (render_settings, mode) = Settings::from_json(id.as_str(), &revision.settings)?;
+        let key = format!("{}\n{}\n{RENDERER}", revision.fingerprint.hex(), revision.settings);
+        Ok(Self {
+            line: revision.line,
+            revision: revision.number,
+            mode,
+            render_settings,
+            packages: revision.package_count as u64,
+            render_key: Sha256::of(key.as_bytes()).hex(),
+        })
+    }
 }
 
 impl Engine {
@@ -153,20 +168,7 @@ impl Engine {
                 None,
             ));
         };
-        let (render_settings, mode) = Settings::from_json(id.as_str(), &revision.settings)?;
-        let key = format!("{}\n{}\n{RENDERER}", revision.fingerprint.hex(), revision.settings);
-        Ok((
-            repo,
-            State {
-                line,
-                revision: number,
-                mode,
-                render_settings,
-                packages: revision.package_count as u64,
-                render_key: Sha256::of(key.as_bytes()).hex(),
-            },
-            snapshot,
-        ))
+        Ok((repo, State::of(id, &revision)?, snapshot))
     }
 
     /// Says what publishing a state would do; files are counted only if `detailed`.

@@ -426,17 +426,26 @@ pub struct PoolStats {
     pub free_inodes: u64,
 }
 
-/// Something wrong in the pool.
-#[derive(Clone, Debug, Serialize)]
+/// Something wrong in the pool or in a published tree.
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct PoolProblem {
     /// The blob or file.
     pub blob: String,
-    /// `missing`, `truncated`, `altered`, `foreign`, `orphaned`, `unused` or `mode`.
+    /// `missing`, `truncated`, `altered`, `unreadable`, `not-a-file`, `foreign`, `mode`, `owner`, `published-missing`,
+    /// `published-altered`, `published-mode`, `orphaned` or `unused`.
     pub kind: String,
     /// Size on disk in bytes.
     pub bytes: u64,
     /// Repositories and snapshots that name it.
     pub used_by: Vec<String>,
+    /// Published trees that serve it.
+    pub published: Vec<String>,
+    /// The published file, where that is what is wrong.
+    pub path: Option<String>,
+    /// Whether it was made good; `None` where that was not tried.
+    pub repaired: Option<bool>,
+    /// What was done, or why nothing could be.
+    pub outcome: Option<String>,
 }
 
 /// What is remembered about a feed.

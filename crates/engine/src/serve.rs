@@ -285,7 +285,7 @@ impl Engine {
 }
 
 /// Gives a blob a second inode, since the file system allows no more links to the first.
-fn renew(pool: &Pool, source: &Path) -> io::Result<()> {
+pub(crate) fn renew(pool: &Pool, source: &Path) -> io::Result<()> {
     let name = source.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let sha256: Sha256 = name
         .parse()

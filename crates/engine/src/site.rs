@@ -22,6 +22,8 @@ pub(crate) struct Place {
     /// URL of the tree for clients, with a slash at its end.
     pub(crate) url: Option<String>,
     pub(crate) snapshot: Option<SnapshotName>,
+    /// The format of its repository.
+    pub(crate) format: &'static dyn Format,
     pub(crate) metadata_grace_seconds: i64,
     pub(crate) package_grace_seconds: i64,
 }
@@ -90,6 +92,7 @@ impl Engine {
             is_configured,
             url,
             snapshot: snapshot.cloned(),
+            format: self.format(repo)?,
             metadata_grace_seconds: repo.publish.metadata_grace.as_secs() as i64,
             package_grace_seconds: repo.publish.package_grace.as_secs() as i64,
         })

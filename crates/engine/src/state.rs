@@ -235,6 +235,16 @@ impl Engine {
         Ok(files)
     }
 
+    /// Every file of a state that is or was served, packages last.
+    pub(crate) async fn files_of(&self, state: &PublicationState) -> Result<Vec<StateFile>, EngineError> {
+        let mut files = self.metadata_of(state).await?;
+        self.each_file(state.line, state.revision, ItemKind::Package, &mut |file, _| {
+            files.push(file);
+        })
+        .await?;
+        Ok(files)
+    }
+
     /// Hands out the paths of the packages of a state that is or was served.
     pub(crate) async fn each_package_path(
         &self,

@@ -42,11 +42,13 @@ pub enum Step {
     Adopt,
     /// Removing what nothing needs. Unit: blobs.
     Collect,
+    /// Reading blobs to compare them with their names. Unit: bytes.
+    Verify,
 }
 
 impl Step {
     /// All steps, in the order in which a task goes through them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Metadata,
         Self::Select,
         Self::Download,
@@ -57,6 +59,7 @@ impl Step {
         Self::Prune,
         Self::Adopt,
         Self::Collect,
+        Self::Verify,
     ];
 
     /// Its word, as the database and JSON have it.
@@ -72,6 +75,7 @@ impl Step {
             Self::Prune => "prune",
             Self::Adopt => "adopt",
             Self::Collect => "collect",
+            Self::Verify => "verify",
         }
     }
 

@@ -32,6 +32,12 @@ pub enum PoolError {
         /// Which.
         path: PathBuf,
     },
+    /// A manifest is not as it was written.
+    #[error("{path} is torn or altered: its digest is another one")]
+    Torn {
+        /// Which.
+        path: PathBuf,
+    },
     /// Everybody may write to the pool, so nothing in it can be trusted.
     #[error("everybody may write to {path} (mode {mode:04o})")]
     Exposed {
@@ -62,7 +68,8 @@ impl PoolError {
     /// directory in a blob's place, 2 for permissions, else 1.
     pub fn exit_code(&self) -> u8 {
         let (Self::Io { source, .. } | Self::Barrier { source, .. }) = self else {
-            return if matches!(self, Self::Altered { .. }) { 8 } else { 2 };
+            let is_damage = matches!(self, Self::Altered { .. } | Self::Torn { .. });
+            return if is_damage { 8 } else { 2 };
         };
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => 6,

@@ -14,7 +14,7 @@ use crate::part::{self, Part};
 /// Bytes gathered before they are written; a small file costs one write.
 const BUFFER: usize = 128 * 1024;
 /// Readable by everybody and writable by nobody.
-const MODE: u32 = 0o444;
+pub(crate) const MODE: u32 = 0o444;
 
 /// A temporary file in the pool's `tmp/` that hashes what is written. Dropped without [`Incoming::seal`], it is removed,
 /// unless it is a part that is worth keeping.

@@ -1,15 +1,16 @@
 //! What is in the pool: listing and verification.
 
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chantal_model::{Digester, Sha256};
 
 use crate::error::PoolError;
-use crate::{Pool, read_directory};
+use crate::incoming::MODE;
+use crate::{BESIDE, Pool, read_directory};
 
 /// Threads that read blobs where the caller does not say how many.
 const THREADS: usize = 2;
@@ -22,10 +23,14 @@ pub enum DamageKind {
     Altered,
     /// It cannot be read.
     Unreadable,
+    /// It is a directory, a link or something else that is no file, under the name of a blob.
+    NotAFile,
     /// It is no blob and no temporary file.
     Foreign,
     /// It can be written, or not be read by everybody.
     Mode,
+    /// It belongs neither to the owner of the pool nor to this user.
+    Owner,
 }
 
 impl DamageKind {
@@ -34,8 +39,10 @@ impl DamageKind {
         match self {
             Self::Altered => "altered",
             Self::Unreadable => "unreadable",
+            Self::NotAFile => "not-a-file",
             Self::Foreign => "foreign",
             Self::Mode => "mode",
+            Self::Owner => "owner",
         }
     }
 }
@@ -56,55 +63,112 @@ pub struct Damage {
 /// Blobs with their sizes in bytes, and paths of files that are no blobs.
 pub type Listed = (Vec<(Sha256, u64)>, Vec<PathBuf>);
 
+/// A blob as it lies in the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lying {
+    /// Its name.
+    pub sha256: Sha256,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its permissions.
+    pub mode: u32,
+    /// The number of its owner.
+    pub owner: u32,
+}
+
+/// What lies in the pool; temporary files and what is kept beside the blobs left out.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// Regular files under the names of blobs.
+    pub blobs: Vec<Lying>,
+    /// Anything else under the name of a blob.
+    pub not_files: Vec<Sha256>,
+    /// Everything else.
+    pub foreign: Vec<PathBuf>,
+}
+
+/// How to look at blobs.
+pub struct Looking<'a> {
+    /// Threads that read.
+    pub threads: usize,
+    /// Which blobs are read and compared with their names; the others are only looked at.
+    pub reads: &'a (dyn Fn(&Sha256) -> bool + Sync),
+    /// Told the size of each blob in bytes when it has been read.
+    pub on_blob: &'a (dyn Fn(u64) + Sync),
+}
+
 impl Pool {
     /// Every blob with its size in bytes, and the paths of files that are no blobs. Temporary files are neither.
     pub fn list(&self) -> Result<Listed, PoolError> {
-        let mut blobs = Vec::new();
-        let mut foreign = Vec::new();
+        let survey = self.survey()?;
+        let blobs = survey.blobs.iter().map(|blob| (blob.sha256, blob.size)).collect();
+        let not_files = survey.not_files.iter().map(|name| self.path(name));
+        Ok((blobs, survey.foreign.into_iter().chain(not_files).collect()))
+    }
+
+    /// Looks at everything that lies in the pool and reads nothing.
+    pub fn survey(&self) -> Result<Survey, PoolError> {
+        let mut survey = Survey::default();
         for entry in read_directory(self.root())? {
             let name = entry.file_name();
-            // A pool may be the root of its own file system.
-            if name == "tmp" || name == "lost+found" {
+            let name = name.to_string_lossy();
+            if BESIDE.contains(&&*name) {
                 continue;
             }
-            if !is_fan_out(&name.to_string_lossy()) || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                foreign.push(entry.path());
+            if !is_fan_out(&name) || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                survey.foreign.push(entry.path());
                 continue;
             }
             for blob in read_directory(&entry.path())? {
-                let named = blob.file_name().to_str().and_then(|text| text.parse::<Sha256>().ok());
-                let named = named.filter(|sha256| self.path(sha256) == blob.path());
-                match (named, blob.metadata()) {
-                    (Some(sha256), Ok(meta)) if meta.is_file() => blobs.push((sha256, meta.len())),
-                    // Collected in the meantime.
-                    (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
-                    _ => foreign.push(blob.path()),
-                }
+                self.look_at(&blob, &mut survey);
             }
         }
-        Ok((blobs, foreign))
+        Ok(survey)
     }
 
-    /// Reads every blob and reports what is altered, unreadable, foreign or of the wrong mode. Blobs that are not there
-    /// at all are not known here.
+    fn look_at(&self, entry: &DirEntry, survey: &mut Survey) {
+        let named = entry.file_name().to_str().and_then(|text| text.parse::<Sha256>().ok());
+        let named = named.filter(|sha256| self.path(sha256) == entry.path());
+        match (named, entry.metadata()) {
+            (Some(sha256), Ok(meta)) if meta.is_file() => survey.blobs.push(Lying {
+                sha256,
+                size: meta.len(),
+                mode: meta.permissions().mode() & 0o7777,
+                owner: meta.uid(),
+            }),
+            // Collected in the meantime.
+            (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            (Some(sha256), Ok(_)) => survey.not_files.push(sha256),
+            _ => survey.foreign.push(entry.path()),
+        }
+    }
+
+    /// Reads every blob and reports what is altered, unreadable, foreign, or of the wrong kind, mode or owner. Blobs that
+    /// are not there at all are not known here.
     pub fn verify(&self) -> Result<Vec<Damage>, PoolError> {
-        self.verify_with(THREADS, &|_| {})
+        self.verify_survey(
+            &self.survey()?,
+            &Looking {
+                threads: THREADS,
+                reads: &|_| true,
+                on_blob: &|_| {},
+            },
+        )
     }
 
-    /// As [`Pool::verify`], from so many threads; `on_blob` is told the size of each blob when it has been read.
-    pub fn verify_with(&self, threads: usize, on_blob: &(dyn Fn(u64) + Sync)) -> Result<Vec<Damage>, PoolError> {
-        let (blobs, foreign) = self.list()?;
+    /// As [`Pool::verify`], for what a survey found.
+    pub fn verify_survey(&self, survey: &Survey, looking: &Looking<'_>) -> Result<Vec<Damage>, PoolError> {
+        let owners = self.owners()?;
         let next = AtomicUsize::new(0);
         let work = || {
             let mut damages = Vec::new();
-            while let Some((sha256, size)) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                damages.extend(self.verify_one(sha256, *size)?);
-                on_blob(*size);
+            while let Some(blob) = survey.blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                damages.extend(self.verify_one(blob, &owners, looking)?);
             }
             Ok(damages)
         };
         let mut damages: Vec<Damage> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+            let threads: Vec<_> = (0..looking.threads.max(1)).map(|_| scope.spawn(work)).collect();
             threads
                 .into_iter()
                 .map(|thread| match thread.join() {
@@ -114,38 +178,70 @@ impl Pool {
                 .collect::<Result<Vec<_>, PoolError>>()
         })?
         .concat();
-        damages.extend(foreign.into_iter().map(|path| Damage {
-            name: path.strip_prefix(self.root()).unwrap_or(&path).display().to_string(),
+        damages.extend(survey.not_files.iter().map(|sha256| Damage {
+            name: sha256.hex(),
+            sha256: Some(*sha256),
+            kind: DamageKind::NotAFile,
+            size: size_of(&self.path(sha256)),
+        }));
+        damages.extend(survey.foreign.iter().map(|path| Damage {
+            name: path.strip_prefix(self.root()).unwrap_or(path).display().to_string(),
             sha256: None,
             kind: DamageKind::Foreign,
-            size: std::fs::symlink_metadata(&path).map_or(0, |meta| meta.len()),
+            size: size_of(path),
         }));
         damages.sort_by(|a, b| (&a.name, a.kind).cmp(&(&b.name, b.kind)));
         Ok(damages)
     }
 
+    /// The users to whom blobs may belong: the owner of the pool, and this user unless it may do everything anyway.
+    fn owners(&self) -> Result<Vec<u32>, PoolError> {
+        let meta = std::fs::metadata(self.root()).map_err(|source| PoolError::io("look at", self.root(), source))?;
+        let own = rustix::process::geteuid();
+        let own = (!own.is_root()).then(|| own.as_raw());
+        Ok(own.into_iter().chain([meta.uid()]).collect())
+    }
+
     /// # Errors
     /// What is not this blob's fault: no descriptor or no permission is left for reading.
-    fn verify_one(&self, sha256: &Sha256, size: u64) -> Result<Option<Damage>, PoolError> {
-        let path = self.path(sha256);
-        let Ok(meta) = std::fs::symlink_metadata(&path) else {
-            return Ok(None);
-        };
-        let kind = match digest(&path) {
-            Ok(found) if found != *sha256 => DamageKind::Altered,
-            Ok(_) if meta.permissions().mode() & 0o7777 != 0o444 => DamageKind::Mode,
-            Ok(_) => return Ok(None),
-            Err(error) if matches!(error.exit_code(), 2 | 6) => return Err(error),
-            Err(_) if path.symlink_metadata().is_err() => return Ok(None),
-            Err(_) => DamageKind::Unreadable,
+    fn verify_one(&self, blob: &Lying, owners: &[u32], looking: &Looking<'_>) -> Result<Option<Damage>, PoolError> {
+        let path = self.path(&blob.sha256);
+        let is_wrong_mode = blob.mode != MODE;
+        let found = (looking.reads)(&blob.sha256).then(|| digest(&path));
+        if found.is_some() {
+            (looking.on_blob)(blob.size);
+        }
+        let kind = match found {
+            Some(Ok(found)) if found != blob.sha256 => DamageKind::Altered,
+            Some(Err(_)) if path.symlink_metadata().is_err() => return Ok(None),
+            // Its own mode keeps readers out.
+            Some(Err(error)) if error.exit_code() == 2 && is_wrong_mode => DamageKind::Mode,
+            Some(Err(error)) if matches!(error.exit_code(), 2 | 6) => return Err(error),
+            Some(Err(_)) => DamageKind::Unreadable,
+            Some(Ok(_)) | None if is_wrong_mode => DamageKind::Mode,
+            Some(Ok(_)) | None if !owners.contains(&blob.owner) => DamageKind::Owner,
+            Some(Ok(_)) | None => return Ok(None),
         };
         Ok(Some(Damage {
-            name: sha256.hex(),
-            sha256: Some(*sha256),
+            name: blob.sha256.hex(),
+            sha256: Some(blob.sha256),
             kind,
-            size,
+            size: blob.size,
         }))
     }
+
+    /// Whether a blob has the bytes that it is named after; `None` if nothing is there that can be read.
+    pub fn is_whole(&self, sha256: &Sha256) -> Option<bool> {
+        let path = self.path(sha256);
+        if !std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file()) {
+            return None;
+        }
+        digest(&path).ok().map(|found| found == *sha256)
+    }
+}
+
+fn size_of(path: &Path) -> u64 {
+    std::fs::symlink_metadata(path).map_or(0, |meta| meta.len())
 }
 
 fn is_fan_out(name: &str) -> bool {

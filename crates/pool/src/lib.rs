@@ -2,7 +2,7 @@
 //!
 //! A blob is `<pool>/<first two hex digits>/<sha256>`, mode 0444, and never modified. It gets its name only after its
 //! bytes are durable, so a file of the right name and size is whole, also after a power cut. Temporary files are in
-//! `<pool>/tmp`.
+//! `<pool>/tmp`, what was found damaged or foreign is in `<pool>/quarantine`.
 
 mod adopt;
 mod batch;
@@ -10,15 +10,21 @@ mod device;
 mod error;
 mod incoming;
 mod inspect;
+mod manifest;
 mod part;
+mod quarantine;
 mod settle;
+mod turn;
 
 pub use adopt::{Adoption, Examined, Finding, Way};
 pub use batch::Batch;
 pub use error::PoolError;
 pub use incoming::{Incoming, Sealed, Settled};
-pub use inspect::{Damage, DamageKind, Listed};
+pub use inspect::{Damage, DamageKind, Listed, Looking, Lying, Survey};
+pub use manifest::{ManifestReader, ManifestWriter};
 pub use part::KEPT_PART_BYTES;
+pub use quarantine::{Aside, Fixed};
+pub use turn::Turn;
 
 use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -45,6 +51,15 @@ pub struct PoolOptions {
     /// How bytes are made durable.
     pub durability: Durability,
 }
+
+/// What lies in the pool's directory beside the blobs. A pool may be the root of its own file system.
+const BESIDE: [&str; 5] = [
+    "tmp",
+    "lost+found",
+    quarantine::DIRECTORY,
+    turn::POSITION,
+    manifest::DIRECTORY,
+];
 
 /// Temporary files older than this belong to no living process.
 const STALE: Duration = Duration::from_secs(24 * 3600);

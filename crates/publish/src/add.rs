@@ -73,7 +73,7 @@ impl Site {
     }
 
     /// Opens a directory below a tree; makes it where it is missing, and lets clients in.
-    fn make_below(&self, tree: &RelPath, path: Option<&RelPath>) -> Result<Dir, PublishError> {
+    pub(crate) fn make_below(&self, tree: &RelPath, path: Option<&RelPath>) -> Result<Dir, PublishError> {
         let mut dir = self.make(Some(tree))?;
         for segment in path.into_iter().flat_map(|path| path.as_str().split('/')) {
             dir = dir.make_child(segment)?;

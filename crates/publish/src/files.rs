@@ -161,7 +161,7 @@ fn crosses(mode: LinkMode, origin: Origin<'_>, dir: &Dir, name: &str) -> Publish
 }
 
 /// Copies or clones to a temporary name, so that the final one is never seen half written.
-fn copy(mode: LinkMode, origin: Origin<'_>, dir: &Dir, name: &str) -> Result<(), PublishError> {
+pub(crate) fn copy(mode: LinkMode, origin: Origin<'_>, dir: &Dir, name: &str) -> Result<(), PublishError> {
     let temporary = new_name(name);
     dir.remove_file(&temporary)?;
     let io = |error| PublishError::io("write", &dir.at(name), error);

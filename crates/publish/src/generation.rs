@@ -51,6 +51,12 @@ impl Site {
         Ok(path)
     }
 
+    /// Where a generation is, below the root.
+    pub fn generation_path(&self, tree: &RelPath, number: i64) -> Result<RelPath, PublishError> {
+        let name = RelPath::parse(&number.to_string()).expect("a number is a safe path");
+        joined(&beside(tree, GENERATIONS)?, &name)
+    }
+
     /// Removes generations for which `keep` is false; gives how many.
     pub fn prune_generations(&self, tree: &RelPath, keep: &dyn Fn(i64) -> bool) -> Result<u64, PublishError> {
         let Some(generations) = self.dir(Some(&beside(tree, GENERATIONS)?))? else {

@@ -3,6 +3,7 @@
 mod adopt;
 mod cleanup;
 mod keep;
+mod verify;
 
 use chantal_engine::{Access, PoolProblem};
 use clap::Subcommand;
@@ -17,8 +18,7 @@ use crate::output::{Column, Show, column};
 pub(crate) enum Pool {
     /// Shows numbers about the pool
     Stats,
-    /// Reads every blob and compares it with its name; exit 8 if something is wrong
-    Verify,
+    Verify(verify::Verify),
     /// Lists blobs that nothing in the catalog names, or that no content relies on
     Orphaned,
     /// Lists blobs that the catalog names and the pool does not have; exit 8 if there are any
@@ -51,6 +51,8 @@ const PROBLEMS: &[Column] = &[
     column("Blob", "blob", Show::Text),
     column("Size on disk", "bytes", Show::Bytes),
     column("Used by", "used_by", Show::List),
+    column("Served in", "published", Show::List),
+    column("Published file", "path", Show::Text),
 ];
 
 impl Pool {
@@ -67,11 +69,7 @@ impl Pool {
                     .record(&app.engine(Access::Read).await?.pool_stats().await?, STATS)?;
                 Ok(exit::OK)
             }
-            Self::Verify => problems(
-                app,
-                &app.engine(Access::Read).await?.pool_verify().await?,
-                exit::DAMAGED,
-            ),
+            Self::Verify(options) => options.run(app).await,
             Self::Missing => problems(
                 app,
                 &app.engine(Access::Read).await?.pool_missing().await?,

@@ -112,6 +112,7 @@ fn label(step: Step) -> (&'static str, Unit) {
         Step::Prune => ("removing old files", Unit::Files),
         Step::Adopt => ("reading files", Unit::Bytes),
         Step::Collect => ("removing what nothing needs", Unit::Files),
+        Step::Verify => ("reading blobs", Unit::Bytes),
     }
 }
 

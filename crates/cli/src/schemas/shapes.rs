@@ -401,6 +401,10 @@ pub(super) fn pool_problem() -> Value {
         ("kind", text()),
         ("bytes", number()),
         ("used_by", list(&text())),
+        ("published", list(&text())),
+        ("path", nullable(&text())),
+        ("repaired", nullable(&flag())),
+        ("outcome", nullable(&text())),
     ])
 }
 

@@ -162,12 +162,12 @@ const HARMS: [Harm; 8] = [
         let aside = blob.with_extension("aside");
         std::fs::rename(blob, &aside).unwrap();
         symlink(&aside, blob).unwrap();
-        "foreign|missing"
+        "not-a-file"
     },
     |blob, _| {
         std::fs::remove_file(blob).unwrap();
         std::fs::create_dir(blob).unwrap();
-        "foreign|missing"
+        "not-a-file"
     },
     |blob, draw| {
         let stranger = blob.with_file_name(draw.word(12));
