@@ -357,6 +357,7 @@ fn weak_options_are_warnings_by_repository() {
     for (more, word) in [
         ("ssl: {verify: false}", "certificates are not checked"),
         ("allow_weak: [sha1]", "SHA-1"),
+        ("allow_weak: [future_date]", "dated in the future"),
     ] {
         chantal.configure(&repository("el9", "https://127.0.0.1:1/", more));
         warns(&chantal, "weaknesses", &["el9", word]);

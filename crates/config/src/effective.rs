@@ -241,7 +241,16 @@ impl Scheduled {
 impl Repository {
     /// Whether SHA-1 digests are accepted.
     pub fn allows_sha1(&self) -> bool {
-        self.weaknesses.iter().any(|weakness| weakness == "sha1")
+        self.allows("sha1")
+    }
+
+    /// Whether a feed may be dated in the future.
+    pub fn allows_future_date(&self) -> bool {
+        self.allows("future_date")
+    }
+
+    fn allows(&self, word: &str) -> bool {
+        self.weaknesses.iter().any(|weakness| weakness == word)
     }
 }
 

@@ -121,13 +121,17 @@ fn warnings(root: &node::Node) -> Vec<Finding> {
     let repositories = root.get("repositories").map(node::Node::items).unwrap_or_default();
     let mut sets = unbuilt::top(root);
     sets.extend(repositories.iter().flat_map(unbuilt::repository));
-    sets.into_iter()
-        .map(|set| Finding {
-            place: set.place,
-            message: format!("{} is accepted but not acted on yet ({})", set.key, set.feature),
-            hint: set.hint.map(str::to_owned),
-        })
-        .collect()
+    let unbuilt = sets.into_iter().map(|set| Finding {
+        place: set.place,
+        message: format!("{} is accepted but not acted on yet ({})", set.key, set.feature),
+        hint: set.hint.map(str::to_owned),
+    });
+    let moot = unbuilt::moot(root).into_iter().map(|(key, place, why)| Finding {
+        place,
+        message: format!("{key} has nothing to do here: {why}"),
+        hint: Some("it can be taken out".to_owned()),
+    });
+    unbuilt.chain(moot).collect()
 }
 
 /// Findings for people, each once, in the order of files and lines.

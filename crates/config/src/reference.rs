@@ -12,11 +12,16 @@ pub fn reference_markdown() -> String {
     let mut text = String::from(
         "# Configuration reference\n\nGenerated from the program's own types by `make docs`; a test compares. `[]` marks \
          a list. Keys marked † are accepted and not acted on yet: `config validate` warns, and a repository that sets \
-         one to something other than its default is refused with exit 2.\n\n\
+         one to something other than its default is refused with exit 2. Those marked ‡ come from configurations of \
+         Chantal 1.x and have nothing to do: the pool keeps metadata by digest, so that nothing is fetched twice.\n\n\
          | key | type | default | meaning |\n| --- | --- | --- | --- |\n",
     );
     for leaf in leaves(&schema) {
-        let mark = if is_unbuilt(&leaf.key) { " †" } else { "" };
+        let mark = match (is_unbuilt(&leaf.key), is_moot(&leaf.key)) {
+            (true, _) => " †",
+            (_, true) => " ‡",
+            _ => "",
+        };
         let default = leaf.default.map_or_else(String::new, |default| match default {
             Value::String(text) => format!("`{text}`"),
             other => format!("`{other}`"),
@@ -160,9 +165,6 @@ fn words(schema: &Value) -> Option<Vec<String>> {
 
 /// Whether a key, as [`leaves`] writes it, is in the table of those that are not acted on.
 pub(crate) fn is_unbuilt(key: &str) -> bool {
-    let below = |key: &str, entry: &str| {
-        key == entry || key.starts_with(&format!("{entry}.")) || key.starts_with(&format!("{entry}[]"))
-    };
     unbuilt::TOP.iter().any(|(entry, _, _)| below(key, entry))
         || key.strip_prefix("repositories[].").is_some_and(|key| {
             unbuilt::REPOSITORY
@@ -170,4 +172,14 @@ pub(crate) fn is_unbuilt(key: &str) -> bool {
                 .chain(crate::formats::UNBUILT)
                 .any(|(entry, _)| below(key, entry))
         })
+}
+
+/// Whether a key has nothing to do in this program.
+pub(crate) fn is_moot(key: &str) -> bool {
+    unbuilt::MOOT.iter().any(|entry| below(key, entry))
+}
+
+/// Whether a key is `entry`, or below it.
+fn below(key: &str, entry: &str) -> bool {
+    key == entry || key.starts_with(&format!("{entry}.")) || key.starts_with(&format!("{entry}[]"))
 }

@@ -16,18 +16,13 @@ pub(crate) enum Concerns {
     Everybody,
 }
 
+/// Keys of the reference system's cache of metadata, which has nothing to do here: no later version acts on them, and
+/// whatever they say is so anyway.
+pub(crate) const MOOT: &[&str] = &["cache", "storage.cache_path", "repositories[].cache_enabled"];
+const WHY_MOOT: &str = "the pool keeps metadata by digest, so that nothing is fetched twice";
+
 /// Top-level keys.
 pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
-    (
-        "cache",
-        "the cache of the reference system; the pool keeps metadata",
-        Concerns::Nobody,
-    ),
-    (
-        "storage.cache_path",
-        "the cache of the reference system; the pool keeps metadata",
-        Concerns::Nobody,
-    ),
     ("publish.require_closure", "the dependency check", Concerns::Everybody),
     ("gpg", "signing", Concerns::Everybody),
     ("verify", "signature checks", Concerns::Everybody),
@@ -44,10 +39,6 @@ pub(crate) const REPOSITORY: &[(&str, &str)] = &[
     ("filters.dependency_repositories", "dependency closure"),
     ("filters.weak_dependencies", "dependency closure"),
     ("publish.require_closure", "the dependency check"),
-    (
-        "cache_enabled",
-        "the cache of the reference system; the pool keeps metadata",
-    ),
     ("gpg", "signing"),
     ("verify", "signature checks"),
 ];
@@ -115,15 +106,38 @@ pub(crate) fn repository(node: &Node) -> Vec<Set> {
     sets
 }
 
-fn set(node: &Node, prefix: &str, path: &str, feature: &'static str) -> Option<Set> {
-    let mut at = node;
-    let mut place = node.place;
-    for step in path.split('.') {
-        let (key, value) = at.entry(step)?;
-        place = key.place;
-        at = value;
+/// What is set and has nothing to do: the key, its place, and why.
+pub(crate) fn moot(root: &Node) -> Vec<(String, Place, &'static str)> {
+    let repositories = root.get("repositories").map(Node::items).unwrap_or_default();
+    let mut found = Vec::new();
+    let mut look = |node: &Node, path: &str, key: &str| {
+        if let Some((_, place)) = at(node, path).filter(|(value, _)| !is_nothing(value, key)) {
+            found.push((path.to_owned(), place, WHY_MOOT));
+        }
+    };
+    for key in MOOT {
+        match key.strip_prefix("repositories[].") {
+            Some(own) => repositories
+                .iter()
+                .chain(root.get("defaults"))
+                .for_each(|node| look(node, own, key)),
+            None => look(root, key, key),
+        }
     }
-    (!is_nothing(at, &format!("{prefix}{path}"))).then(|| Set {
+    found
+}
+
+/// The value at a path of keys, and where its key is.
+fn at<'a>(node: &'a Node, path: &str) -> Option<(&'a Node, Place)> {
+    path.split('.').try_fold((node, node.place), |(at, _), step| {
+        let (key, value) = at.entry(step)?;
+        Some((value, key.place))
+    })
+}
+
+fn set(node: &Node, prefix: &str, path: &str, feature: &'static str) -> Option<Set> {
+    let (value, place) = at(node, path)?;
+    (!is_nothing(value, &format!("{prefix}{path}"))).then(|| Set {
         key: path.to_owned(),
         feature,
         place,
@@ -183,9 +197,9 @@ fn values(node: &Node) -> Vec<Set> {
     found.extend(retention(node, mode.is_some_and(|(mode, _)| mode == "mirror")));
     for weakness in node.get("allow_weak").map(Node::items).unwrap_or_default() {
         if let Value::Text(word) = &weakness.value
-            && word != "sha1"
+            && !["sha1", "future_date"].contains(&word.as_str())
         {
-            let feature = "accepting other weaknesses than sha1";
+            let feature = "accepting this weakness";
             found.push(one(format!("allow_weak: {word}"), feature, weakness.place, None));
         }
     }

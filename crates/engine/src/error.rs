@@ -132,6 +132,16 @@ pub enum EngineError {
         /// Both dates or revisions.
         told: String,
     },
+    /// Upstream's entry point is of a day that has not come.
+    #[error("repository {repo}: the feed is of {feed}, and this machine's clock says {clock}")]
+    Future {
+        /// The repository.
+        repo: String,
+        /// What the feed says of its age.
+        feed: String,
+        /// What it is compared with.
+        clock: String,
+    },
     /// Too many packages would go.
     #[error(
         "repository {repo}: {removed} of {total} packages would be removed, more than `max_removed_percent` ({percent}) \
@@ -255,9 +265,10 @@ impl EngineError {
             Self::Absent { .. } => ExitClass::Unreachable,
             Self::Metadata { source, .. } | Self::Render { source, .. } => of_format(source),
             Self::MirrorList { refused: false, .. } | Self::Location { .. } => ExitClass::Malformed,
-            Self::MirrorList { refused: true, .. } | Self::Unsettled { .. } | Self::Rollback { .. } => {
-                ExitClass::Refused
-            }
+            Self::MirrorList { refused: true, .. }
+            | Self::Unsettled { .. }
+            | Self::Rollback { .. }
+            | Self::Future { .. } => ExitClass::Refused,
             Self::Packages { class, .. } => *class,
             Self::Space { .. } | Self::Removals { .. } => ExitClass::Limit,
             Self::Catalog { source, .. } => of_code(source.exit_code()),
@@ -299,6 +310,11 @@ impl EngineError {
             Self::Unsettled { .. } => Some("try again later".into()),
             Self::Rollback { .. } => Some(
                 "nothing was changed; a mirror may be behind or replaying old metadata, `allow_rollback: true` accepts it"
+                    .into(),
+            ),
+            Self::Future { .. } => Some(
+                "nothing was changed; if the clock is right, a feed that is taken now would make every later one look \
+                 like one that goes back; `allow_weak: [future_date]` accepts it"
                     .into(),
             ),
             Self::Removals { .. } => Some(

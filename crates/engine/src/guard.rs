@@ -7,6 +7,9 @@ use chantal_formats::Overview;
 use crate::error::EngineError;
 use crate::report::SyncPlan;
 
+/// So far a feed's clock may be ahead of this machine's.
+const SKEW_SECONDS: i64 = 86_400;
+
 /// Refuses an entry point that is older than the one before, by its own words.
 pub(crate) fn rollback(
     repo: &Repository,
@@ -36,6 +39,19 @@ pub(crate) fn rollback(
         repo: repo.id.to_string(),
         told,
     })
+}
+
+/// Refuses an entry point of a day that has not come: either the clock is wrong, so that no age can be judged, or
+/// whatever follows would be refused as older.
+pub(crate) fn future(repo: &Repository, overview: &Overview, now: i64) -> Result<(), EngineError> {
+    match overview.timestamp {
+        Some(of) if of > now.saturating_add(SKEW_SECONDS) && !repo.allows_future_date() => Err(EngineError::Future {
+            repo: repo.id.to_string(),
+            feed: date(of),
+            clock: date(now),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// What a sync would remove, if that is more than the configuration allows.

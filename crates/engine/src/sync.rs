@@ -349,6 +349,7 @@ impl Engine {
             }
             Reading::Read(upstream) => *upstream,
         };
+        guard::future(repo, &upstream.overview, now)?;
         guard::rollback(repo, known.as_ref(), current.as_ref(), &upstream.overview)?;
         let age = guard::age(repo, upstream.overview.timestamp, now);
         let asked = Asked {

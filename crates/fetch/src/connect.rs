@@ -1,6 +1,7 @@
 //! Connections: TLS, certificates, proxies, made when they are first needed.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use url::Url;
 
@@ -8,6 +9,9 @@ use crate::error::{FetchError, Problem};
 use crate::gate::{Gates, Hosts};
 use crate::mirrors::{Elsewhere, is_guarded, is_near};
 use crate::options::{Auth, ClientOptions, Trust};
+
+/// How often a busy HTTP/2 connection is asked for a sign of life, and how long that may take.
+const ALIVE: Duration = Duration::from_secs(15);
 
 pub(crate) struct Inner {
     pub(crate) options: ClientOptions,
@@ -70,6 +74,9 @@ impl Inner {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(options.connect_timeout)
             .pool_max_idle_per_host(options.per_host)
+            // Many files share a connection; one that died quietly is noticed before each of them times out.
+            .http2_keep_alive_interval(ALIVE)
+            .http2_keep_alive_timeout(ALIVE)
             .tcp_nodelay(true)
             // The environment is the caller's to read.
             .no_proxy();

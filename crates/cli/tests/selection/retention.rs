@@ -211,6 +211,25 @@ fn a_feed_that_goes_back_is_refused_until_that_is_allowed() {
 }
 
 #[test]
+fn a_feed_of_a_day_that_has_not_come_is_refused_until_that_is_allowed() {
+    let (chantal, upstream) = bench(&feed(1_700_000_000, &[("a", "1")]), &[]);
+    sync(&chantal);
+    // The year 2096.
+    change(&upstream, &feed(4_000_000_000, &[("a", "2")]));
+    let ran = chantal.run(&["repo", "sync", "r"]).expect(4);
+    for told in ["the feed is of 2096-10-02T07:06:40Z", "clock", "future_date"] {
+        assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
+    }
+    change(&upstream, &feed(1_700_000_001, &[("a", "3")]));
+    sync(&chantal);
+    assert_eq!(published(&chantal), ["a-3"], "what was refused left nothing behind");
+    change(&upstream, &feed(4_000_000_000, &[("a", "2")]));
+    configure(&chantal, &upstream, &["allow_weak: [future_date]"]);
+    sync(&chantal);
+    assert_eq!(published(&chantal), ["a-2"]);
+}
+
+#[test]
 fn a_feed_older_than_max_age_is_a_warning_also_when_it_has_not_changed() {
     let (chantal, _upstream) = bench(&feed(1_700_000_000, AFTER), &["max_age: 14d"]);
     for _ in 0..2 {

@@ -140,6 +140,8 @@ pub(crate) enum Weakness {
     Md5,
     /// A signed feed that is not signed any more.
     UnsignedDowngrade,
+    /// A feed that is dated more than a day after this machine's clock.
+    FutureDate,
 }
 
 impl Weakness {
@@ -149,6 +151,7 @@ impl Weakness {
             Self::Sha1 => "sha1",
             Self::Md5 => "md5",
             Self::UnsignedDowngrade => "unsigned_downgrade",
+            Self::FutureDate => "future_date",
         }
     }
 }

@@ -24,6 +24,12 @@ fn of_repository(repo: &Repository) -> Vec<Check> {
             "take `sha1` from `allow_weak` when upstream has moved on",
         );
     }
+    if repo.allows_future_date() {
+        say(
+            "a feed that is dated in the future is accepted",
+            "take `future_date` from `allow_weak` when upstream's clock is right",
+        );
+    }
     let others = repo.other_feeds.iter().map(|feed| &feed.url);
     if repo.feed.iter().chain(others).any(|feed| feed.scheme() == "http") {
         say(
