@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use chantal_model::{fault, faulty};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Postgres, Sqlite};
@@ -242,6 +243,7 @@ impl Pool {
     /// Starts a transaction. On SQLite it has the write lock from its start; on PostgreSQL each statement sees what was
     /// committed before it, whatever the server's default.
     pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        fault!("catalog::begin")?;
         Ok(match self {
             Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => {
@@ -306,10 +308,13 @@ impl Transaction {
     }
 
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Sqlite(transaction) => transaction.commit().await,
-            Self::Postgres(transaction) => transaction.commit().await,
-        }
+        faulty!(
+            "catalog::commit",
+            match self {
+                Self::Sqlite(transaction) => transaction.commit().await,
+                Self::Postgres(transaction) => transaction.commit().await,
+            }
+        )
     }
 
     /// Makes whoever takes or frees a lease wait for the end of this transaction. On SQLite a writer is alone anyway.

@@ -1,5 +1,7 @@
 //! Migrations: an empty database is made, an older one is upgraded on request, a newer one is refused.
 
+use chantal_model::fault;
+
 use crate::connect::Catalog;
 use crate::db::{self, Pool};
 use crate::error::CatalogError;
@@ -116,6 +118,7 @@ pub(crate) async fn upgrade(catalog: &Catalog) -> Result<Vec<i64>, CatalogError>
             migration.postgres
         };
         transaction.raw(text).await?;
+        fault!("catalog::migrate").map_err(sqlx::Error::from)?;
         db::query(sql::ADD_SCHEMA_VERSION)
             .bind(migration.version)
             .bind(migration.name)

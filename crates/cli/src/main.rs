@@ -28,6 +28,7 @@ use crate::failure::Failure;
 use crate::talk::{Form, Manner, Talk};
 
 fn main() -> ExitCode {
+    chantal_model::fault::arm();
     std::panic::set_hook(Box::new(tell_bug));
     // The hook has told it; unwinding has rolled back.
     let code = std::panic::catch_unwind(start).unwrap_or(exit::INTERNAL);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chantal_catalog::{Lease, NewBlob};
-use chantal_model::{Algorithm, Progress, Sha256, Step};
+use chantal_model::{Algorithm, Progress, Sha256, Step, fault};
 use chantal_pool::{Adoption, Finding, PoolError, Sealed, Way};
 
 use crate::Engine;
@@ -262,6 +262,7 @@ impl Engine {
                 });
             }
         }
+        fault!("engine::adopt::intended").doing("take files over")?;
         let pool = self.pool.clone();
         let settled = blocking(move || pool.settle(sealed).doing("store files")).await?;
         taken.blobs.extend(settled.into_iter().map(|settled| NewBlob {
@@ -275,11 +276,13 @@ impl Engine {
             report: part,
         } = taken;
         report.add(part);
+        fault!("engine::adopt::settled").doing("take files over")?;
         if let Some(lease) = lease {
             self.catalog
                 .add_blobs(lease, &blobs)
                 .await
                 .doing("record what was taken over")?;
+            fault!("engine::adopt::recorded").doing("take files over")?;
             if options.mode == AdoptMode::Move {
                 report.removed += remove(paths.iter().map(PathBuf::as_path), &mut report.left_out);
             }

@@ -13,11 +13,11 @@ mod sweep;
 use std::time::Duration;
 
 use chantal_catalog::{CatalogError, Lease, Retention};
-use chantal_model::{Progress, Step};
+use chantal_model::{Progress, Step, fault};
 use serde::Serialize;
 
 use crate::Engine;
-use crate::error::{Doing, EngineError};
+use crate::error::{Doing, EngineError, ExitClass, chain};
 use crate::query::time;
 
 /// How to collect.
@@ -73,6 +73,17 @@ pub struct CollectReport {
     pub next_due: Option<String>,
     /// What was left for the next time, and why.
     pub left: Vec<String>,
+    /// Whether something was left because it could not be done, and not because somebody works on it.
+    #[serde(skip)]
+    pub failed: bool,
+}
+
+impl CollectReport {
+    fn leave(&mut self, what: &str, error: &EngineError) {
+        let is_in_use = error.class() == ExitClass::Busy || matches!(error, EngineError::Pinned { .. });
+        self.failed |= !is_in_use;
+        self.left.push(format!("{what}: {}", chain(error)));
+    }
 }
 
 impl Engine {
@@ -96,9 +107,12 @@ impl Engine {
         let mut report = CollectReport::default();
         self.progress.begin(Step::Collect, 0);
         self.collect_snapshots(&mut report).await?;
+        fault!("engine::collect::snapshots").doing("go on with collection")?;
         self.collect_trees(&mut report).await?;
+        fault!("engine::collect::trees").doing("go on with collection")?;
         // A revision that a tree served stays until the tree's grace is over.
         self.collect_revisions(&mut report).await?;
+        fault!("engine::collect::revisions").doing("go on with collection")?;
         match self
             .catalog
             .drop_renders(lease)
@@ -115,7 +129,9 @@ impl Engine {
             .mark_unused(lease, now)
             .await
             .doing("find what nothing refers to")?;
+        fault!("engine::collect::marked").doing("go on with collection")?;
         self.sweep(lease, now, options.keep_for, &mut report).await?;
+        fault!("engine::collect::swept").doing("end collection")?;
         self.progress.end(Step::Collect);
         report.freed_bytes = report.unused_bytes + report.orphaned_bytes;
         Ok(report)
@@ -125,7 +141,7 @@ impl Engine {
         for (id, snapshot) in self.doomed_snapshots().await? {
             match self.delete_snapshot(&id, &snapshot.name, true).await {
                 Ok(()) => report.snapshots.push(gone(&id, &snapshot)),
-                Err(error) => report.left.push(format!("snapshot {} of {id}: {error}", snapshot.name)),
+                Err(error) => report.leave(&format!("snapshot {} of {id}", snapshot.name), &error),
             }
         }
         Ok(())
@@ -173,7 +189,7 @@ impl Engine {
             lease.release().await.doing("release the published path")?;
             match pruned {
                 Ok(pruned) => report.pruned_files += pruned.removed,
-                Err(error) => report.left.push(format!("the tree {key}: {error}")),
+                Err(error) => report.leave(&format!("the tree {key}"), &error),
             }
         }
         Ok(())

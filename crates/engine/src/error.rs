@@ -413,6 +413,13 @@ impl<T> Doing<T> for Result<T, chantal_pool::PoolError> {
     }
 }
 
+/// For the places where tests make something fail, which cannot fail by themselves.
+impl Doing<()> for std::io::Result<()> {
+    fn doing(self, what: &'static str) -> Result<(), EngineError> {
+        self.map_err(|error| EngineError::Worker(format!("cannot {what}: {error}")))
+    }
+}
+
 /// Runs blocking work on the thread pool for it.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use chantal_catalog::{Allowed, Forgotten, Held, Lease, Repository as Row};
 use chantal_formats::ClientFile;
-use chantal_model::{RelPath, RepoId, SnapshotName};
+use chantal_model::{RelPath, RepoId, SnapshotName, fault};
 use serde::Serialize;
 
 use crate::Engine;
@@ -111,12 +111,14 @@ impl Engine {
             }
             held.push(lease);
         }
+        fault!("engine::delete::taken_down").doing("forget the repository")?;
         let allowed = Allowed {
             snapshots: options.force,
             publications: options.force && !options.unpublish,
         };
         let forgotten = self.catalog.forget_repository(lease, row.id, allowed).await;
         let forgotten = forgotten.doing("forget the repository")?;
+        fault!("engine::delete::forgotten").doing("end the deletion")?;
         for lease in held {
             lease.release().await.doing("release the published path")?;
         }
@@ -216,12 +218,14 @@ impl Engine {
                 if tree.has_generations {
                     site.remove_generations(&path).map_err(wrap)?;
                 }
+                fault!("engine::delete::pointers").doing("take the tree down")?;
                 site.remove(&path).map_err(wrap)?;
                 drop(guard);
                 Ok(())
             })
             .await?;
         }
+        fault!("engine::delete::tree").doing("forget the publication")?;
         self.catalog
             .delete_publication(lease, &tree.key)
             .await

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chantal_catalog::{Lease, PublicationKind};
 use chantal_formats::Format;
-use chantal_model::{RelPath, Step};
+use chantal_model::{RelPath, Step, fault};
 use chantal_publish::Pruned;
 
 use crate::Engine;
@@ -107,6 +107,7 @@ impl Engine {
             Ok((pruned, unknown))
         })
         .await?;
+        fault!("engine::prune::removed").doing("end pruning")?;
         self.catalog
             .save_strays(lease, &place.key(), &unknown, now)
             .await

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chantal_catalog::{Lease, NewBlob, NewMember, NewPackage, NewRevision, PackageWriter, Repository as Row, Revision};
 use chantal_config::Repository;
 use chantal_formats::Format;
-use chantal_model::{ItemKind, Package, RelPath, RevisionNumber, Sha256, Step};
+use chantal_model::{ItemKind, Package, RelPath, RevisionNumber, Sha256, Step, fault};
 
 use crate::Engine;
 use crate::content::{Delta, Fingerprint, Line, Merge, New, PARTS, Rows};
@@ -189,6 +189,7 @@ impl Recording<'_> {
             }
             current => {
                 content.rows = self.add_packages(&prepared, &content).await?;
+                fault!("engine::record::stored").doing("record the new revision")?;
                 self.commit(prepared, &content, fingerprint, current.as_ref()).await?
             }
         };
@@ -352,6 +353,7 @@ impl Recording<'_> {
         // Hits may come from a run that was killed before its blobs' names were durable.
         let pool = self.engine.pool.clone();
         blocking(move || pool.barrier().doing("make blobs durable")).await?;
+        fault!("engine::record::durable").doing("record the new revision")?;
         let mut open = deltas.iter().flat_map(|(kind, delta)| opened(content, *kind, delta));
         let number = self
             .engine
@@ -359,6 +361,7 @@ impl Recording<'_> {
             .commit_revision(self.lease, revision, &mut open)
             .await
             .doing("record the new revision")?;
+        fault!("engine::record::recorded").doing("end the sync")?;
         Ok(Recorded {
             plan: prepared.plan,
             revision: number,

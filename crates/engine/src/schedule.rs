@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chantal_catalog::{CatalogError, Lease, ScheduleRow, ScheduledEnd};
 use chantal_config::{Repository, Scheduled};
-use chantal_model::{NoProgress, RepoId, Schedule, SnapshotName};
+use chantal_model::{NoProgress, RepoId, Schedule, SnapshotName, fault};
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -341,7 +341,9 @@ impl Scheduler {
 
 /// Does the work and notes how it ended.
 async fn carry_out(engine: &Engine, job: &Job, lease: Lease, listen: &Listen) -> Result<(), EngineError> {
+    fault!("engine::schedule::started").doing("start a scheduled run")?;
     let done = engine.work(job).await;
+    fault!("engine::schedule::worked").doing("note how a run ended")?;
     let (status, code, said) = match &done {
         Ok((said, true)) => ("succeeded", 0, said.clone()),
         Ok((said, false)) => ("partial", 9, said.clone()),
@@ -355,6 +357,7 @@ async fn carry_out(engine: &Engine, job: &Job, lease: Lease, listen: &Listen) ->
     };
     let at = engine.clock.now().as_second();
     let noted = engine.catalog.end_scheduled(&lease, &job.name, &end, at).await;
+    fault!("engine::schedule::noted").doing("release the schedule")?;
     lease.release().await.doing("release the schedule")?;
     noted.doing("note how a run ended")?;
     listen(Event::Ended(job.name.clone(), code, said));
@@ -414,10 +417,11 @@ impl Engine {
                 };
                 let report = self.collect(options).await?;
                 let said = format!("freed {} bytes: {} unused blobs", report.freed_bytes, report.unused);
+                let is_whole = !report.failed;
                 match self.clean_rows(options).await {
-                    Ok(cleaned) => Ok((format!("{said}, {} raw records", cleaned.records), true)),
+                    Ok(cleaned) => Ok((format!("{said}, {} raw records", cleaned.records), is_whole)),
                     // Syncs run; the next cleanup finds the rows.
-                    Err(error) if error.class() == ExitClass::Busy => Ok((said, true)),
+                    Err(error) if error.class() == ExitClass::Busy => Ok((said, is_whole)),
                     Err(error) => Err(error),
                 }
             }

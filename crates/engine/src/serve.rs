@@ -6,7 +6,7 @@ use std::path::Path;
 use chantal_catalog::{Lease, Publication, PublicationKind, StateStatus};
 use chantal_config::Repository;
 use chantal_formats::Format;
-use chantal_model::{RelPath, Sha256, SnapshotName, Step};
+use chantal_model::{RelPath, Sha256, SnapshotName, Step, fault};
 use chantal_pool::Pool;
 use chantal_publish::{Source, Staged};
 
@@ -39,6 +39,7 @@ impl Engine {
             .site
             .recover(&place.tree, &entry_dir)
             .map_err(|e| publishing(place, e))?;
+        fault!("engine::publish::recovered").doing("publish")?;
         let name = snapshot.map(|(_, name)| name.clone());
         let plan = self.plan_state(repo, place, state, name, options, false).await?;
         let kind = if place.is_snapshot {
@@ -60,10 +61,12 @@ impl Engine {
         if !report.plan.unchanged {
             report.plan.render = self.metadata_files(state).await?.is_none();
             let metadata = self.rendered(repo, format, state, lease).await?;
+            fault!("engine::publish::rendered").doing("publish")?;
             let packages = self.package_files(state).await?;
             named = Some((packages.len() + metadata.len()) as u64);
             report.linked = self.add(place, &entry_dir, packages, &metadata).await?;
             report.plan.new_files = report.linked;
+            fault!("engine::publish::added").doing("publish")?;
             publication.generation = newest + i64::from(place.has_generations());
             let generation = publication.generation;
             self.switch_to(place, format, &entry_dir, state, &metadata, lease, generation)
@@ -74,9 +77,11 @@ impl Engine {
             .save_publication(lease, &publication)
             .await
             .doing("record the publication")?;
+        fault!("engine::publish::saved").doing("end the publication")?;
         let unchanged = report.plan.unchanged;
         let pruned = self.prune_after(place, &entry_dir, lease, unchanged).await?;
         report.pruned = pruned.removed;
+        fault!("engine::publish::pruned").doing("end the publication")?;
         report.plan.retired_files = named.map_or(0, |named| (pruned.removed + pruned.kept).saturating_sub(named));
         self.write_beside(repo, format, place, &entry_dir, publication.generation)?;
         report.generation = place.has_generations().then_some(publication.generation);
@@ -216,11 +221,13 @@ impl Engine {
             )
             .await
             .doing("note the state to be served")?;
+        fault!("engine::publish::noted").doing("publish")?;
         blocking(move || {
             site.switch(stage)
                 .map_err(|source| EngineError::Publish { path: shown, source })
         })
         .await?;
+        fault!("engine::publish::switched").doing("end the publication")?;
         self.catalog
             .make_live(lease, &place.key(), id, now)
             .await
@@ -266,6 +273,7 @@ impl Engine {
                 .site
                 .generation(&place.tree, entry_dir, generation)
                 .map_err(wrap)?;
+            fault!("engine::publish::generation").doing("end the publication")?;
             let base = url
                 .trim_end_matches('/')
                 .rsplit_once('/')

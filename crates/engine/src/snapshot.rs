@@ -1,7 +1,7 @@
 //! Snapshots: named pins of a revision. Making one writes two rows, whatever the size.
 
 use chantal_catalog::Snapshot;
-use chantal_model::{ItemKind, RepoId, RevisionNumber, SnapshotName};
+use chantal_model::{ItemKind, RepoId, RevisionNumber, SnapshotName, fault};
 
 use crate::Engine;
 use crate::diff::{Changed, Counts, Side, pair};
@@ -66,10 +66,12 @@ impl Engine {
             ));
         }
         let now = self.clock.now().as_second();
+        fault!("engine::snapshot::before").doing("make the snapshot")?;
         self.catalog
             .create_snapshot(repository, name, description, line, revision, now)
             .await
             .doing("make the snapshot")?;
+        fault!("engine::snapshot::after").doing("show the snapshot")?;
         self.snapshot(id, name).await
     }
 

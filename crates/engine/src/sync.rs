@@ -8,7 +8,7 @@ use std::time::Instant;
 use chantal_catalog::{FeedState, Lease, Repository as Row, Revision};
 use chantal_config::{OnPackageError, Repository};
 use chantal_formats::{Bad, Format, FormatError, Overview};
-use chantal_model::{ItemKind, Mode, RepoId, RevisionNumber, Sha256};
+use chantal_model::{ItemKind, Mode, RepoId, RevisionNumber, Sha256, fault};
 
 use crate::Engine;
 use crate::check_file_systems;
@@ -118,6 +118,7 @@ impl Engine {
             .begin_history(row.id, "sync")
             .await
             .doing("write the history")?;
+        fault!("engine::sync::begun").doing("sync")?;
         let fetched = Arc::new(AtomicU64::new(0));
         let counters = Arc::new(Counters::new(self.progress.clone()));
         let counted = self.with_progress(counters.clone());
@@ -126,6 +127,7 @@ impl Engine {
             never = tell(&self.catalog, &lease, &counters) => match never {},
         };
         let fetched_bytes = fetched.load(Ordering::Relaxed);
+        fault!("engine::sync::ended").doing("end the sync")?;
         let outcome = outcome(&done, fetched_bytes);
         self.catalog
             .finish_history(run, &outcome)
@@ -245,6 +247,7 @@ impl Engine {
         let missing = std::mem::take(&mut prepared.missing);
         self.preflight(&missing, &prepared.files)?;
         self.intend(&prepared, &missing, lease).await?;
+        fault!("engine::sync::intended").doing("go on with the sync")?;
         if !self.still_holds(&prepared, epoch).await? {
             return Ok(None);
         }
@@ -257,6 +260,7 @@ impl Engine {
             self.download(repo, &prepared, &missing, lease, fetched),
             record_parts(format, prepared.files.clone(), places, &self.catalog, lease, repo),
         )?;
+        fault!("engine::sync::downloaded").doing("go on with the sync")?;
         prepared.plan.warnings.extend(prepared.reach.take_warnings());
         let listed = prepared.packages.len();
         let failures = judge_failures(repo, downloaded.failures, prepared.plan.download_files as usize, listed)?;

@@ -6,6 +6,7 @@
 mod comparison;
 mod compression;
 mod digest;
+pub mod fault;
 mod landing;
 mod name;
 mod package;

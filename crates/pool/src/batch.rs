@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::time::{Duration, Instant};
 
+use chantal_model::fault;
+
 use crate::Pool;
 use crate::error::PoolError;
 use crate::incoming::{Sealed, Settled};
@@ -67,6 +69,7 @@ impl Batch {
         }
         let witness = self.witness.as_ref().expect("it was just set");
         let is_all_durable = self.pool.sync_data(&sorted.new, witness)?;
+        fault!("pool::batch::flush").map_err(|source| PoolError::barrier(self.pool.root(), source))?;
         if !is_all_durable && !self.named.settled.is_empty() {
             self.pool.sync_directories(&self.named.directories, witness)?;
         }
@@ -80,6 +83,7 @@ impl Batch {
     /// See [`Batch::flush`].
     pub fn finish(mut self) -> Result<Vec<Settled>, PoolError> {
         let mut settled = self.flush()?;
+        fault!("pool::batch::finish").map_err(|source| PoolError::barrier(self.pool.root(), source))?;
         if let Some(witness) = &self.witness
             && !self.named.settled.is_empty()
         {

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use chantal_model::{Algorithm, Digest, Digester, Landing, Note, Promise, Sha256};
+use chantal_model::{Algorithm, Digest, Digester, Landing, Note, Promise, Sha256, fault, faulty};
 
 use crate::error::PoolError;
 use crate::part::{self, Part};
@@ -66,6 +66,7 @@ impl Drop for Temporary {
 impl Incoming {
     pub(crate) fn create(directory: &Path, algorithms: &[Algorithm]) -> Result<Self, PoolError> {
         let opened = Instant::now();
+        fault!("pool::create").map_err(|source| PoolError::io("create a file in", directory, source))?;
         let named = tempfile::Builder::new()
             .prefix("")
             .rand_bytes(16)
@@ -128,7 +129,7 @@ impl Incoming {
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         if !bytes.is_empty() {
-            self.file.write_all(bytes)?;
+            faulty!("pool::write", self.file.write_all(bytes))?;
             self.written_bytes += bytes.len() as u64;
             if let Some(part) = &mut self.temporary.part {
                 part.keep(self.written_bytes);
@@ -139,6 +140,7 @@ impl Incoming {
 
     /// A file is made with this mode, which the umask may have narrowed; a change costs a write of its inode.
     fn open_to_readers(&self) -> io::Result<()> {
+        fault!("pool::seal")?;
         if self.file.metadata()?.permissions().mode() & 0o7777 != MODE {
             self.file.set_permissions(std::fs::Permissions::from_mode(MODE))?;
         }

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use chantal_model::{Algorithm, Promise, Sha256};
+use chantal_model::{Algorithm, Promise, Sha256, faulty};
 
 /// How bytes are made durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -170,7 +170,7 @@ impl Pool {
     /// Removes a blob; one that is not there is fine. The caller knows that nobody relies on it.
     pub fn remove(&self, sha256: &Sha256) -> Result<(), PoolError> {
         let path = self.path(sha256);
-        match std::fs::remove_file(&path) {
+        match faulty!("pool::unlink", std::fs::remove_file(&path)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(PoolError::io("remove", &path, error)),
             _ => Ok(()),
         }

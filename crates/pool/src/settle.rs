@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use chantal_model::{fault, faulty, skipped};
+
 use crate::error::PoolError;
 use crate::incoming::{Sealed, Settled};
 use crate::{Durability, Pool, inspect, make_directory};
@@ -36,6 +38,7 @@ impl Pool {
         }
         let witness = self.witness(&sorted.new)?;
         self.sync_data(&sorted.new, &witness)?;
+        fault!("pool::settle::named").map_err(|source| PoolError::barrier(self.root(), source))?;
         self.name_all(&mut sorted)?;
         self.sync_directories(&sorted.directories, &witness)?;
         Ok(sorted.settled)
@@ -100,11 +103,12 @@ impl Pool {
 
     fn name(&self, mut sealed: Sealed) -> Result<(), PoolError> {
         let path = self.path(&sealed.sha256);
-        let mut renamed = std::fs::rename(sealed.temporary.path(), &path);
+        let mut renamed = faulty!("pool::rename", std::fs::rename(sealed.temporary.path(), &path));
         if renamed
             .as_ref()
             .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
         {
+            fault!("pool::mkdir").map_err(|source| PoolError::io("create a directory for", &path, source))?;
             make_directory(&self.directory(&sealed.sha256), 0o755)?;
             renamed = std::fs::rename(sealed.temporary.path(), &path);
         }
@@ -136,12 +140,22 @@ impl Pool {
 
     pub(crate) fn sync_file(&self, file: &File, path: &Path) -> Result<(), PoolError> {
         self.count_barrier();
-        file.sync_all().map_err(|source| PoolError::barrier(path, source))
+        if skipped!("pool::skip") {
+            return Ok(());
+        }
+        faulty!("pool::fsync", file.sync_all()).map_err(|source| PoolError::barrier(path, source))
     }
 
     fn sync_file_system(&self, witness: &File) -> Result<(), PoolError> {
         self.count_barrier();
-        rustix::fs::syncfs(witness).map_err(|error| PoolError::barrier(self.root(), error.into()))
+        if skipped!("pool::skip_all") {
+            return Ok(());
+        }
+        faulty!(
+            "pool::syncfs",
+            rustix::fs::syncfs(witness).map_err(std::io::Error::from)
+        )
+        .map_err(|source| PoolError::barrier(self.root(), source))
     }
 }
 

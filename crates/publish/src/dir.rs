@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use chantal_model::{fault, faulty};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
@@ -64,7 +65,7 @@ impl Dir {
         self.path.join(name.as_ref())
     }
 
-    fn error(&self, what: &'static str, name: impl AsRef<OsStr>, error: Errno) -> PublishError {
+    fn error(&self, what: &'static str, name: impl AsRef<OsStr>, error: impl Into<io::Error>) -> PublishError {
         PublishError::io(what, &self.at(name), error)
     }
 
@@ -88,9 +89,10 @@ impl Dir {
     /// Opens a directory in it, and makes it where it is missing: mode 0755 whatever the umask.
     pub(crate) fn make_child(&self, name: impl AsRef<OsStr>) -> Result<Self, PublishError> {
         let name = name.as_ref();
-        let is_new = match rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o755)) {
+        let made = || rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o755)).map_err(io::Error::from);
+        let is_new = match faulty!("publish::mkdir", made()) {
             Ok(()) => true,
-            Err(Errno::EXIST) => false,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
             Err(error) => return Err(self.error("create", name, error)),
         };
         let child = self
@@ -143,6 +145,7 @@ impl Dir {
 
     /// Creates a file that only its owner can use until its mode is set.
     pub(crate) fn create_file(&self, name: &str) -> io::Result<File> {
+        fault!("publish::create")?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(File::from(rustix::fs::openat(
             &self.fd,
@@ -161,7 +164,8 @@ impl Dir {
     }
 
     pub(crate) fn rename(&self, from: &str, to: &Self, name: &str) -> Result<(), PublishError> {
-        rustix::fs::renameat(&self.fd, from, &to.fd, name).map_err(|error| to.error("rename to", name, error))
+        let renamed = || rustix::fs::renameat(&self.fd, from, &to.fd, name).map_err(io::Error::from);
+        faulty!("publish::rename", renamed()).map_err(|error| to.error("rename to", name, error))
     }
 
     pub(crate) fn exchange(&self, one: &str, other: &str) -> Result<(), Errno> {
@@ -172,7 +176,8 @@ impl Dir {
     pub(crate) fn remove_file(&self, name: impl AsRef<OsStr>) -> Result<(), PublishError> {
         let name = name.as_ref();
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Ok(()) => fault!("publish::unlink").map_err(|error| self.error("remove", name, error)),
+            Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(self.error("remove", name, error)),
         }
     }
@@ -197,6 +202,7 @@ impl Dir {
                 child.remove_file(&entry.name)?;
             }
         }
+        fault!("publish::rmdir").map_err(|error| self.error("remove", name, error))?;
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(self.error("remove", name, error)),
@@ -211,6 +217,7 @@ impl Dir {
             return Ok(());
         }
         self.rename(name, self, &gone)?;
+        fault!("publish::discard").map_err(|error| self.error("remove", name, error))?;
         self.sync()?;
         self.remove_all(&gone)
     }
@@ -239,7 +246,8 @@ impl Dir {
 
     /// Makes its names durable.
     pub(crate) fn sync(&self) -> Result<(), PublishError> {
-        rustix::fs::fsync(&self.fd).map_err(|error| PublishError::io("make durable", &self.path, error))
+        faulty!("publish::fsync", rustix::fs::fsync(&self.fd).map_err(io::Error::from))
+            .map_err(|error| PublishError::io("make durable", &self.path, error))
     }
 
     /// Makes everything on its file system durable.

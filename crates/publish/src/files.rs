@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chantal_model::Sha256;
+use chantal_model::{Sha256, fault, faulty};
 use rustix::fs::{AtFlags, CWD, FileType, Stat};
 use rustix::io::Errno;
 
@@ -127,7 +127,8 @@ pub(crate) fn put(
 fn link(origin: Origin<'_>, dir: &Dir, name: &str, renew: Option<&Renew<'_>>) -> Result<bool, PublishError> {
     let linked = || {
         let (fd, from) = origin.at();
-        rustix::fs::linkat(fd, from, dir.fd(), name, AtFlags::empty())
+        let linked = || rustix::fs::linkat(fd, from, dir.fd(), name, AtFlags::empty()).map_err(io::Error::from);
+        faulty!("publish::link", linked()).map_err(|error: io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     };
     let result = match (linked(), renew, origin) {
         (Err(Errno::MLINK), Some(renew), Origin::Path(path)) => {
@@ -189,11 +190,12 @@ pub(crate) fn copy(mode: LinkMode, origin: Origin<'_>, dir: &Dir, name: &str) ->
 
 /// Mode, mtime, and bytes on disk.
 fn finish(file: &File, mtime: Option<SystemTime>) -> io::Result<()> {
+    fault!("publish::written")?;
     file.set_permissions(Permissions::from_mode(0o444))?;
     if let Some(mtime) = mtime {
         file.set_modified(mtime)?;
     }
-    file.sync_all()
+    faulty!("publish::fsync_file", file.sync_all())
 }
 
 /// Whether the file that is there has the origin's bytes: one inode, or in other link modes equal size and stamp, or

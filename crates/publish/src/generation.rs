@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chantal_model::RelPath;
+use chantal_model::{RelPath, faulty};
 
 use crate::Site;
 use crate::dir::Dir;
@@ -101,8 +101,8 @@ fn link_others(tree: &Dir, tree_name: &str, entry_dir: &RelPath, stage: &Dir) ->
             continue;
         }
         let target = Path::new("../..").join(tree_name).join(name);
-        rustix::fs::symlinkat(&target, stage.fd(), name)
-            .map_err(|error| PublishError::io("create", &stage.at(name), error))?;
+        let linked = || rustix::fs::symlinkat(&target, stage.fd(), name).map_err(std::io::Error::from);
+        faulty!("publish::symlink", linked()).map_err(|error| PublishError::io("create", &stage.at(name), error))?;
     }
     Ok(())
 }

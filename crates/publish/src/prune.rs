@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chantal_model::RelPath;
+use chantal_model::{RelPath, fault};
 use rustix::fs::FileType;
 
 use crate::Site;
@@ -34,6 +34,8 @@ impl Site {
             match found {
                 Found::File(path) if keep(&path) => pruned.kept += 1,
                 Found::File(path) => {
+                    fault!("publish::prune")
+                        .map_err(|error| PublishError::io("remove", &dir.at(path.file_name()), error))?;
                     dir.remove_file(path.file_name())?;
                     pruned.removed += 1;
                 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use chantal_model::RelPath;
+use chantal_model::{RelPath, fault};
 
 use crate::dir::Dir;
 use crate::error::PublishError;
@@ -45,6 +45,7 @@ pub(crate) struct Home {
 impl Stage {
     /// Runs a check over the staged directory; the last point at which publishing can stop.
     pub fn verify(&self, check: &dyn Fn(&Path) -> Result<(), String>) -> Result<(), PublishError> {
+        fault!("publish::verify").map_err(|error| PublishError::io("look at", &self.path, error))?;
         check(&self.path).map_err(|reason| PublishError::Incomplete { reason })
     }
 }

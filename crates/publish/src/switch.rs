@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chantal_model::{fault, faulty};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
@@ -39,10 +40,15 @@ impl Site {
         if !self.can_exchange(&home.parent)? {
             return rename_files(&stage, &live);
         }
-        match home.parent.exchange(&home.stage, &home.live) {
+        let exchanged = || {
+            home.parent
+                .exchange(&home.stage, &home.live)
+                .map_err(std::io::Error::from)
+        };
+        match faulty!("publish::exchange", exchanged()) {
             Ok(()) => {}
             // A directory of a lower overlay layer, or a mount that differs from the probed one.
-            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => return rename_files(&stage, &live),
+            Err(error) if is_refused(&error) => return rename_files(&stage, &live),
             Err(error) => return Err(PublishError::io("exchange", &home.parent.at(&home.live), error)),
         }
         home.parent.sync()?;
@@ -63,6 +69,14 @@ impl Site {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a file system says that it cannot exchange directories.
+fn is_refused(error: &std::io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
+    )
 }
 
 /// The way of file systems without the exchange: digest-named files first, then fixed ones in order, the entry last.
@@ -87,9 +101,11 @@ fn rename_files(stage: &Stage, live: &Dir) -> Result<(), PublishError> {
     for name in &stage.digest_named {
         dir.rename(name, live, name)?;
     }
+    fault!("publish::renames::added").map_err(|error| PublishError::io("rename in", live.path(), error))?;
     live.sync()?;
     write_over(intent.to_string().as_bytes(), &dir, INTENT, None)?;
     dir.sync()?;
+    fault!("publish::renames::noted").map_err(|error| PublishError::io("rename in", live.path(), error))?;
     intent.fulfil(&dir, live)?;
     home.parent.discard(&home.stage)
 }

@@ -57,9 +57,14 @@ pub struct Chantal {
 impl Chantal {
     /// Prepares an empty directory; `binary` is `env!("CARGO_BIN_EXE_chantal")`.
     pub fn new(binary: impl Into<PathBuf>) -> Self {
+        Self::new_in(binary, &std::env::temp_dir())
+    }
+
+    /// The same in a directory of the caller's choice.
+    pub fn new_in(binary: impl Into<PathBuf>, parent: &Path) -> Self {
         let directory = tempfile::Builder::new()
             .prefix("chantal-test-")
-            .tempdir()
+            .tempdir_in(parent)
             .expect("a temporary directory");
         Self {
             binary: binary.into(),

@@ -1,6 +1,7 @@
 //! Rows of the catalog that nothing refers to.
 
 use chantal_catalog::{Cleaned, Refused};
+use chantal_model::fault;
 
 use super::CollectOptions;
 use crate::Engine;
@@ -28,6 +29,7 @@ impl Engine {
                 other => break other,
             }
         };
+        fault!("engine::clean::done").doing("end the cleanup")?;
         lease.release().await.doing("release the right to collect")?;
         self.catalog.tidy().await;
         cleaned.doing("remove rows")?.map_err(|refused| busy(&refused))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use chantal_catalog::{Intents, Lease, Waiting};
-use chantal_model::{Progress, Sha256, Step};
+use chantal_model::{Progress, Sha256, Step, fault};
 
 use super::CollectReport;
 use crate::Engine;
@@ -55,6 +55,7 @@ impl Engine {
                     .drop_blobs(lease, &mut intents, &names)
                     .await
                     .doing("forget blobs")?;
+                fault!("engine::collect::dropped").doing("remove blobs")?;
                 report.spared += (names.len() - dropped.len()) as u64;
                 let gone: HashSet<&Sha256> = dropped.iter().collect();
                 report.unused += dropped.len() as u64;
@@ -94,6 +95,7 @@ impl Engine {
             let (pool, free) = (self.pool.clone(), claim.names.clone());
             let unlinked =
                 blocking(move || free.iter().try_for_each(|name| pool.remove(name)).doing("remove blobs")).await;
+            fault!("engine::collect::unlinked").doing("remove blobs")?;
             self.progress.advance(Step::Collect, claim.names.len() as u64);
             removed.extend(claim.names.iter().copied());
             claim.release().await.doing("release files of the pool")?;

@@ -74,7 +74,7 @@ impl Cleanup {
         app.output
             .sections(&report, COLLECTED, &[("Snapshots that go", "snapshots", SNAPSHOTS)])?;
         say(app, &report);
-        Ok(exit::OK)
+        Ok(if report.failed { exit::PARTIAL } else { exit::OK })
     }
 }
 
