@@ -156,7 +156,7 @@ fn look(bench: &Bench, place: usize, found: &mut Found, told: &dyn Fn(String) ->
         };
         return list.push(told(error));
     }
-    if found.cuts % FINISH == 0 {
+    if found.cuts.is_multiple_of(FINISH) {
         bench.wait_for_graces(&VERBS[place]);
         let finished = bench.finishes(place).and_then(|()| match found.cuts % GO_ON {
             0 => bench.goes_on(place),

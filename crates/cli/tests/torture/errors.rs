@@ -145,14 +145,6 @@ fn a_call_that_fails_is_told_and_loses_nothing() {
                 0 if place < CHAIN => bench.goes_on(place),
                 _ => Ok(()),
             });
-        if std::env::var_os("CHANTAL_TELL").is_some() {
-            println!(
-                "{:?} {} {call} {error} {when}: {}",
-                start.elapsed(),
-                VERBS[place].name,
-                injected.output.code
-            );
-        }
         let told = |what| {
             let (name, code) = (VERBS[place].name, injected.output.code);
             let lines = injected.lines.join("\n  ");
