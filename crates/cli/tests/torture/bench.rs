@@ -10,7 +10,7 @@ use chantal_testkit::upstream::Upstream;
 use sqlx::{Connection as _, Executor as _};
 
 use crate::facts::{Facts, Place, read};
-use crate::verbs::{ADOPTED, CHAIN, Config, PUBLISH, VERBS, Verb};
+use crate::verbs::{ADOPTED, CHAIN, Config, PUBLISH, REPAIR, VERBS, Verb};
 
 /// Packages of the first version; the second one has twice as many.
 const PACKAGES: usize = 12;
@@ -94,10 +94,13 @@ impl Bench {
         }
         self.facts = facts.windows(2).map(|two| (two[0].clone(), two[1].clone())).collect();
         for (place, verb) in VERBS.iter().enumerate().skip(CHAIN) {
-            if verb.config == Config::Old {
-                self.begin_old();
-            } else {
-                self.restore(PUBLISH);
+            match verb.config {
+                Config::Old => self.begin_old(),
+                _ if verb.name == REPAIR => {
+                    self.restore(PUBLISH + 1);
+                    self.damage();
+                }
+                _ => self.restore(PUBLISH),
             }
             self.save(place);
             let before = self.read().unwrap();
@@ -111,6 +114,25 @@ impl Bench {
         if verb.name == "collect" {
             std::thread::sleep(std::time::Duration::from_millis(1100));
         }
+    }
+
+    /// Harms three packages, each in its way: the blob, the published file, and both. Every file gets an inode of its own
+    /// first, for what is saved shares them.
+    fn damage(&self) {
+        let tree = self.disk().join("published/r/latest");
+        let packages = self.before(PUBLISH).served["r/latest"].iter();
+        let packages: Vec<_> = packages.filter(|(path, _)| path.ends_with(".rpm")).take(3).collect();
+        let replace = |path: PathBuf| {
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes[100] ^= 1;
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, bytes).unwrap();
+        };
+        let blob = |digest: &str| self.disk().join("state/pool").join(&digest[..2]).join(digest);
+        replace(blob(packages[0].1));
+        replace(tree.join(packages[1].0));
+        replace(tree.join(packages[2].0));
+        std::fs::remove_file(blob(packages[2].1)).unwrap();
     }
 
     /// Nothing but a database of the first schema.

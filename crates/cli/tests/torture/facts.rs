@@ -22,6 +22,8 @@ pub(crate) struct Facts {
     pub(crate) snapshots: BTreeSet<String>,
     /// Blobs that the catalog names.
     pub(crate) blobs: BTreeSet<Sha256>,
+    /// Those that are not there or have other bytes.
+    pub(crate) damaged: BTreeSet<Sha256>,
     /// Served trees by their path.
     pub(crate) served: BTreeMap<String, Tree>,
 }
@@ -33,7 +35,7 @@ pub(crate) struct Place<'a> {
     pub(crate) published: &'a Path,
 }
 
-/// Reads a state. What cannot be there in any case, such as a row without its blob, is an error.
+/// Reads a state. What cannot be there in any case, such as a tree that is not whole, is an error.
 pub(crate) fn read(place: &Place<'_>) -> Result<Facts, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -76,10 +78,9 @@ async fn recorded_in(catalog: &Catalog, pool: &Path) -> Result<Facts, String> {
     }
     for (sha256, size) in catalog.all_blobs().await.map_err(told)? {
         let hex = sha256.hex();
-        let bytes = std::fs::read(pool.join(&hex[..2]).join(&hex))
-            .map_err(|error| format!("the blob {hex}, which the database names: {error}"))?;
-        if (bytes.len() as u64, Sha256::of(&bytes)) != (size, sha256) {
-            return Err(format!("the blob {hex} has {} other bytes", bytes.len()));
+        let bytes = std::fs::read(pool.join(&hex[..2]).join(&hex));
+        if !bytes.is_ok_and(|bytes| (bytes.len() as u64, Sha256::of(&bytes)) == (size, sha256)) {
+            facts.damaged.insert(sha256);
         }
         facts.blobs.insert(sha256);
     }
@@ -177,6 +178,10 @@ impl Facts {
         }
         if !before.snapshots.is_subset(&self.snapshots) && !after.snapshots.is_subset(&self.snapshots) {
             return Err(format!("of the snapshots only {:?} are left", self.snapshots));
+        }
+        let is_whole = |blob: &&Sha256| !before.damaged.contains(blob) && !after.damaged.contains(blob);
+        if let Some(blob) = self.damaged.iter().find(is_whole) {
+            return Err(format!("the blob {blob}, which the database names, is not there whole"));
         }
         let kept: BTreeSet<_> = before.blobs.intersection(&after.blobs).copied().collect();
         if let Some(lost) = kept.difference(&self.blobs).next() {

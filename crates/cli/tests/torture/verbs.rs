@@ -39,10 +39,12 @@ pub(crate) const ADOPTED: &str = "extra";
 
 /// Where the chain ends and what has a start of its own begins.
 pub(crate) const CHAIN: usize = 9;
+/// Starts from blobs and published files that are damaged.
+pub(crate) const REPAIR: &str = "repair";
 /// Its place in the chain.
 pub(crate) const PUBLISH: usize = 3;
 
-pub(crate) const VERBS: [Verb; CHAIN + 2] = [
+pub(crate) const VERBS: [Verb; CHAIN + 3] = [
     verb("adopt", &["pool", "adopt", ADOPTED, "--copy"]),
     verb("sync", &["repo", "sync", "r"]),
     Verb {
@@ -72,6 +74,7 @@ pub(crate) const VERBS: [Verb; CHAIN + 2] = [
         failpoints: "publish::exchange::before=return(22)",
         ..verb("publish-by-renames", &["publish", "repo", "r"])
     },
+    verb(REPAIR, &["pool", "verify", "--repair"]),
     Verb {
         config: Config::Old,
         ..verb("migrate", &["db", "upgrade"])
