@@ -42,7 +42,7 @@ pub enum Forgotten {
 }
 
 /// In the order that references between tables ask for.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
     sql::FORGET_STRAYS,
     sql::FORGET_STATES,
     sql::FORGET_PUBLICATIONS,
@@ -53,6 +53,7 @@ const STEPS: [&str; 11] = [
     sql::FORGET_LINES,
     sql::FORGET_FEED,
     sql::FORGET_HISTORY,
+    sql::FORGET_TALLIES,
     sql::FORGET_REPOSITORY,
 ];
 

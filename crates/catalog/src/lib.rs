@@ -12,6 +12,7 @@ mod db;
 mod error;
 mod feeds;
 mod forget;
+mod gauges;
 mod held;
 mod history;
 mod holder;
@@ -30,6 +31,7 @@ mod schedule;
 mod schema;
 mod snapshots;
 pub mod sql;
+mod tally;
 
 pub use blobs::{Blob, NewBlob};
 pub use cleanup::{Cleaned, Refused};
@@ -39,6 +41,7 @@ pub use counting::{Amount, Dedup, Unreferenced};
 pub use error::CatalogError;
 pub use feeds::FeedState;
 pub use forget::{Allowed, Forgotten, Held};
+pub use gauges::{BlobGauges, RepositoryGauges};
 pub use held::HeldPackage;
 pub use history::{HistoryRow, Outcome, Runs};
 pub use holder::{Holder, LeaseProgress};
@@ -55,6 +58,7 @@ pub use revisions::{NewRevision, Revision};
 pub use schedule::{ScheduleRow, ScheduledEnd};
 pub use schema::{Migration, SchemaStatus};
 pub use snapshots::Snapshot;
+pub use tally::{Ended, TallyRow};
 
 /// The name by which this host is known in leases.
 pub fn host() -> &'static str {

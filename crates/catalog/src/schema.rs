@@ -21,7 +21,7 @@ pub struct Migration {
 }
 
 /// Every migration, oldest first.
-pub(crate) const MIGRATIONS: [Migration; 6] = [
+pub(crate) const MIGRATIONS: [Migration; 7] = [
     Migration {
         version: 1,
         name: "initial",
@@ -57,6 +57,12 @@ pub(crate) const MIGRATIONS: [Migration; 6] = [
         name: "schedule",
         sqlite: include_str!("../migrations/sqlite/0006_schedule.sql"),
         postgres: include_str!("../migrations/postgres/0006_schedule.sql"),
+    },
+    Migration {
+        version: 7,
+        name: "tally",
+        sqlite: include_str!("../migrations/sqlite/0007_tally.sql"),
+        postgres: include_str!("../migrations/postgres/0007_tally.sql"),
     },
 ];
 

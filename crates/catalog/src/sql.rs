@@ -222,6 +222,7 @@ statements! {
     FORGET_LINES = "DELETE FROM line WHERE repository_id = $1";
     FORGET_FEED = "DELETE FROM feed_state WHERE repository_id = $1";
     FORGET_HISTORY = "DELETE FROM history WHERE repository_id = $1";
+    FORGET_TALLIES = "DELETE FROM tally WHERE repository = (SELECT name FROM repository WHERE id = $1)";
     FORGET_REPOSITORY = "DELETE FROM repository WHERE id = $1";
 
     STATS = "SELECT (SELECT count(*) FROM repository), (SELECT count(*) FROM snapshot), (SELECT count(*) FROM revision WHERE retired_at IS NULL), \
@@ -256,7 +257,8 @@ statements! {
         UNION ALL SELECT 'publication_state', count(*) FROM publication_state UNION ALL SELECT 'stray', count(*) FROM stray \
         UNION ALL SELECT 'rendered', count(*) FROM rendered UNION ALL SELECT 'feed_state', count(*) FROM feed_state \
         UNION ALL SELECT 'lease', count(*) FROM lease UNION ALL SELECT 'intent', count(*) FROM intent \
-        UNION ALL SELECT 'history', count(*) FROM history UNION ALL SELECT 'hold', count(*) FROM hold UNION ALL SELECT 'schedule', count(*) FROM schedule";
+        UNION ALL SELECT 'history', count(*) FROM history UNION ALL SELECT 'hold', count(*) FROM hold UNION ALL SELECT 'schedule', count(*) FROM schedule \
+        UNION ALL SELECT 'tally', count(*) FROM tally";
     PACK_AMOUNTS = "SELECT part, CAST(sum(count) AS BIGINT), CAST(sum(length(body)) AS BIGINT) FROM pack GROUP BY part ORDER BY part";
     UNUSED_BLOBS = concat!("SELECT b.sha256 FROM blob b WHERE ", unused!());
     UNUSED_BLOBS_AMOUNT =
@@ -290,6 +292,25 @@ statements! {
     START_SCHEDULED = "UPDATE schedule SET next_at = $3, is_running = 1, started_at = $4, finished_at = NULL, status = NULL, \
         exit_code = NULL, error = NULL WHERE repository = $1 AND next_at = $2 AND is_running = $5";
     END_SCHEDULED = "UPDATE schedule SET is_running = 0, finished_at = $2, status = $3, exit_code = $4, error = $5 WHERE repository = $1";
+    LAST_TALLY = "SELECT exit_code FROM tally WHERE verb = $1 AND repository = $2 AND exit_code <> 7 \
+        ORDER BY number DESC LIMIT 1";
+    COUNT_RUN = "INSERT INTO tally (verb, repository, exit_code, runs, duration_ms, bytes_fetched, bytes_saved, last_at, number) \
+        VALUES ($1, $2, $3, 1, $4, $5, $6, $7, \
+        (SELECT CAST(coalesce(sum(t.runs), 0) AS BIGINT) + 1 FROM tally t WHERE t.verb = $1 AND t.repository = $2)) \
+        ON CONFLICT (verb, repository, exit_code) DO UPDATE SET runs = tally.runs + 1, \
+        duration_ms = tally.duration_ms + excluded.duration_ms, bytes_fetched = tally.bytes_fetched + excluded.bytes_fetched, \
+        bytes_saved = tally.bytes_saved + excluded.bytes_saved, last_at = excluded.last_at, number = excluded.number";
+    TALLIES = "SELECT verb, repository, exit_code, runs, duration_ms, bytes_fetched, bytes_saved, last_at, number \
+        FROM tally ORDER BY repository, verb, exit_code";
+    REPOSITORY_GAUGES = "SELECT r.name, r.format, v.number, v.package_count, v.package_bytes, \
+        (SELECT count(*) FROM revision x WHERE x.line_id = l.id AND x.retired_at IS NULL), \
+        (SELECT count(*) FROM snapshot s WHERE s.repository_id = r.id), \
+        (SELECT count(*) FROM publication p WHERE p.repository_id = r.id), f.checked_at, f.changed_at, f.upstream_timestamp \
+        FROM repository r JOIN line l ON l.repository_id = r.id AND l.kind = 'main' LEFT JOIN revision v ON v.line_id = l.id \
+        AND v.number = (SELECT max(n.number) FROM revision n WHERE n.line_id = l.id) \
+        LEFT JOIN feed_state f ON f.repository_id = r.id ORDER BY r.name";
+    BLOB_GAUGES = "SELECT count(*), CAST(coalesce(sum(size), 0) AS BIGINT), count(unused_since), \
+        CAST(coalesce(sum(CASE WHEN unused_since IS NOT NULL THEN size END), 0) AS BIGINT) FROM blob";
     LEASES = "SELECT name, host, boot_id, pid, pid_start, fence, since, expires_at FROM lease WHERE expires_at > 0 ORDER BY name";
     INTENT_HOLDERS = "SELECT i.lease_name, i.fence, count(*), l.host, l.boot_id, l.pid, l.pid_start, l.expires_at FROM intent i \
         JOIN lease l ON l.name = i.lease_name AND l.fence = i.fence \

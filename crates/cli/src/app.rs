@@ -80,7 +80,13 @@ impl App {
         // A second subscriber cannot be there: this is the start of the process.
         let _ = match (self.style, configured.format) {
             (Style::Json, _) => log.with_ansi(false).event_format(crate::log::Events).try_init(),
-            (_, LogFormat::Json) => log.json().try_init(),
+            (_, LogFormat::Json) => {
+                self.talk.log_lines();
+                log.with_ansi(false)
+                    .event_format(crate::log::Lines)
+                    .fmt_fields(tracing_subscriber::fmt::format::JsonFields::new())
+                    .try_init()
+            }
             _ => log.try_init(),
         };
     }

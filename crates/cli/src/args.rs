@@ -109,6 +109,9 @@ pub(crate) enum Command {
     /// Shows numbers about everything, or about one repository
     Stats(commands::stats::Stats),
     Doctor(commands::doctor::Doctor),
+    Metrics(commands::metrics::Metrics),
+    #[command(subcommand)]
+    Notify(commands::notify::Notify),
     /// Prints the JSON Schema of the configuration
     Schema(commands::schema::Schema),
     /// Prints a completion script for a shell

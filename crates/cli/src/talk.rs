@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chantal_model::RepoId;
 use indicatif::{MultiProgress, ProgressDrawTarget};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, Place};
 use crate::output::clean;
@@ -38,6 +39,8 @@ pub(crate) enum Form {
 #[derive(Debug)]
 pub(crate) struct Talk {
     manner: Manner,
+    /// Whether everything that is said is a line of a log in JSON: `log.format`, which is known once it was read.
+    logs: AtomicBool,
     bars: MultiProgress,
 }
 
@@ -46,8 +49,26 @@ impl Talk {
     pub(crate) fn new(manner: Manner) -> Self {
         Self {
             manner,
+            logs: AtomicBool::new(false),
             bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
         }
+    }
+
+    /// From now on everything that is said is a line of a log in JSON.
+    pub(crate) fn log_lines(&self) {
+        self.logs.store(true, Ordering::Relaxed);
+    }
+
+    fn logs(&self) -> bool {
+        self.manner.form != Form::Json && self.logs.load(Ordering::Relaxed)
+    }
+
+    /// Writes a line of a log in JSON.
+    fn record(&self, level: &str, message: &str, repo: Option<&RepoId>, mut fields: Map<String, Value>) {
+        if let Some(repo) = repo {
+            fields.insert("repo.id".to_owned(), json!(repo));
+        }
+        self.event(&crate::log::line(level, "chantal", message, fields));
     }
 
     /// Where bars are drawn, so that lines do not run through them.
@@ -76,13 +97,14 @@ impl Talk {
         match (self.manner.form, repo) {
             (Form::Json, Some(repo)) => self.event(&json!({"event": "message", "text": line, "repo": repo})),
             (Form::Json, None) => self.event(&json!({"event": "message", "text": line})),
+            _ if self.logs() => self.record("info", &line, repo, Map::new()),
             _ => self.write(&line),
         }
     }
 
     /// Shows a table that people see beside the data; events carry the same in lines of their own.
     pub(crate) fn show(&self, table: &str) {
-        if !self.manner.quiet && self.manner.form != Form::Json {
+        if !self.manner.quiet && self.manner.form != Form::Json && !self.logs() {
             self.write(table.trim_end());
         }
     }
@@ -94,7 +116,14 @@ impl Talk {
 
     /// Says a line that quiet users see too.
     pub(crate) fn warn(&self, line: &str) {
-        if self.manner.form == Form::Json {
+        self.warn_of(None, line);
+    }
+
+    /// The same about a repository, which only lines of a log name.
+    pub(crate) fn warn_of(&self, repo: Option<&RepoId>, line: &str) {
+        if self.logs() {
+            self.record("warn", &clean::line(line), repo, Map::new());
+        } else if self.manner.form == Form::Json {
             self.event(&json!({"event": "warning", "text": line}));
         } else {
             self.write(&format!("{} {}", self.paint("33;1", "warning:"), clean::text(line)));
@@ -103,7 +132,19 @@ impl Talk {
 
     /// Tells what went wrong.
     pub(crate) fn fail(&self, failure: &Failure) {
+        self.fail_of(None, failure);
+    }
+
+    /// The same about a repository, which only lines of a log name.
+    pub(crate) fn fail_of(&self, repo: Option<&RepoId>, failure: &Failure) {
         match self.manner.form {
+            Form::Text if self.logs() => {
+                let mut fields = Map::new();
+                fields.insert("exit_code".to_owned(), json!(failure.code));
+                fields.insert("causes".to_owned(), json!(failure.causes));
+                fields.insert("hint".to_owned(), json!(failure.hint));
+                self.record("error", &failure.message, repo, fields);
+            }
             Form::Text => self.write(&self.told(failure)),
             Form::JsonErrors | Form::Json => self.event(&json!({ "error": failure })),
         }

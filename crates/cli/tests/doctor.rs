@@ -18,7 +18,7 @@ use mounts::Mount;
 use serde_json::Value;
 use support::{Chantal, feed, repository};
 
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 25] = [
     "configuration",
     "base-directory",
     "pool-directory",
@@ -34,9 +34,14 @@ const NAMES: [&str; 20] = [
     "integrity",
     "clock",
     "leases",
+    "scheduler",
     "left-overs",
     "secrets",
+    "keys",
     "certificates",
+    "notify",
+    "metrics",
+    "systemd",
     "selinux",
     "weaknesses",
 ];
@@ -156,6 +161,7 @@ fn a_configuration_with_a_mistake_fails_alone() {
 #[test]
 fn a_key_without_effect_is_a_warning() {
     let chantal = healthy("");
+    std::fs::write(chantal.path("key.asc"), "x").unwrap();
     chantal.configure(&repository(
         "el9",
         &feed::url(&chantal.path("feed")),
@@ -352,18 +358,121 @@ fn a_certificate_that_has_expired_fails() {
 }
 
 #[test]
+fn jobs_without_a_scheduler_and_jobs_that_are_late_are_warnings() {
+    let chantal = healthy("schedule: {enabled: true, cron: '0 0 1 1 *', time_zone: UTC}");
+    warns(
+        &chantal,
+        "scheduler",
+        &["1 jobs are scheduled, and no scheduler runs", "scheduler start"],
+    );
+    let mut scheduler = chantal
+        .command(&["--config", "config.yaml", "scheduler", "start"])
+        .spawn()
+        .unwrap();
+    let process = scheduler.id().to_string();
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while !chantal
+        .run(&["scheduler", "status"])
+        .expect(0)
+        .stdout
+        .contains(&process)
+    {
+        assert!(std::time::Instant::now() < deadline, "it never began");
+    }
+    // It plans everything before it ends.
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &process])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(scheduler.wait().unwrap().success());
+    if sql(&chantal, "UPDATE schedule SET next_at = 1700000000") {
+        warns(&chantal, "scheduler", &["no scheduler runs", "el9 since 2023-11-14"]);
+    }
+}
+
+#[test]
+fn keys_that_cannot_be_read_or_that_everybody_may_read_fail() {
+    let chantal = healthy("");
+    let url = feed::url(&chantal.path("feed"));
+    chantal.configure(&repository("el9", &url, "gpg: {key_file: secret.asc}"));
+    fails(&chantal, 2, "keys", &["gpg.key_file", "cannot read", "secret.asc"]);
+    std::fs::write(chantal.path("secret.asc"), "x").unwrap();
+    mode(&chantal.path("secret.asc"), 0o644);
+    fails(&chantal, 2, "keys", &["everybody may read", "chmod o-rwx"]);
+    mode(&chantal.path("secret.asc"), 0o600);
+    assert_eq!(with(&examine(&chantal, 0), "fail"), Vec::<&str>::new());
+    chantal.configure(&repository("el9", &url, "verify: {enabled: true, key_files: [k.asc]}"));
+    fails(&chantal, 2, "keys", &["verify.key_files", "k.asc"]);
+}
+
+#[test]
+fn those_who_cannot_be_told_fail() {
+    let chantal = healthy("");
+    let one = repository("el9", &feed::url(&chantal.path("feed")), "");
+    for (notify, word) in [
+        ("{command: [/nonexistent/program]}", "/nonexistent/program"),
+        ("{command: [no-such-program-anywhere]}", "no program"),
+        ("{webhook: 'env:NOT_SET_ANYWHERE'}", "NOT_SET_ANYWHERE is not set"),
+        ("{webhook: 'file:hook'}", "gives no URL"),
+    ] {
+        std::fs::write(chantal.path("hook"), "nonsense").unwrap();
+        mode(&chantal.path("hook"), 0o600);
+        chantal.configure(&format!("{one}notify: [{notify}]\n"));
+        fails(&chantal, 2, "notify", &[word, "notify test"]);
+    }
+    chantal.configure(&format!("{one}notify: [{{webhook: 'https://h/secret'}}]\n"));
+    mode(&chantal.path("config.yaml"), 0o644);
+    fails(&chantal, 2, "secrets", &["config.yaml"]);
+    chantal.configure(&format!("{one}notify: [{{command: ['true']}}]\n"));
+    assert_eq!(with(&examine(&chantal, 0), "fail"), Vec::<&str>::new());
+}
+
+#[test]
+fn a_file_of_metrics_that_cannot_be_written_fails() {
+    let chantal = healthy("");
+    let one = repository("el9", &feed::url(&chantal.path("feed")), "");
+    chantal.configure(&format!("{one}metrics: {{textfile: absent/x.prom}}\n"));
+    fails(&chantal, 2, "metrics", &["absent", "metrics.textfile"]);
+    std::fs::create_dir(chantal.path("absent")).unwrap();
+    assert_eq!(with(&examine(&chantal, 0), "fail"), Vec::<&str>::new());
+}
+
+#[test]
 fn weak_options_are_warnings_by_repository() {
     let chantal = healthy("");
     for (more, word) in [
         ("ssl: {verify: false}", "certificates are not checked"),
         ("allow_weak: [sha1]", "SHA-1"),
         ("allow_weak: [future_date]", "dated in the future"),
+        ("allow_rollback: true", "go back in time"),
+        ("max_removed_percent: 100", "remove everything"),
     ] {
         chantal.configure(&repository("el9", "https://127.0.0.1:1/", more));
         warns(&chantal, "weaknesses", &["el9", word]);
     }
     chantal.configure(&repository("el9", "http://127.0.0.1:1/", ""));
     warns(&chantal, "weaknesses", &["plain http"]);
+    chantal.configure(&repository(
+        "el9",
+        "http://127.0.0.1:1/",
+        "auth: {type: bearer, token: 'env:HOME'}",
+    ));
+    warns(&chantal, "weaknesses", &["credentials are sent over plain http"]);
+    let one = repository("el9", "https://127.0.0.1:1/", "");
+    for (top, word) in [
+        ("scheduler: {listen: '0.0.0.0:9464'}", "0.0.0.0:9464"),
+        ("notify: [{webhook: 'http://hooks.example.org'}]", "plain http"),
+        (
+            "notify: [{webhook: 'https://h'}]\nssl: {verify: false}",
+            "certificates of webhooks",
+        ),
+    ] {
+        chantal.configure(&format!("{one}{top}\n"));
+        warns(&chantal, "weaknesses", &[word]);
+    }
 }
 
 #[test]

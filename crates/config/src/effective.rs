@@ -1,12 +1,13 @@
 //! The configuration as the rest of the program reads it: every default filled in, every path absolute.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chantal_model::{Algorithm, Compression, Mode, RelPath, RepoId};
 use url::Url;
 
-use crate::raw::{Durability, LinkMode, LogFormat, LogLevel, OnPackageError};
+use crate::raw::{Durability, LinkMode, LogFormat, LogLevel, NotifyOn, OnPackageError};
 use crate::secret::Secret;
 use crate::unbuilt::Unbuilt;
 
@@ -29,6 +30,85 @@ pub struct Config {
     pub snapshots: SnapshotRetention,
     /// When the scheduler collects.
     pub cleanup: Option<chantal_model::Schedule>,
+    /// Where the scheduler answers for its metrics.
+    pub listen: Option<SocketAddr>,
+    /// The file that takes metrics.
+    pub textfile: Option<PathBuf>,
+    /// Whom to tell when a run ends.
+    pub notify: Vec<Notify>,
+    /// The proxy of what belongs to no repository.
+    pub proxy: Proxy,
+    /// The TLS of what belongs to no repository.
+    pub ssl: Ssl,
+    /// Files with keys that are named anywhere.
+    pub keys: Vec<KeyFile>,
+}
+
+/// A file with a key, or a directory with several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFile {
+    /// The key of the configuration that names it.
+    pub key: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether only few may read it.
+    pub is_secret: bool,
+}
+
+/// Whom to tell when a run ends.
+#[derive(Clone, Debug)]
+pub struct Notify {
+    /// Which ends.
+    pub on: Vec<NotifyOn>,
+    /// Patterns of ids; `None` for all, and for what concerns no single repository.
+    pub repositories: Option<globset::GlobSet>,
+    /// How.
+    pub target: NotifyTarget,
+    /// How long one try may take.
+    pub timeout: Duration,
+}
+
+/// How somebody is told.
+#[derive(Clone, Debug)]
+pub enum NotifyTarget {
+    /// By a request.
+    Webhook {
+        /// The URL, which may hold a secret anywhere.
+        url: Secret,
+        /// Further headers.
+        headers: Vec<(String, Secret)>,
+    },
+    /// By a program.
+    Command {
+        /// The program and its arguments.
+        words: Vec<String>,
+    },
+}
+
+impl Notify {
+    /// What may be shown of it: a program, or where a URL leads.
+    pub fn shown(&self) -> String {
+        match &self.target {
+            NotifyTarget::Command { words } => words.first().cloned().unwrap_or_default(),
+            NotifyTarget::Webhook { url, .. } => match url.shown() {
+                reference if reference != "***" => reference,
+                _ => url
+                    .reveal()
+                    .ok()
+                    .and_then(|url| Url::parse(&url).ok())
+                    .map_or_else(String::new, |url| url.origin().ascii_serialization()),
+            },
+        }
+    }
+
+    /// Whether it wants to hear of this repository, or of what concerns none.
+    pub fn is_about(&self, repo: Option<&RepoId>) -> bool {
+        match (&self.repositories, repo) {
+            (None, _) => true,
+            (Some(patterns), Some(id)) => patterns.is_match(id.as_str()),
+            (Some(_), None) => false,
+        }
+    }
 }
 
 /// Which snapshots stay when collection runs; without a number all do.

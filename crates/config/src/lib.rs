@@ -23,10 +23,11 @@ mod units;
 
 pub use diagnostic::{Diagnostic, LoadError};
 pub use effective::{
-    Auth, BuildTime, Config, Database, Download, Feed, FeedKind, FieldChoice, Filters, Guards, Keep, Limits, Log,
-    Metadata, Proxy, Publish, Repository, Retention, Revisions, Scheduled, SnapshotRetention, Ssl, Storage, Words,
+    Auth, BuildTime, Config, Database, Download, Feed, FeedKind, FieldChoice, Filters, Guards, Keep, KeyFile, Limits,
+    Log, Metadata, Notify, NotifyTarget, Proxy, Publish, Repository, Retention, Revisions, Scheduled,
+    SnapshotRetention, Ssl, Storage, Words,
 };
-pub use raw::{Durability, LinkMode, LogFormat, LogLevel, OnPackageError};
+pub use raw::{Durability, LinkMode, LogFormat, LogLevel, NotifyOn, OnPackageError};
 pub use reference::reference_markdown;
 pub use secret::{Secret, SecretError};
 pub use unbuilt::Unbuilt;

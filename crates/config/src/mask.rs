@@ -3,7 +3,7 @@
 use crate::node::{Node, Place, Value};
 
 /// Keys whose values are secret.
-const SECRET: [&str; 3] = ["password", "passphrase", "token"];
+const SECRET: [&str; 4] = ["password", "passphrase", "token", "webhook"];
 
 /// Secrets that stand in the files, with their places.
 pub(crate) fn secrets(root: &Node) -> Vec<(Place, String)> {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::effective::{
-    Auth, Config, Download, FeedKind, Filters, Keep, Proxy, Repository, Retention, Scheduled, Words,
+    Auth, Config, Download, FeedKind, Filters, Keep, Notify, NotifyTarget, Proxy, Repository, Retention, Scheduled,
+    Words,
 };
 
 impl Config {
@@ -21,7 +22,12 @@ impl Config {
             },
             "download": { "bandwidth": self.bandwidth },
             "revisions": { "keep_last": self.revisions.keep_last, "keep_days": self.revisions.keep_days },
-            "scheduler": { "cleanup": self.cleanup.as_ref().map(|schedule| schedule.cron.as_str()) },
+            "scheduler": {
+                "cleanup": self.cleanup.as_ref().map(|schedule| schedule.cron.as_str()),
+                "listen": self.listen.map(|address| address.to_string()),
+            },
+            "metrics": { "textfile": self.textfile },
+            "notify": self.notify.iter().map(notify).collect::<Vec<_>>(),
             "snapshots": {
                 "keep_last": self.snapshots.keep_last,
                 "keep_monthly": self.snapshots.keep_monthly,
@@ -89,6 +95,21 @@ impl Repository {
     fn feed_of(&self, kind: FeedKind) -> Option<String> {
         let feed = self.feed.as_ref().filter(|_| self.feed_kind == kind);
         feed.map(without_credentials)
+    }
+}
+
+fn notify(notify: &Notify) -> Value {
+    let on: Vec<_> = notify.on.iter().map(|on| on.word()).collect();
+    let timeout = format!("{}s", notify.timeout.as_secs());
+    match &notify.target {
+        NotifyTarget::Command { words } => json!({ "on": on, "command": words, "timeout": timeout }),
+        NotifyTarget::Webhook { headers, .. } => {
+            let headers: serde_json::Map<String, Value> = headers
+                .iter()
+                .map(|(name, value)| (name.clone(), value.shown().into()))
+                .collect();
+            json!({ "on": on, "webhook": notify.shown(), "headers": headers, "timeout": timeout })
+        }
     }
 }
 

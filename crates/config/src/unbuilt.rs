@@ -28,9 +28,7 @@ pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
     ("verify", "signature checks", Concerns::Everybody),
     ("views", "views", Concerns::Nobody),
     ("environments", "environments", Concerns::Nobody),
-    ("scheduler.listen", "metrics", Concerns::Nobody),
     ("scheduler.lease_seconds", "leases of another length", Concerns::Nobody),
-    ("notify", "notifications", Concerns::Nobody),
 ];
 
 /// Keys below a repository.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use chantal_config::{Auth, Repository};
+use chantal_config::{Auth, Repository, Ssl};
 use chantal_fetch::{Candidate, Identity, choose};
 
 use crate::error::EngineError;
@@ -14,6 +14,25 @@ const SOON_DAYS: i64 = 30;
 pub(crate) struct Found {
     pub(crate) identity: Identity,
     name: String,
+}
+
+impl Found {
+    /// Where it was found, and when it ends, in seconds since 1970.
+    pub(crate) fn end(&self) -> (&str, i64) {
+        (&self.name, self.identity.not_after)
+    }
+}
+
+/// The file of authorities that a block names (empty where they stand in the configuration), and when the first of them
+/// ends; `None` where there is none, or none that can be read.
+pub(crate) fn authorities_end(ssl: &Ssl) -> Option<(String, i64)> {
+    let (name, pem) = match (&ssl.ca_cert, &ssl.ca_bundle) {
+        (Some(pem), _) => (String::new(), pem.clone().into_bytes()),
+        (None, Some(path)) => (path.display().to_string(), std::fs::read(path).ok()?),
+        (None, None) => return None,
+    };
+    let end = chantal_fetch::expiries(&pem).ok()?.into_iter().min()?;
+    Some((name, end))
 }
 
 /// The client certificate of a repository: that of `auth`, else that of `ssl`.

@@ -1,8 +1,6 @@
 //! Turns a repository's configuration into options of the fetch stage.
 
-use std::path::Path;
-
-use chantal_config::{Auth as Configured, Repository, Secret};
+use chantal_config::{Auth as Configured, Proxy, Repository, Secret, Ssl};
 use chantal_fetch::{Auth, Bandwidth, ClientOptions, ProxyOptions, Trust};
 use url::Url;
 
@@ -25,9 +23,9 @@ pub(crate) fn options(
         auth: reader.auth(repo.auth.as_ref())?,
         others,
         identity_pem,
-        ca: reader.trust()?,
+        ca: trust(&repo.ssl).map_err(|message| reader.wrong(message))?,
         verify_tls: repo.ssl.verify,
-        proxy: reader.proxy()?,
+        proxy: proxy(&repo.proxy).map_err(|message| reader.wrong(message))?,
         idle_timeout: repo.download.idle_timeout,
         min_speed: repo.download.min_speed,
         bandwidths: repo.download.bandwidth.map(Bandwidth::new).into_iter().collect(),
@@ -56,10 +54,6 @@ impl Reader<'_> {
         secret.reveal().map_err(|error| self.wrong(format!("{what}: {error}")))
     }
 
-    fn read(&self, what: &str, path: &Path) -> Result<Vec<u8>, EngineError> {
-        std::fs::read(path).map_err(|error| self.wrong(format!("cannot read {what} {}: {error}", path.display())))
-    }
-
     /// How to authenticate by header; a certificate belongs to TLS.
     fn auth(&self, auth: Option<&Configured>) -> Result<Auth, EngineError> {
         Ok(match auth {
@@ -81,23 +75,33 @@ impl Reader<'_> {
             }
         })
     }
+}
 
-    fn trust(&self) -> Result<Trust, EngineError> {
-        if let Some(pem) = &self.repo.ssl.ca_cert {
-            return Ok(Trust::Only(pem.clone().into_bytes()));
-        }
-        match &self.repo.ssl.ca_bundle {
-            Some(path) => Ok(Trust::Only(self.read("the CA bundle", path)?)),
-            None => Ok(Trust::System),
-        }
+/// Whom a block of the configuration trusts.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub(crate) fn trust(ssl: &Ssl) -> Result<Trust, String> {
+    if let Some(pem) = &ssl.ca_cert {
+        return Ok(Trust::Only(pem.clone().into_bytes()));
     }
+    match &ssl.ca_bundle {
+        Some(path) => match std::fs::read(path) {
+            Ok(pem) => Ok(Trust::Only(pem)),
+            Err(error) => Err(format!("cannot read the CA bundle {}: {error}", path.display())),
+        },
+        None => Ok(Trust::System),
+    }
+}
 
-    fn proxy(&self) -> Result<ProxyOptions, EngineError> {
-        let password = match &self.repo.proxy.password {
-            Some(secret) => Some(self.reveal("proxy.password", secret)?),
-            None => None,
-        };
-        let environment = |name: &str| std::env::var(name).ok();
-        proxies(self.repo, password, &environment).map_err(|message| self.wrong(message))
-    }
+/// The proxies of a block of the configuration and of the environment.
+///
+/// # Errors
+/// What is wrong with them, for people.
+pub(crate) fn proxy(proxy: &Proxy) -> Result<ProxyOptions, String> {
+    let password = match &proxy.password {
+        Some(secret) => Some(secret.reveal().map_err(|error| format!("proxy.password: {error}"))?),
+        None => None,
+    };
+    proxies(proxy, password, &|name: &str| std::env::var(name).ok())
 }

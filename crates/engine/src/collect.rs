@@ -15,8 +15,10 @@ use std::time::Duration;
 use chantal_catalog::{CatalogError, Lease, Retention};
 use chantal_model::{Progress, Step, fault};
 use serde::Serialize;
+use tracing::Instrument;
 
 use crate::Engine;
+use crate::end::Facts;
 use crate::error::{Doing, EngineError, ExitClass, chain};
 use crate::query::time;
 
@@ -92,6 +94,19 @@ impl Engine {
     /// # Errors
     /// Busy while another process collects. What was removed until an error stays removed; it was not needed.
     pub async fn collect(&self, options: CollectOptions) -> Result<CollectReport, EngineError> {
+        let run = self.begun("cleanup", None);
+        let done = Box::pin(self.collect_alone(options).instrument(run.span())).await;
+        let freed_bytes = done.as_ref().map_or(0, |report| report.freed_bytes);
+        let facts = Facts {
+            changed: freed_bytes > 0,
+            freed_bytes,
+            ..Facts::default()
+        };
+        self.ended(run.end(done.as_ref().err(), facts)).await;
+        done
+    }
+
+    async fn collect_alone(&self, options: CollectOptions) -> Result<CollectReport, EngineError> {
         let lease = self
             .catalog
             .acquire(chantal_catalog::COLLECT, options.wait)

@@ -4,8 +4,10 @@
 mod certificates;
 mod database;
 mod directories;
+mod scheduler;
 mod secrets;
 mod space;
+mod watching;
 mod weaknesses;
 
 use std::path::PathBuf;
@@ -51,6 +53,8 @@ pub struct Check {
 pub struct Surroundings {
     /// The configuration's files.
     pub config_files: Vec<PathBuf>,
+    /// Where systemd looks for units, first the ones that hide others.
+    pub unit_directories: Vec<PathBuf>,
 }
 
 impl Check {
@@ -105,7 +109,11 @@ pub async fn examine(config: &Config, surroundings: &Surroundings, clock: &dyn C
     checks.extend(database::check(config, clock).await);
     checks.push(directories::left_overs(config, clock));
     checks.push(secrets::check(config, &surroundings.config_files));
+    checks.push(watching::keys(config));
     checks.push(certificates::check(config, clock));
+    checks.push(watching::notify(config));
+    checks.push(watching::metrics(config));
+    checks.push(scheduler::unit(config, surroundings));
     checks.push(directories::labels(config));
     checks.push(weaknesses::check(config));
     checks

@@ -431,7 +431,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 /// An error and all its causes in one line.
-pub(crate) fn chain(error: &EngineError) -> String {
+pub fn chain(error: &EngineError) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

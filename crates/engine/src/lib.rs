@@ -12,6 +12,7 @@ mod content;
 mod diff;
 mod doctor;
 mod download;
+mod end;
 mod error;
 mod explain;
 mod feed;
@@ -24,6 +25,8 @@ mod held;
 mod items;
 mod keep;
 mod listing;
+mod metrics;
+mod notify;
 mod packed;
 mod parts;
 mod paths;
@@ -62,10 +65,12 @@ pub use chantal_formats::RelationKind;
 pub use collect::{CollectOptions, CollectReport, GoneSnapshot};
 pub use diff::{Change, Counts, DiffEntry, Side};
 pub use doctor::{Check, CheckStatus, Surroundings, examine};
-pub use error::{EngineError, ExitClass};
+pub use end::Facts;
+pub use error::{EngineError, ExitClass, chain as told};
 pub use explain::Explained;
 pub use forget::{DeleteOptions, DeletePlan, DeleteReport};
 pub use keep::{HoldRow, Reason};
+pub use notify::Told;
 pub use query::*;
 pub use report::*;
 pub use retire::{RetireReport, RetiredRevision};
@@ -119,6 +124,7 @@ pub struct Engine {
     hosts: Hosts,
     /// What all repositories together may fetch.
     bandwidth: Option<Bandwidth>,
+    telling: end::Telling,
 }
 
 /// Where the catalog is.
@@ -184,6 +190,7 @@ impl Engine {
             sites: Arc::default(),
             hosts: Hosts::default(),
             bandwidth: config.bandwidth.map(Bandwidth::new),
+            telling: end::Telling::default(),
             config,
         })
     }

@@ -1,20 +1,19 @@
 //! Which proxy a repository's hosts are reached through: the configuration's, else the environment's.
 
-use chantal_config::Repository;
+use chantal_config::Proxy;
 use chantal_fetch::ProxyOptions;
 use url::Url;
 
-/// The proxies of a repository. Each key that the configuration does not set comes from the environment, unless the
+/// The proxies that a block of the configuration gives. Each key that the configuration does not set comes from the environment, unless the
 /// repository's proxy is switched off.
 ///
 /// # Errors
 /// A variable of the environment that is no URL of a proxy, as text.
 pub(crate) fn proxies(
-    repo: &Repository,
+    proxy: &Proxy,
     password: Option<String>,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<ProxyOptions, String> {
-    let proxy = &repo.proxy;
     if !proxy.enabled {
         return Ok(ProxyOptions::default());
     }
@@ -85,6 +84,7 @@ fn server(name: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chantal_config::Repository;
 
     fn repository(lines: &str) -> Repository {
         let text = format!("repositories:\n- id: r\n  type: rpm\n  feed: http://h/\n{lines}");
@@ -97,7 +97,7 @@ mod tests {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        let options = proxies(&repository(lines), None, &environment)?;
+        let options = proxies(&repository(lines).proxy, None, &environment)?;
         let shown = |url: Option<Url>| url.map(String::from).unwrap_or_default();
         Ok([shown(options.http), shown(options.https), options.no_proxy.join(",")])
     }

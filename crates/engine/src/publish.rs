@@ -9,8 +9,10 @@ use std::time::Instant;
 use chantal_catalog::{PublicationState, Revision, StateStatus};
 use chantal_config::Repository;
 use chantal_model::{Mode, RelPath, RepoId, RevisionNumber, Sha256, SnapshotName};
+use tracing::Instrument;
 
 use crate::Engine;
+use crate::end::{Facts, Run};
 use crate::error::{Doing, EngineError};
 use crate::report::{PublishOptions, PublishPlan, PublishReport, Target};
 use crate::settings::{RENDERER, Settings};
@@ -51,6 +53,19 @@ impl Engine {
     /// # Errors
     /// What was served is still served.
     pub async fn publish(&self, target: &Target, options: &PublishOptions) -> Result<PublishReport, EngineError> {
+        let (Target::Repository(id) | Target::Snapshot(id, _)) = target;
+        let run = self.begun("publish", Some(id));
+        let done = Box::pin(self.publish_target(target, options).instrument(run.span())).await;
+        self.ended_publishing(run, &done).await;
+        done
+    }
+
+    async fn ended_publishing(&self, run: Run, done: &Result<PublishReport, EngineError>) {
+        let facts = done.as_ref().map(Facts::of_publish).unwrap_or_default();
+        self.ended(run.end(done.as_ref().err(), facts)).await;
+    }
+
+    async fn publish_target(&self, target: &Target, options: &PublishOptions) -> Result<PublishReport, EngineError> {
         let started = Instant::now();
         let (repo, state, snapshot) = self.state_of(target).await?;
         let place = self.place(
@@ -92,6 +107,18 @@ impl Engine {
     /// Publishes a snapshot at the repository's own path and pins it there; `None` takes the pin away and publishes
     /// the newest revision.
     pub async fn switch(
+        &self,
+        id: &RepoId,
+        snapshot: Option<&SnapshotName>,
+        options: &PublishOptions,
+    ) -> Result<PublishReport, EngineError> {
+        let run = self.begun("publish", Some(id));
+        let done = Box::pin(self.switch_path(id, snapshot, options).instrument(run.span())).await;
+        self.ended_publishing(run, &done).await;
+        done
+    }
+
+    async fn switch_path(
         &self,
         id: &RepoId,
         snapshot: Option<&SnapshotName>,

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chantal_catalog::{CatalogError, Lease, ScheduleRow, ScheduledEnd};
-use chantal_config::{Repository, Scheduled};
+use chantal_config::{Config, Repository, Scheduled};
 use chantal_model::{NoProgress, RepoId, Schedule, SnapshotName, fault};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::Engine;
 use crate::collect::CollectOptions;
+use crate::end::Telling;
 use crate::error::{Doing, EngineError, ExitClass};
 use crate::query::time;
 use crate::report::{SyncOptions, SyncReport};
@@ -22,8 +23,10 @@ use crate::report::{SyncOptions, SyncReport};
 const PAUSE: Duration = Duration::from_secs(15);
 /// How long running work may go on when the scheduler is to stop.
 const GRACE: Duration = Duration::from_secs(8);
+/// How often the file of metrics is written although nothing has ended: ages and room change by themselves.
+const WRITE_EVERY: Duration = Duration::from_secs(60);
 /// Before the names of scheduler processes' leases.
-const PROCESS: &str = "scheduler:";
+pub(crate) const PROCESS: &str = "scheduler:";
 /// The name of the cleanup, which no repository can have.
 const CLEANUP: &str = "pool cleanup";
 /// How long nothing must have referred to a blob before it goes.
@@ -93,57 +96,75 @@ pub struct SchedulerRow {
     pub since: String,
 }
 
+/// What is done by itself.
+pub(crate) fn jobs(config: &Config) -> Vec<Job> {
+    let ready = |repo: &&Repository| repo.enabled && repo.unbuilt.is_empty();
+    let repositories = config.repositories.iter().filter(ready);
+    let syncs = repositories.filter_map(|repo| {
+        let scheduled = repo.schedule.clone()?;
+        Some(Job {
+            name: repo.id.to_string(),
+            spec: scheduled.spec(),
+            schedule: scheduled.schedule.clone(),
+            work: Work::Sync(repo.id.clone(), Box::new(scheduled)),
+        })
+    });
+    let cleanup = config.cleanup.as_ref().map(|schedule| Job {
+        name: CLEANUP.to_owned(),
+        spec: schedule.cron.as_str().to_owned(),
+        schedule: schedule.clone(),
+        work: Work::Cleanup,
+    });
+    syncs.chain(cleanup).collect()
+}
+
 impl Engine {
-    /// What is done by itself.
     fn jobs(&self) -> Vec<Job> {
-        let ready = |repo: &&Repository| repo.enabled && repo.unbuilt.is_empty();
-        let repositories = self.config.repositories.iter().filter(ready);
-        let syncs = repositories.filter_map(|repo| {
-            let scheduled = repo.schedule.clone()?;
-            Some(Job {
-                name: repo.id.to_string(),
-                spec: scheduled.spec(),
-                schedule: scheduled.schedule.clone(),
-                work: Work::Sync(repo.id.clone(), Box::new(scheduled)),
-            })
-        });
-        let cleanup = self.config.cleanup.as_ref().map(|schedule| Job {
-            name: CLEANUP.to_owned(),
-            spec: schedule.cron.as_str().to_owned(),
-            schedule: schedule.clone(),
-            work: Work::Cleanup,
-        });
-        syncs.chain(cleanup).collect()
+        jobs(&self.config)
+    }
+
+    /// Every job, in the order of the configuration, with what the catalog knows about it.
+    pub(crate) async fn scheduled(&self) -> Result<Vec<Planned>, EngineError> {
+        let mut rows = self.schedule_rows().await?;
+        let held = self.catalog.living_leases().await.doing("read leases")?;
+        let now = self.clock.now().as_second();
+        let mut planned = Vec::new();
+        for job in self.jobs() {
+            let row = rows.remove(&job.name).filter(|row| row.spec == job.spec);
+            planned.push(Planned {
+                next: match &row {
+                    Some(row) => row.next_at,
+                    None => job.next(now, 0)?,
+                },
+                is_held: held.iter().any(|lease| lease.name == job.lease()),
+                row,
+                job,
+            });
+        }
+        Ok(planned)
     }
 
     /// Every schedule, in the order of the configuration.
     pub async fn schedules(&self) -> Result<Vec<ScheduleListing>, EngineError> {
-        let rows = self.schedule_rows().await?;
-        let held = self.catalog.living_leases().await.doing("read leases")?;
-        let now = self.clock.now().as_second();
         let mut listed = Vec::new();
-        for job in self.jobs() {
-            let row = rows.get(&job.name).filter(|row| row.spec == job.spec);
-            let is_held = held.iter().any(|lease| lease.name == job.lease());
-            let is_running = row.is_some_and(|row| row.is_running);
-            let next = match row {
-                Some(row) => row.next_at,
-                None => job.next(now, 0)?,
-            };
+        for planned in self.scheduled().await? {
+            let Planned { job, row, next, .. } = &planned;
+            let row = row.as_ref();
             listed.push(ScheduleListing {
                 cron: job.schedule.cron.as_str().to_owned(),
                 time_zone: job.schedule.time_zone.iana_name().unwrap_or("local").to_owned(),
                 chain: job.chain(),
-                next: time(next),
-                running: is_running && is_held,
+                next: time(*next),
+                running: planned.is_running(),
                 last: row.and_then(|row| row.started_at).map(time),
-                status: match row {
-                    Some(_) if is_running && !is_held => Some("killed".to_owned()),
-                    row => row.and_then(|row| row.status.clone()),
+                status: if planned.was_killed() {
+                    Some("killed".to_owned())
+                } else {
+                    row.and_then(|row| row.status.clone())
                 },
                 exit_code: row.and_then(|row| row.exit_code),
                 error: row.and_then(|row| row.error.clone()),
-                job: job.name,
+                job: job.name.clone(),
             });
         }
         Ok(listed)
@@ -174,8 +195,7 @@ impl Engine {
         listen: Listen,
     ) -> Result<(), EngineError> {
         let name = format!("{PROCESS}{}:{}", chantal_catalog::host(), std::process::id());
-        // Several jobs at a time would draw over each other; `repo sync-status` shows how far each is.
-        let engine = self.with_progress(Arc::new(NoProgress));
+        let engine = self.at_work_alone();
         let lease = engine
             .catalog
             .acquire(&name, None)
@@ -187,11 +207,22 @@ impl Engine {
             workers,
             runs: JoinSet::new(),
             chance: RandomState::new(),
+            written: None,
             listen,
         };
         scheduler.work(commands).await;
         scheduler.end().await;
         lease.release().await.doing("sign the scheduler off")
+    }
+
+    /// The same engine for a process that does several things at a time and does not end after each.
+    fn at_work_alone(&self) -> Self {
+        Self {
+            // Several jobs at a time would draw over each other; `repo sync-status` shows how far each is.
+            progress: Arc::new(NoProgress),
+            telling: Telling::Beside(Arc::default()),
+            ..self.clone()
+        }
     }
 
     async fn schedule_rows(&self) -> Result<HashMap<String, ScheduleRow>, EngineError> {
@@ -241,6 +272,8 @@ struct Scheduler {
     workers: usize,
     runs: JoinSet<()>,
     chance: RandomState,
+    /// When the file of metrics was last written.
+    written: Option<Instant>,
     listen: Listen,
 }
 
@@ -256,10 +289,15 @@ impl Scheduler {
                 }
             };
             (self.listen)(Event::Beat(self.runs.len()));
+            if self.written.is_none_or(|written| written.elapsed() >= WRITE_EVERY) {
+                self.written = Some(Instant::now());
+                self.engine.write_configured_metrics().await;
+            }
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(Command::Reload(engine)) => {
-                        self.engine = engine.with_progress(Arc::new(NoProgress));
+                        self.engine = engine.at_work_alone();
+                        self.written = None;
                         (self.listen)(Event::Ready(self.engine.jobs().len()));
                     }
                     Some(Command::Stop) | None => return,
@@ -272,7 +310,10 @@ impl Scheduler {
 
     async fn end(&mut self) {
         (self.listen)(Event::Stopping(self.runs.len()));
-        let all = async { while self.runs.join_next().await.is_some() {} };
+        let all = async {
+            while self.runs.join_next().await.is_some() {}
+            self.engine.all_told().await;
+        };
         if tokio::time::timeout(GRACE, all).await.is_err() {
             // What is dropped rolls back; its lease ends with this process, and whoever looks next starts it again.
             self.runs.shutdown().await;
@@ -364,8 +405,33 @@ async fn carry_out(engine: &Engine, job: &Job, lease: Lease, listen: &Listen) ->
     Ok(())
 }
 
+/// A job with what the catalog knows about it.
+pub(crate) struct Planned {
+    job: Job,
+    /// `None` if no scheduler has seen the job as it is configured now.
+    pub(crate) row: Option<ScheduleRow>,
+    /// When it starts next; of a job that no scheduler has seen, when it would.
+    pub(crate) next: i64,
+    is_held: bool,
+}
+
+impl Planned {
+    pub(crate) fn name(&self) -> &str {
+        &self.job.name
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.is_held && self.row.as_ref().is_some_and(|row| row.is_running)
+    }
+
+    /// Whether it was begun by a scheduler that is gone.
+    pub(crate) fn was_killed(&self) -> bool {
+        !self.is_held && self.row.as_ref().is_some_and(|row| row.is_running)
+    }
+}
+
 /// Something that is done by itself.
-struct Job {
+pub(crate) struct Job {
     /// The repository's id, or [`CLEANUP`].
     name: String,
     /// Differs where the schedule or what is done differs.
@@ -380,6 +446,11 @@ enum Work {
 }
 
 impl Job {
+    /// Whether a row is about this job as it is configured now.
+    pub(crate) fn is(&self, row: &ScheduleRow) -> bool {
+        row.repository == self.name && row.spec == self.spec
+    }
+
     fn lease(&self) -> String {
         format!("schedule:{}", self.name)
     }

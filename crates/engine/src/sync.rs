@@ -9,11 +9,13 @@ use chantal_catalog::{FeedState, Lease, Repository as Row, Revision};
 use chantal_config::{OnPackageError, Repository};
 use chantal_formats::{Bad, Format, FormatError, Overview};
 use chantal_model::{ItemKind, Mode, RepoId, RevisionNumber, Sha256, fault};
+use tracing::Instrument;
 
 use crate::Engine;
 use crate::check_file_systems;
 use crate::choose::Choice;
 use crate::download::{Downloaded, Downloader, Failure, Source, orders};
+use crate::end::Facts;
 use crate::error::{Doing, EngineError, blocking};
 use crate::feed::{Feed, Reading};
 use crate::files::Files;
@@ -98,6 +100,24 @@ impl Engine {
     /// # Errors
     /// Nothing was recorded and what is served is untouched; fetched blobs stay in the pool for the next try.
     pub async fn sync(&self, id: &RepoId, options: &SyncOptions) -> Result<SyncReport, EngineError> {
+        let fetched = Arc::new(AtomicU64::new(0));
+        let run = self.begun("sync", Some(id));
+        let work = self.sync_counted(id, options, &fetched).instrument(run.span());
+        let done = Box::pin(work).await;
+        let facts = Facts {
+            fetched_bytes: fetched.load(Ordering::Relaxed),
+            ..done.as_ref().map(Facts::of_sync).unwrap_or_default()
+        };
+        self.ended(run.end(done.as_ref().err(), facts)).await;
+        done
+    }
+
+    async fn sync_counted(
+        &self,
+        id: &RepoId,
+        options: &SyncOptions,
+        fetched: &Arc<AtomicU64>,
+    ) -> Result<SyncReport, EngineError> {
         let started = Instant::now();
         let repo = self.ready(id)?;
         check_file_systems(&self.config, &self.pool)?;
@@ -119,11 +139,10 @@ impl Engine {
             .await
             .doing("write the history")?;
         fault!("engine::sync::begun").doing("sync")?;
-        let fetched = Arc::new(AtomicU64::new(0));
         let counters = Arc::new(Counters::new(self.progress.clone()));
         let counted = self.with_progress(counters.clone());
         let done = tokio::select! {
-            done = Box::pin(counted.sync_held(repo, format, &row, &lease, options, &fetched)) => done,
+            done = Box::pin(counted.sync_held(repo, format, &row, &lease, options, fetched)) => done,
             never = tell(&self.catalog, &lease, &counters) => match never {},
         };
         let fetched_bytes = fetched.load(Ordering::Relaxed);

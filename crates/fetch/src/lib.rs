@@ -16,6 +16,7 @@ mod local;
 pub mod mirrors;
 mod options;
 mod pace;
+mod post;
 mod proxy;
 mod resolve;
 
@@ -26,5 +27,6 @@ pub use gate::Hosts;
 pub use identity::{Candidate, Identity, IdentityError, choose, expiries};
 pub use mirrors::{Found, Mirrors, Reference, Wish};
 pub use options::{Auth, ClientOptions, Trust};
+pub use post::Post;
 pub use proxy::ProxyOptions;
 pub use resolve::{ResolveError, resolve};

@@ -13,8 +13,8 @@ use crate::output::{Column, Show, column};
 /// Looks whether everything is fit for work, and says what to do where it is not
 ///
 /// Checks, in this order: configuration, base-directory, pool-directory, temp-directory, published-directory,
-/// file-system, hard-links, exchange, space, inodes, database, schema, integrity, clock, leases, left-overs, secrets,
-/// certificates, selinux, weaknesses. A warning changes nothing in the exit code. Failures of one kind give their exit
+/// file-system, hard-links, exchange, space, inodes, database, schema, integrity, clock, leases, scheduler, left-overs,
+/// secrets, keys, certificates, notify, metrics, systemd, selinux, weaknesses. A warning changes nothing in the exit code. Failures of one kind give their exit
 /// code (2 configuration and permissions, 6 space, 8 damage), failures of several kinds 9.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -52,9 +52,13 @@ impl Doctor {
     }
 }
 
+/// Where systemd looks for the units of the system.
+const UNITS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+
 async fn of_config(config: &Config, loaded: &Loaded) -> Vec<Check> {
     let surroundings = Surroundings {
         config_files: loaded.files.clone(),
+        unit_directories: UNITS.map(Into::into).into(),
     };
     examine(config, &surroundings, &SystemClock).await
 }

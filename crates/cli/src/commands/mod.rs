@@ -6,9 +6,12 @@ pub(crate) mod config;
 pub(crate) mod db;
 pub(crate) mod delete;
 pub(crate) mod doctor;
+mod endpoint;
 pub(crate) mod init;
 pub(crate) mod man;
+pub(crate) mod metrics;
 pub(crate) mod mirror;
+pub(crate) mod notify;
 pub(crate) mod package;
 pub(crate) mod pool;
 pub(crate) mod publish;
@@ -48,6 +51,8 @@ pub(crate) async fn run(app: &App, command: Command) -> Outcome {
         Command::Scheduler(command) => command.run(app).await,
         Command::Stats(command) => command.run(app).await,
         Command::Doctor(command) => command.run(app).await,
+        Command::Metrics(command) => command.run(app).await,
+        Command::Notify(command) => command.run(app).await,
         Command::Schema(command) => command.run(app),
         Command::Completions(command) => command.run(app),
         Command::Man(command) => command.run(app),
@@ -96,6 +101,7 @@ pub(crate) fn columns() -> Vec<(&'static str, &'static [crate::output::Column])>
         ("repo-sync", sync::SYNCED),
         ("config-test", config::TESTED),
         ("doctor", doctor::CHECKS),
+        ("notify-test", notify::TOLD),
         ("stats", stats::COLUMNS),
         ("stats-packages", stats::PACKAGES),
         ("stats-dedup", stats::DEDUP),

@@ -101,7 +101,7 @@ fn run<R>(app: &App, repo: &Repository, result: Result<(R, u8), Failure>) -> Run
         Ok((result, exit::OK)) => (Status::Succeeded, exit::OK, Some(result), None),
         Ok((result, code)) => (Status::Partial, code, Some(result), None),
         Err(failure) => {
-            app.talk.fail(&failure);
+            app.talk.fail_of(Some(&repo.id), &failure);
             (Status::Failed, failure.code, None, Some(failure))
         }
     };
@@ -116,7 +116,8 @@ fn run<R>(app: &App, repo: &Repository, result: Result<(R, u8), Failure>) -> Run
 
 fn left_out<R>(app: &App, repo: &Repository) -> Run<R> {
     let failure = unusable(repo).unwrap_or_else(|| Failure::usage(format!("repository {} cannot be used", repo.id)));
-    app.talk.warn(&format!("left out: {}", failure.message));
+    app.talk
+        .warn_of(Some(&repo.id), &format!("left out: {}", failure.message));
     Run {
         repo: repo.id.clone(),
         status: Status::LeftOut,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::process::{Command as Process, Stdio};
 use std::sync::Arc;
@@ -9,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use chantal_config::Config;
 use chantal_engine::{Access, Command, Event, Listen, SchedulerRow};
+use chantal_model::RepoId;
 use clap::{Args, Subcommand};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::endpoint::{Endpoint, Vital};
 use crate::app::App;
 use crate::exit::{self, Outcome};
 use crate::failure::Failure;
@@ -111,12 +114,22 @@ impl Start {
         let mut config = app.config()?;
         let mut signals = Signals::new()?;
         let engine = app.engine_on(config.clone(), Access::Write).await?;
+        let vital = Vital::new(engine.clone());
+        let mut endpoint = None;
+        if let Some(address) = config.listen {
+            endpoint = Some(open(app, address, &vital).await?);
+        }
         let (send, mut receive) = mpsc::channel(4);
-        let mut work = Box::pin(engine.run_scheduler(usize::from(self.workers), &mut receive, told(app)));
-        loop {
+        let listen = told(app, vital.clone());
+        let mut work = Box::pin(engine.run_scheduler(usize::from(self.workers), &mut receive, listen));
+        let ended = loop {
             let command = tokio::select! {
-                ended = &mut work => break ended?,
-                _ = signals.hangup.recv() => reload(app, &mut config).await,
+                ended = &mut work => break ended,
+                _ = signals.hangup.recv() => {
+                    let command = reload(app, &mut config, &vital).await;
+                    endpoint = moved(app, endpoint, config.listen, &vital).await;
+                    command
+                }
                 _ = signals.interrupt.recv() => Some(Command::Stop),
                 _ = signals.terminate.recv() => Some(Command::Stop),
             };
@@ -124,7 +137,11 @@ impl Start {
                 // Nobody listens any more where it ends just now.
                 let _ = send.try_send(command);
             }
+        };
+        if let Some(endpoint) = endpoint {
+            endpoint.close().await;
         }
+        ended?;
         app.talk.say("stopped");
         Ok(exit::OK)
     }
@@ -205,8 +222,13 @@ async fn stop(app: &App) -> Outcome {
     Err(Failure::new(7, "it has not ended yet").hint("`chantal scheduler status` shows when it has"))
 }
 
+/// The repository that a job is of, if it is of one.
+fn id(job: &str) -> Option<RepoId> {
+    job.parse().ok()
+}
+
 /// Says what the scheduler does, to people and to systemd.
-fn told(app: &App) -> Listen {
+fn told(app: &App, vital: Arc<Vital>) -> Listen {
     let talk = app.talk.clone();
     Arc::new(move |event| match event {
         Event::Ready(count) => {
@@ -219,11 +241,12 @@ fn told(app: &App) -> Listen {
                 0 => "waits".to_owned(),
                 some => format!("does {}", counted(some as u64, "job")),
             };
+            vital.beat();
             notify(&[NotifyState::Watchdog, NotifyState::Status(&line)]);
         }
-        Event::Started(job) => talk.say(&format!("{job}: started by its schedule")),
-        Event::Ended(job, 0, said) => talk.say(&format!("{job}: {said}")),
-        Event::Ended(job, code, said) => talk.warn(&format!("{job}: exit {code}: {said}")),
+        Event::Started(job) => talk.say_of(id(&job).as_ref(), &format!("{job}: started by its schedule")),
+        Event::Ended(job, 0, said) => talk.say_of(id(&job).as_ref(), &format!("{job}: {said}")),
+        Event::Ended(job, code, said) => talk.warn_of(id(&job).as_ref(), &format!("{job}: exit {code}: {said}")),
         Event::Trouble(said) => talk.warn(&said),
         Event::Stopping(running) => {
             notify(&[NotifyState::Stopping]);
@@ -234,6 +257,34 @@ fn told(app: &App) -> Listen {
     })
 }
 
+async fn open(app: &App, address: SocketAddr, vital: &Arc<Vital>) -> Result<Endpoint, Failure> {
+    let endpoint = Endpoint::open(address, vital.clone()).await?;
+    app.talk
+        .say(&format!("metrics are at http://{}/metrics", endpoint.address()));
+    Ok(endpoint)
+}
+
+/// Listens where the configuration says now. Where that cannot be had, it goes on where it was.
+async fn moved(app: &App, old: Option<Endpoint>, wanted: Option<SocketAddr>, vital: &Arc<Vital>) -> Option<Endpoint> {
+    if old.as_ref().map(Endpoint::wanted) == wanted {
+        return old;
+    }
+    let new = match wanted {
+        Some(address) => match open(app, address, vital).await {
+            Ok(endpoint) => Some(endpoint),
+            Err(failure) => {
+                app.talk.fail(&failure);
+                return old;
+            }
+        },
+        None => None,
+    };
+    if let Some(old) = old {
+        old.close().await;
+    }
+    new
+}
+
 /// Without systemd there is nobody to tell.
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
@@ -242,7 +293,7 @@ fn notify(states: &[NotifyState<'_>]) {
 }
 
 /// Reads the configuration again and says what is new in it. What cannot be used is told and left alone.
-async fn reload(app: &App, config: &mut Arc<Config>) -> Option<Command> {
+async fn reload(app: &App, config: &mut Arc<Config>, vital: &Vital) -> Option<Command> {
     notify(&[NotifyState::Reloading]);
     let engine = match app.load() {
         Ok((new, _)) => {
@@ -259,6 +310,7 @@ async fn reload(app: &App, config: &mut Arc<Config>) -> Option<Command> {
                 app.talk.say(&line);
             }
             *config = new;
+            vital.replace(engine.clone());
             Some(Command::Reload(Box::new(engine)))
         }
         Err(failure) => {

@@ -194,13 +194,13 @@ pub(super) async fn one(
     let (own, options) = (id.clone(), options.clone());
     let report = beside(async move { engine.sync(&own, &options).await }).await?;
     for warning in &report.plan.warnings {
-        app.talk.warn(&format!("{id}: {warning}"));
+        app.talk.warn_of(Some(id), &format!("{id}: {warning}"));
     }
     for failed in &report.failed {
-        app.talk.warn(&format!(
-            "{id}: left out {} ({}): {}",
-            failed.package, failed.url, failed.reason
-        ));
+        app.talk.warn_of(
+            Some(id),
+            &format!("{id}: left out {} ({}): {}", failed.package, failed.url, failed.reason),
+        );
     }
     for line in closing(&report) {
         app.talk.say_of(Some(id), &format!("{id}: {line}"));

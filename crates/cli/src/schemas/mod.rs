@@ -80,6 +80,7 @@ fn about_everything_else() -> Vec<Entry> {
         ("db-history", "`db history`", list(&applied)),
         ("db-verify", "`db verify`", list(&object(&[("problem", text())]))),
         ("error", "errors, on stderr", object(&[("error", failure())])),
+        ("log", "each line of stderr with `log: {format: json}`", log_line()),
         ("event", "each line of stderr with `--progress json`", event()),
     ]
 }

@@ -22,11 +22,73 @@ pub(super) fn entries() -> Vec<Entry> {
         ("scheduler-status", "`scheduler status`", list(&scheduler())),
         ("scheduler-list", "`scheduler list`", list(&schedule())),
         ("doctor", "`doctor`", list(&check())),
+        ("notify-test", "`notify test`", list(&told())),
+        (
+            "notification",
+            "what webhooks and commands of `notify:` get",
+            notification(),
+        ),
         ("stats-packages", "`stats packages`", package_stats()),
         ("stats-dedup", "`stats dedup`", dedup()),
         ("db-stats", "`db stats`", database()),
         ("db-orphaned", "`db orphaned`", list(&orphaned())),
     ]
+}
+
+fn told() -> Value {
+    object(&[
+        ("kind", one_of(&["webhook", "command"])),
+        ("target", text()),
+        ("ok", flag()),
+        ("duration_ms", number()),
+        ("error", nullable(&text())),
+    ])
+}
+
+fn notification() -> Value {
+    let events = ["success", "partial", "failure", "busy", "recovered", "changed"];
+    let kinds = [
+        "ok",
+        "internal",
+        "usage",
+        "unreachable",
+        "refused",
+        "malformed",
+        "limit",
+        "busy",
+        "damaged",
+        "partial",
+    ];
+    let result = object(&[
+        ("changed", flag()),
+        ("revision", nullable(&number())),
+        ("snapshot", nullable(&text())),
+        ("added", number()),
+        ("removed", number()),
+        ("upgraded", number()),
+        ("fetched_bytes", number()),
+        ("saved_bytes", number()),
+        ("freed_bytes", number()),
+    ]);
+    object(&[
+        ("version", number()),
+        ("test", flag()),
+        ("events", list(&one_of(&events))),
+        ("verb", text()),
+        ("repo", nullable(&text())),
+        ("trigger", one_of(&["command", "schedule"])),
+        ("status", one_of(&["succeeded", "partial", "failed", "busy"])),
+        ("exit_code", number()),
+        ("kind", one_of(&kinds)),
+        ("error", nullable(&text())),
+        ("hint", nullable(&text())),
+        ("started", time()),
+        ("finished", time()),
+        ("duration_ms", number()),
+        ("result", result),
+        ("host", text()),
+        ("program", text()),
+    ])
 }
 
 fn scheduler() -> Value {

@@ -472,3 +472,24 @@ pub(super) fn event() -> Value {
         object(&[("error", failure())]),
     ]})
 }
+
+/// A line of the log; what else it has depends on what it is about.
+pub(super) fn log_line() -> Value {
+    let mut schema = object_with(
+        &[
+            ("timestamp", time()),
+            ("level", one_of(&["error", "warn", "info", "debug", "trace"])),
+            ("target", text()),
+            ("message", text()),
+            ("repo.id", text()),
+            ("verb", text()),
+            ("duration_ms", number()),
+            ("exit_code", number()),
+            ("causes", list(&text())),
+            ("hint", nullable(&text())),
+        ],
+        &["repo.id", "verb", "duration_ms", "exit_code", "causes", "hint"],
+    );
+    schema["additionalProperties"] = json!(true);
+    schema
+}

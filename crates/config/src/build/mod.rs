@@ -3,8 +3,10 @@
 mod database;
 mod expansions;
 mod inherited;
+mod keys;
 mod local;
 mod network;
+mod notify;
 mod origin;
 mod repository;
 mod schedule;
@@ -79,13 +81,17 @@ impl Builder<'_> {
             revisions: revisions(file.revisions.as_ref()),
             snapshots: snapshots(file.snapshots.as_ref()),
             cleanup: self.cleanup(file.scheduler.as_ref()),
+            listen: self.listen(file.scheduler.as_ref()),
+            textfile: self.textfile(file.metrics.as_ref()),
+            notify: self.notify(file.notify.as_deref().unwrap_or_default()),
+            proxy: self.proxy(&NOBODY, file.proxy.as_ref()),
+            ssl: self.ssl(&NOBODY, file.ssl.as_ref()),
+            keys: self.keys(file),
         }
     }
 
     /// Checks the global blocks even where no repository uses them.
     fn global_blocks(&mut self, file: &raw::File) {
-        self.proxy(&NOBODY, file.proxy.as_ref());
-        self.ssl(&NOBODY, file.ssl.as_ref());
         self.download(&NOBODY, file.download.as_ref(), None);
         self.limits(&NOBODY, file.limits.as_ref(), None);
         self.publish(&NOBODY, file.publish.as_ref(), None);

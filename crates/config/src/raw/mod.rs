@@ -25,10 +25,9 @@ pub(crate) use time::{ChainStep, Schedule};
 
 use local::{Cache, Log};
 use serving::{Environment, View};
-use time::Notify;
-pub(crate) use time::Scheduler;
-pub(crate) use time::{Revisions, SnapshotRetention};
-use trust::{Gpg, Verify};
+pub use time::NotifyOn;
+pub(crate) use time::{Metrics, Notify, Revisions, Scheduler, SnapshotRetention};
+pub(crate) use trust::{Gpg, Verify};
 
 macro_rules! block {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
@@ -102,8 +101,10 @@ block! {
         snapshots: SnapshotRetention,
         /// The scheduler process.
         scheduler: Scheduler,
-        /// Whom to tell when a task ends.
+        /// Whom to tell when a run ends.
         notify: Vec<Notify>,
+        /// Numbers for Prometheus.
+        metrics: Metrics,
         /// What is logged, and how.
         log: Log,
     }

@@ -1,9 +1,11 @@
 //! What happens by itself.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::block;
+use super::{Quantity, block};
 
 block! {
     /// When `chantal scheduler` syncs by itself.
@@ -49,7 +51,8 @@ block! {
     Scheduler {
         /// When the scheduler runs `pool cleanup` and `db cleanup`: a cron expression, by the machine's clock.
         cleanup: String,
-        /// Address of its metrics.
+        /// Address and port on which it answers `/metrics` and `/healthz`, such as `127.0.0.1:9464`; without it nowhere.
+        /// Whoever reaches it may read.
         listen: String,
         /// How long a worker that does not answer keeps its tasks.
         #[schemars(extend("default" = 60))]
@@ -58,14 +61,63 @@ block! {
 }
 
 block! {
-    /// Whom to tell when a task ends.
+    /// Whom to tell when a run ends.
     Notify {
         /// Which ends.
-        on: Vec<String>,
-        /// URL to call.
+        #[schemars(extend("default" = ["failure", "partial", "recovered"]))]
+        on: Vec<NotifyOn>,
+        /// Ids or patterns such as `el9-*`; without it all, and what concerns no single repository, such as the cleanup.
+        repositories: Vec<String>,
+        /// URL that gets the end as JSON by POST; `env:NAME` or `file:PATH` reads it from there. It is not shown beyond
+        /// its host. Proxy and TLS are those of the top level.
         webhook: String,
-        /// Command to run.
-        command: String,
+        /// Headers of that request with their values, which may be references too.
+        headers: BTreeMap<String, String>,
+        /// Program and arguments; it gets the same JSON as its input, and `CHANTAL_*` variables. No shell is asked.
+        command: Vec<String>,
+        /// How long the request may take, each of three times, or the program. Default 10 seconds, 60 for a program.
+        timeout: Quantity,
+    }
+}
+
+/// An end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NotifyOn {
+    /// Everything was done.
+    Success,
+    /// Something was left out (exit 9).
+    Partial,
+    /// It could not be done.
+    Failure,
+    /// Somebody else was at work on it (exit 7).
+    Busy,
+    /// It worked, fully or in part, and the time before it did not.
+    Recovered,
+    /// It worked and something is different now: a new revision, another state at a path, freed space.
+    Changed,
+}
+
+impl NotifyOn {
+    /// Its word in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Partial => "partial",
+            Self::Failure => "failure",
+            Self::Busy => "busy",
+            Self::Recovered => "recovered",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+block! {
+    /// Numbers for Prometheus.
+    Metrics {
+        /// File that takes them after each run, and once a minute while a scheduler runs: for the textfile collector of
+        /// `node_exporter`, so its name ends in `.prom`.
+        textfile: String,
     }
 }
 

@@ -4,7 +4,7 @@ use chantal_catalog::{Catalog, CatalogError, Location};
 use chantal_config::Config;
 use chantal_model::Clock;
 
-use super::Check;
+use super::{Check, CheckStatus};
 use crate::error::EngineError;
 use crate::query::time;
 
@@ -33,19 +33,26 @@ pub(super) async fn check(config: &Config, clock: &dyn Clock) -> Vec<Check> {
             }];
             checks.extend(["schema", "integrity"].map(skipped));
             checks.push(judge_clock(clock.now().as_second(), None));
-            checks.push(skipped("leases"));
+            checks.extend(["leases", "scheduler"].map(skipped));
             return checks;
         }
     };
+    let schema = schema(&catalog).await;
+    let is_older = schema.status == CheckStatus::Fail;
     let checks = vec![
         Check::ok("database", shown),
-        schema(&catalog).await,
+        schema,
         integrity(&catalog).await,
         match catalog.newest_time().await {
             Ok(newest) => judge_clock(clock.now().as_second(), newest),
             Err(error) => Check::failed("clock", &failure("tell its newest time", error)),
         },
         leases(&catalog).await,
+        if is_older {
+            Check::skipped("scheduler", "the schema is not this program's")
+        } else {
+            super::scheduler::check(config, &catalog, clock.now().as_second()).await
+        },
     ];
     catalog.close().await;
     checks
@@ -130,7 +137,6 @@ async fn leases(catalog: &Catalog) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::CheckStatus;
 
     #[test]
     fn a_clock_behind_what_is_recorded_fails() {

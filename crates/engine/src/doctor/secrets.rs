@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use chantal_config::{Auth, Config, Repository, Secret};
+use chantal_config::{Auth, Config, NotifyTarget, Repository, Secret};
 
 use super::{Check, together};
 
@@ -18,12 +18,12 @@ pub(super) fn check(config: &Config, config_files: &[PathBuf]) -> Check {
             let shown = secret.shown();
             is_in_clear |= shown == "***";
             if let Some(path) = shown.strip_prefix("file:") {
-                found.extend(judge(Path::new(path)));
+                found.extend(judge("secrets", Path::new(path)));
             }
         }
         for path in key_files(repo) {
             match std::fs::File::open(path) {
-                Ok(_) => found.extend(judge(path)),
+                Ok(_) => found.extend(judge("secrets", path)),
                 Err(error) => found.push(Check::fail(
                     "secrets",
                     2,
@@ -32,8 +32,20 @@ pub(super) fn check(config: &Config, config_files: &[PathBuf]) -> Check {
             }
         }
     }
+    let of_hooks = config.notify.iter().flat_map(|notify| match &notify.target {
+        NotifyTarget::Webhook { url, headers } => {
+            // A URL without anything after its host is no secret.
+            let is_bare = url
+                .reveal()
+                .is_ok_and(|url| url.trim_end_matches('/') == notify.shown());
+            let values = headers.iter().map(|(_, value)| value);
+            values.chain((!is_bare).then_some(url)).collect()
+        }
+        NotifyTarget::Command { .. } => Vec::new(),
+    });
+    is_in_clear |= of_hooks.map(Secret::shown).any(|shown| shown == "***");
     if is_in_clear {
-        found.extend(config_files.iter().filter_map(|path| judge(path)));
+        found.extend(config_files.iter().filter_map(|path| judge("secrets", path)));
     }
     together("secrets", &found, "no secret can be read by everybody")
 }
@@ -61,11 +73,11 @@ fn key_files(repo: &Repository) -> Vec<&Path> {
 }
 
 /// A file with a secret that everybody may read.
-fn judge(path: &Path) -> Option<Check> {
+pub(super) fn judge(check: &'static str, path: &Path) -> Option<Check> {
     let mode = std::fs::metadata(path).ok()?.mode() & 0o7777;
     let shown = path.display();
     (mode & 0o007 != 0).then(|| {
-        Check::fail("secrets", 2, format!("everybody may read {shown} (mode {mode:04o})"))
+        Check::fail(check, 2, format!("everybody may read {shown} (mode {mode:04o})"))
             .hint(format!("`chmod o-rwx {shown}`"))
     })
 }
