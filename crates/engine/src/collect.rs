@@ -99,6 +99,7 @@ impl Engine {
         let freed_bytes = done.as_ref().map_or(0, |report| report.freed_bytes);
         let facts = Facts {
             changed: freed_bytes > 0,
+            partial: done.as_ref().is_ok_and(|report| report.failed),
             freed_bytes,
             ..Facts::default()
         };
