@@ -15,12 +15,16 @@ use crate::{schema, sql};
 /// What the database is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Reading; an older schema is good enough.
+    /// Reading what every schema has, to look after the database; an older one is good enough.
+    Look,
+    /// Reading.
     Read,
     /// Reading and writing an existing database.
     Write,
     /// Reading and writing; a missing or empty database is created.
     Create,
+    /// Replacing everything; an older schema, none, or no database are good enough.
+    Replace,
 }
 
 /// Where a database is.
@@ -84,13 +88,15 @@ impl Catalog {
     /// Opens the database; it is readable by its owner only.
     pub async fn open(path: &Path, access: Access) -> Result<Self, CatalogError> {
         prepare(path, access)?;
-        let options = SqliteConnectOptions::new()
+        let plain = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(false)
+            .busy_timeout(BUSY);
+        let options = plain
+            .clone()
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY)
             .statement_cache_capacity(64)
             // Rows come from a thread of their own; a larger buffer wakes the reader less often.
             .row_buffer_size(1024)
@@ -110,6 +116,14 @@ impl Catalog {
                 .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
         };
         let cached = |pages| options.clone().pragma("cache_size", pages);
+        if !has_log(path) {
+            // Turning the log on writes into the file, which may be a newer program's or another one's.
+            let plain = pool(1, BUSY).connect_with(plain.read_only(true)).await;
+            let plain = Pool::Sqlite(plain.map_err(|source| opening(path, source))?);
+            let found = schema::version(&plain).await;
+            plain.close().await;
+            refuse_newer(found?)?;
+        }
         let catalog = Self {
             writer: Pool::Sqlite(
                 first(|| pool(1, TURN).connect_with(cached(WRITER_CACHE)))
@@ -167,13 +181,15 @@ impl Catalog {
             None if access == Access::Create => {
                 schema::upgrade(&catalog).await?;
             }
+            None if access == Access::Replace => {}
             None => {
                 return Err(CatalogError::Schema {
                     found: 0,
                     needed: schema::LATEST,
                 });
             }
-            Some(found) if found == schema::LATEST || found < schema::LATEST && access == Access::Read => {}
+            Some(found) if found == schema::LATEST => {}
+            Some(found) if found < schema::LATEST && matches!(access, Access::Look | Access::Replace) => {}
             Some(found) => {
                 return Err(CatalogError::Schema {
                     found,
@@ -194,7 +210,7 @@ impl Catalog {
 
     /// Opens a database of any schema, for the commands that look after it.
     pub async fn open_any(location: &Location) -> Result<Self, CatalogError> {
-        match Self::open_at(location, Access::Read).await {
+        match Self::open_at(location, Access::Look).await {
             Err(CatalogError::Schema { found, needed }) if found > needed => {
                 Err(CatalogError::Schema { found, needed })
             }
@@ -245,6 +261,32 @@ impl Catalog {
     }
 }
 
+fn refuse_newer(found: Option<i64>) -> Result<(), CatalogError> {
+    match found {
+        Some(found) if found > schema::LATEST => Err(CatalogError::Schema {
+            found,
+            needed: schema::LATEST,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a SQLite file is written by way of a log already, as its header says (its bytes 18 and 19), or holds nothing
+/// that could be spoilt. Where a process was killed, its journal must be played back first, which is writing.
+fn has_log(path: &Path) -> bool {
+    use std::io::Read;
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    if Path::new(&journal).exists() {
+        return true;
+    }
+    let mut header = [0; 20];
+    match std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut header)) {
+        Ok(()) => header[18] == 2,
+        Err(_) => true,
+    }
+}
+
 /// Connects. Of several that make a new file at the same time, SQLite turns some away at once, without waiting as it does
 /// for statements: they come again.
 async fn first<C>(connect: impl Fn() -> C) -> Result<SqlitePool, sqlx::Error>
@@ -283,7 +325,7 @@ fn opening(path: &Path, source: sqlx::Error) -> CatalogError {
 fn prepare(path: &Path, access: Access) -> Result<(), CatalogError> {
     let exists = std::fs::metadata(path).is_ok_and(|meta| meta.len() > 0);
     if !exists {
-        if access != Access::Create {
+        if !matches!(access, Access::Create | Access::Replace) {
             return Err(CatalogError::Absent { path: path.to_owned() });
         }
         let made = std::fs::OpenOptions::new()

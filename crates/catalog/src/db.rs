@@ -256,6 +256,20 @@ impl Pool {
         })
     }
 
+    /// Starts a transaction that only reads and sees one state, whatever is written meanwhile.
+    pub(crate) async fn begin_reading(&self) -> Result<Transaction, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN DEFERRED").await?),
+            Self::Postgres(pool) => {
+                let begun = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
+                match begun {
+                    Ok(transaction) => Transaction::Postgres(transaction),
+                    Err(error) => return Err(reason(pool, error).await),
+                }
+            }
+        })
+    }
+
     /// Runs statements that have no values, in a row.
     pub(crate) async fn raw(&self, text: &'static str) -> Result<(), sqlx::Error> {
         let text = sqlx::raw_sql(text);

@@ -165,6 +165,29 @@ impl CatalogError {
         self.sqlite_code().is_some_and(|code| code & 0xff == 14)
     }
 
+    /// Whether the file is damaged or no database.
+    pub fn is_damage(&self) -> bool {
+        self.sqlite_code().is_some_and(|code| matches!(code & 0xff, 11 | 26))
+    }
+
+    /// Whether a row was refused for what it says: it refers to none, its key comes twice, it holds what cannot be held.
+    pub fn is_misfit(&self) -> bool {
+        use sqlx::error::ErrorKind;
+        let Self::Sql {
+            source: sqlx::Error::Database(error),
+        } = self
+        else {
+            return false;
+        };
+        let kinds = [
+            ErrorKind::UniqueViolation,
+            ErrorKind::ForeignKeyViolation,
+            ErrorKind::NotNullViolation,
+            ErrorKind::CheckViolation,
+        ];
+        kinds.contains(&error.kind()) || self.postgres_code().is_some_and(|code| code.starts_with("22"))
+    }
+
     /// The stable exit code: 2 schema or missing, 6 full, 7 busy, 8 damaged or read-only, else 1.
     pub fn exit_code(&self) -> u8 {
         if let Some(code) = self.postgres_exit_code() {

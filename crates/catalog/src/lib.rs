@@ -9,6 +9,7 @@ mod collect;
 mod connect;
 mod counting;
 mod db;
+mod dump;
 mod error;
 mod feeds;
 mod forget;
@@ -25,12 +26,14 @@ mod publications;
 mod queries;
 mod records;
 mod repositories;
+mod restore;
 mod retire;
 mod revisions;
 mod schedule;
 mod schema;
 mod snapshots;
 pub mod sql;
+mod tables;
 mod tally;
 
 pub use blobs::{Blob, NewBlob};
@@ -38,6 +41,7 @@ pub use cleanup::{Cleaned, Refused};
 pub use collect::{COLLECT, Claim, HeldLease, Intents, Planned, Steps, Waiting};
 pub use connect::{Access, Catalog, Location, Server};
 pub use counting::{Amount, Dedup, Unreferenced};
+pub use dump::{Cell, Dump};
 pub use error::CatalogError;
 pub use feeds::FeedState;
 pub use forget::{Allowed, Forgotten, Held};
@@ -53,11 +57,13 @@ pub use publications::{Publication, PublicationKind, PublicationState, StateStat
 pub use queries::{CatalogStats, FoundPackage};
 pub use records::{RecordPlace, RecordReader, RecordWriter};
 pub use repositories::Repository;
+pub use restore::{Restore, files_of};
 pub use retire::{Retention, Retired};
 pub use revisions::{NewRevision, Revision};
 pub use schedule::{ScheduleRow, ScheduledEnd};
 pub use schema::{Migration, SchemaStatus};
 pub use snapshots::Snapshot;
+pub use tables::{Column, ColumnKind, Shape};
 pub use tally::{Ended, TallyRow};
 
 /// The name by which this host is known in leases.

@@ -3,7 +3,7 @@
 use chantal_model::fault;
 
 use crate::connect::Catalog;
-use crate::db::{self, Pool};
+use crate::db::{self, Pool, Transaction};
 use crate::error::CatalogError;
 use crate::sql;
 
@@ -116,8 +116,15 @@ pub(crate) async fn upgrade(catalog: &Catalog) -> Result<Vec<i64>, CatalogError>
         let (found, needed) = (newest, LATEST);
         return Err(CatalogError::Schema { found, needed });
     }
-    let missing = || MIGRATIONS.iter().filter(|migration| migration.version > newest);
-    for migration in missing() {
+    let applied = apply(&mut transaction, newest, LATEST).await?;
+    transaction.commit().await?;
+    Ok(applied)
+}
+
+/// Applies the migrations that lead from one version to another; gives their numbers.
+pub(crate) async fn apply(transaction: &mut Transaction, from: i64, to: i64) -> Result<Vec<i64>, CatalogError> {
+    let mut applied = Vec::new();
+    for migration in MIGRATIONS.iter().filter(|one| one.version > from && one.version <= to) {
         let text = if transaction.is_sqlite() {
             migration.sqlite
         } else {
@@ -129,11 +136,11 @@ pub(crate) async fn upgrade(catalog: &Catalog) -> Result<Vec<i64>, CatalogError>
             .bind(migration.version)
             .bind(migration.name)
             .bind(crate::process::now())
-            .execute(&mut transaction)
+            .execute(&mut *transaction)
             .await?;
+        applied.push(migration.version);
     }
-    transaction.commit().await?;
-    Ok(missing().map(|migration| migration.version).collect())
+    Ok(applied)
 }
 
 impl Catalog {

@@ -15,6 +15,19 @@ pub(crate) const SQLITE_INTEGRITY: &str = "PRAGMA integrity_check(20)";
 pub(crate) const SQLITE_QUICK_CHECK: &str = "PRAGMA quick_check(20)";
 pub(crate) const SQLITE_FOREIGN_KEYS: &str = "PRAGMA foreign_key_check";
 pub(crate) const VACUUM: &str = "VACUUM";
+/// A copy of one state, in a file that is not there or empty.
+pub(crate) const SQLITE_COPY: &str = "VACUUM INTO $1";
+/// Tables and columns with the kind of their values.
+pub(crate) const SQLITE_COLUMNS: &str = "SELECT m.name, p.name, p.type FROM sqlite_master m JOIN pragma_table_info(m.name) p \
+    WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, p.cid";
+pub(crate) const POSTGRES_COLUMNS: &str = "SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT), format_type(a.atttypid, NULL) \
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid \
+    WHERE n.nspname = current_schema() AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped \
+    ORDER BY c.relname, a.attnum";
+pub(crate) const SQLITE_TABLE_NAMES: &str =
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+pub(crate) const POSTGRES_TABLE_NAMES: &str =
+    "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema()";
 /// Moves the log into the database and empties it; gives up soon where somebody reads from it.
 pub(crate) const SQLITE_EMPTY_LOG: &str =
     "PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 60000";
@@ -311,6 +324,9 @@ statements! {
         LEFT JOIN feed_state f ON f.repository_id = r.id ORDER BY r.name";
     BLOB_GAUGES = "SELECT count(*), CAST(coalesce(sum(size), 0) AS BIGINT), count(unused_since), \
         CAST(coalesce(sum(CASE WHEN unused_since IS NOT NULL THEN size END), 0) AS BIGINT) FROM blob";
+    SETTLE_LEASES = "UPDATE lease SET expires_at = 0, step = NULL, done = 0, total = 0, told_at = NULL";
+    SETTLE_HISTORY = "UPDATE history SET status = 'killed' WHERE status = 'running'";
+    SETTLE_SCHEDULES = "UPDATE schedule SET is_running = 0, finished_at = started_at, status = 'killed' WHERE is_running <> 0";
     LEASES = "SELECT name, host, boot_id, pid, pid_start, fence, since, expires_at FROM lease WHERE expires_at > 0 ORDER BY name";
     INTENT_HOLDERS = "SELECT i.lease_name, i.fence, count(*), l.host, l.boot_id, l.pid, l.pid_start, l.expires_at FROM intent i \
         JOIN lease l ON l.name = i.lease_name AND l.fence = i.fence \
@@ -358,6 +374,7 @@ statements! {
     SOURCE_FILES = "SELECT count(*), CAST(coalesce(sum(b.size), 0) AS BIGINT) FROM member m JOIN blob b ON b.id = m.blob_id \
         WHERE m.line_id = $1 AND m.kind = 'file' AND m.removed_in = 9223372036854775807";
     ALL_BLOBS = "SELECT sha256, size FROM blob";
+    BLOBS_AMOUNT = "SELECT count(*), CAST(coalesce(sum(size), 0) AS BIGINT) FROM blob";
     DANGLING_MEMBERS = "SELECT count(*) FROM member m WHERE (m.kind = 'package' AND (m.package_id IS NULL OR m.blob_id IS NULL)) \
         OR m.removed_in <= m.added_in";
     RECORD_PACKS = "SELECT id, body, count FROM pack WHERE id > $1 ORDER BY id LIMIT 50";
@@ -495,6 +512,38 @@ fn marked_list((head, tail): (&str, &str), count: usize, marks: Marks) -> String
         marks.write(&mut text, number);
     }
     text + tail
+}
+
+/// The text of a query for the next rows of a table by its key; `columns` and `key` are names.
+pub(crate) fn page(table: &str, columns: &[&str], key: &[&str], is_first: bool) -> String {
+    let marks: Vec<String> = (1..=key.len()).map(|number| format!("${number}")).collect();
+    let (columns, key) = (columns.join(", "), key.join(", "));
+    let (after, limit) = if is_first {
+        (String::new(), 1)
+    } else {
+        (format!(" WHERE ({key}) > ({})", marks.join(", ")), marks.len() + 1)
+    };
+    format!("SELECT {columns} FROM {table}{after} ORDER BY {key} LIMIT ${limit}")
+}
+
+/// The head of an insertion into a table.
+pub(crate) fn insertion(table: &str, columns: &[&str]) -> String {
+    format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "))
+}
+
+/// The text that takes a table away.
+pub(crate) fn drop_table(table: &str) -> String {
+    format!("DROP TABLE {table}")
+}
+
+/// The text that counts the rows of a table.
+pub(crate) fn count(table: &str) -> String {
+    format!("SELECT count(*) FROM {table}")
+}
+
+/// The text that lets PostgreSQL number the rows of a table on from the highest.
+pub(crate) fn number_on(table: &str) -> String {
+    format!("SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}")
 }
 
 /// Statements over many rows, each with two.

@@ -108,6 +108,12 @@ impl App {
         Ok((loaded.config, loaded.warnings))
     }
 
+    /// The files of the configuration: the main one and those that it includes.
+    pub(crate) fn config_files(&self) -> Result<Vec<PathBuf>, Failure> {
+        let path = self.config_path()?;
+        Ok(chantal_config::load(&path, &|name| std::env::var(name).ok())?.files)
+    }
+
     /// Loads the configuration. Keys without effect are told with `-v` only: `config validate` lists them, and
     /// commands on a repository that has one refuse to run.
     pub(crate) fn config(&self) -> Result<Arc<Config>, Failure> {

@@ -18,6 +18,8 @@ pub struct Config {
     pub database: Database,
     /// Directories.
     pub storage: Storage,
+    /// Where backups are, and how many stay.
+    pub backup: Backups,
     /// The repositories, in the order of the files.
     pub repositories: Vec<Repository>,
     /// What is logged, and how.
@@ -222,6 +224,15 @@ pub struct Storage {
     pub link_mode: LinkMode,
     /// How blobs are made durable.
     pub durability: Durability,
+}
+
+/// Where backups are, and how many stay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backups {
+    /// The directory of archives without a name of their own.
+    pub directory: PathBuf,
+    /// How many of those stay; without it all do.
+    pub keep_last: Option<u32>,
 }
 
 /// What is logged, and how.

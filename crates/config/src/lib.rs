@@ -17,19 +17,21 @@ mod raw;
 mod reference;
 mod secret;
 mod show;
+mod stripped;
 mod tree;
 mod unbuilt;
 mod units;
 
 pub use diagnostic::{Diagnostic, LoadError};
 pub use effective::{
-    Auth, BuildTime, Config, Database, Download, Feed, FeedKind, FieldChoice, Filters, Guards, Keep, KeyFile, Limits,
-    Log, Metadata, Notify, NotifyTarget, Proxy, Publish, Repository, Retention, Revisions, Scheduled,
+    Auth, Backups, BuildTime, Config, Database, Download, Feed, FeedKind, FieldChoice, Filters, Guards, Keep, KeyFile,
+    Limits, Log, Metadata, Notify, NotifyTarget, Proxy, Publish, Repository, Retention, Revisions, Scheduled,
     SnapshotRetention, Ssl, Storage, Words,
 };
 pub use raw::{Durability, LinkMode, LogFormat, LogLevel, NotifyOn, OnPackageError};
 pub use reference::reference_markdown;
 pub use secret::{Secret, SecretError};
+pub use stripped::without_secrets;
 pub use unbuilt::Unbuilt;
 
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use crate::node::{Node, Place, Value};
 
 /// Keys whose values are secret.
-const SECRET: [&str; 4] = ["password", "passphrase", "token", "webhook"];
+pub(crate) const SECRET: [&str; 4] = ["password", "passphrase", "token", "webhook"];
 
 /// Secrets that stand in the files, with their places.
 pub(crate) fn secrets(root: &Node) -> Vec<(Place, String)> {
@@ -28,7 +28,7 @@ fn gather(node: &Node, is_secret: bool, found: &mut Vec<(Place, String)>) {
     }
 }
 
-fn is_reference(text: &str) -> bool {
+pub(crate) fn is_reference(text: &str) -> bool {
     ["env:", "file:"].iter().any(|prefix| text.starts_with(prefix))
 }
 
@@ -62,7 +62,7 @@ fn secret_value(line: &str) -> Option<usize> {
     SECRET.iter().filter_map(|word| value(word)).min()
 }
 
-fn without_credentials(line: &str) -> String {
+pub(crate) fn without_credentials(line: &str) -> String {
     let mut masked = String::new();
     let mut rest = line;
     while let Some(at) = rest.find("://") {
@@ -88,7 +88,7 @@ fn without_credentials(line: &str) -> String {
 }
 
 /// A password may also be a parameter of a database's URL.
-fn without_parameter(line: &str) -> String {
+pub(crate) fn without_parameter(line: &str) -> String {
     const PARAMETER: &str = "password=";
     let mut masked = String::new();
     let mut rest = line;

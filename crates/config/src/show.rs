@@ -20,6 +20,7 @@ impl Config {
                 "link_mode": self.storage.link_mode,
                 "durability": self.storage.durability,
             },
+            "backup": { "directory": self.backup.directory, "keep_last": self.backup.keep_last },
             "download": { "bandwidth": self.bandwidth },
             "revisions": { "keep_last": self.revisions.keep_last, "keep_days": self.revisions.keep_days },
             "scheduler": {

@@ -46,6 +46,21 @@ pub enum EngineError {
         /// Their leases and holders.
         who: String,
     },
+    /// Something is at work on a database whose content is to be replaced.
+    #[error("the database is in use: {who} is at work")]
+    InUse {
+        /// Their leases and holders.
+        who: String,
+    },
+    /// A file cannot be used as a backup.
+    #[error("the backup {path} cannot be used")]
+    Backup {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: crate::backup::BackupError,
+    },
     /// Collection was quicker.
     #[error("{what} was collected meanwhile")]
     Collected {
@@ -274,7 +289,8 @@ impl EngineError {
             Self::Catalog { source, .. } => of_code(source.exit_code()),
             Self::Pool { source, .. } => of_code(source.exit_code()),
             Self::Publish { source, .. } => of_code(source.exit_code()),
-            Self::Pinned { .. } | Self::Working { .. } | Self::Collected { .. } => ExitClass::Busy,
+            Self::Pinned { .. } | Self::Working { .. } | Self::InUse { .. } | Self::Collected { .. } => ExitClass::Busy,
+            Self::Backup { source, .. } => of_backup(source),
             Self::MissingBlob { .. } => ExitClass::Damaged,
             Self::Io { source, .. } => of_io(source),
             Self::Worker(_) => ExitClass::Internal,
@@ -328,6 +344,8 @@ impl EngineError {
             Self::Space { .. } => Some("free some space; nothing was fetched".into()),
             Self::Collected { .. } => Some("run it again; what is gone is fetched anew".into()),
             Self::Working { .. } => Some("try again later, or let `--wait` do so; nothing was changed".into()),
+            Self::InUse { .. } => Some("wait until it ends, or stop it; nothing was changed".into()),
+            Self::Backup { source, .. } => Some(source.hint().into()),
             Self::Pinned { repo, .. } => Some(format!(
                 "`chantal publish switch {repo} --latest` takes the pin away and publishes the newest revision"
             )),
@@ -343,6 +361,14 @@ impl EngineError {
             message: message.into(),
             hint: hint.map(str::to_owned),
         }
+    }
+}
+
+fn of_backup(error: &crate::backup::BackupError) -> ExitClass {
+    if error.is_damage() {
+        ExitClass::Damaged
+    } else {
+        ExitClass::Usage
     }
 }
 

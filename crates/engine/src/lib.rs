@@ -3,6 +3,7 @@
 //! Plan, then act: [`SyncPlan`] and [`PublishPlan`] are values that a dry run, output and tests all read.
 
 mod adopt;
+mod backup;
 mod certificate;
 mod choose;
 mod client;
@@ -59,6 +60,11 @@ mod warn;
 mod watch;
 
 pub use adopt::{AdoptMode, AdoptOptions, AdoptReport, LeftOut, Names};
+pub use backup::{
+    BackupCheck, BackupError, BackupFile, BackupInfo, BackupOptions, BackupReport, BackupTable, MissingBlob,
+    RestorePlan, RestoreReport, RestoreTable, Secrets, UpgradeReport, back_up, backup_info, backup_list, plan_restore,
+    restore, upgrade, verify_backup,
+};
 pub use chantal_catalog::Cleaned;
 pub use chantal_catalog::Runs;
 pub use chantal_formats::RelationKind;

@@ -1,6 +1,9 @@
 //! `chantal db`.
 
+mod backup;
 mod cleanup;
+mod restore;
+mod upgrade;
 
 use std::sync::Arc;
 
@@ -24,8 +27,7 @@ pub(crate) enum Db {
     Status,
     /// Shows the version of its schema
     Current,
-    /// Brings its schema up to date
-    Upgrade,
+    Upgrade(upgrade::Upgrade),
     /// Lists the versions of the schema and when each was applied
     History,
     /// Shows the size of the database and the rows of its tables
@@ -37,6 +39,11 @@ pub(crate) enum Db {
     Verify,
     /// Makes the file as small as its content
     Vacuum,
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    BackupList(backup::BackupList),
+    BackupInfo(backup::BackupInfo),
+    BackupVerify(backup::BackupVerify),
 }
 
 #[derive(Serialize)]
@@ -118,13 +125,18 @@ impl Db {
             Self::Init => init(app, path).await,
             Self::Status => status(app, path).await,
             Self::Current => current(app, path).await,
-            Self::Upgrade => upgrade(app, path).await,
+            Self::Upgrade(options) => options.run(app, config.clone()).await,
             Self::History => history(app, path).await,
             Self::Stats => stats(app, config.clone()).await,
             Self::Orphaned => orphaned(app, config.clone()).await,
             Self::Cleanup(options) => options.run(app, config.clone()).await,
             Self::Verify => verify(app, path).await,
             Self::Vacuum => vacuum(app, path).await,
+            Self::Backup(options) => options.run(app, config.clone()).await,
+            Self::Restore(options) => options.run(app, config.clone()).await,
+            Self::BackupList(options) => options.run(app, &config),
+            Self::BackupInfo(options) => options.run(app),
+            Self::BackupVerify(options) => options.run(app, config.clone()).await,
         }
     }
 }
@@ -172,18 +184,6 @@ async fn current(app: &App, at: &Location) -> Outcome {
     Ok(exit::OK)
 }
 
-async fn upgrade(app: &App, at: &Location) -> Outcome {
-    let applied = Catalog::open_any(at).await?.upgrade().await?;
-    app.talk.say(&match applied.last() {
-        None => "the schema is up to date already".to_owned(),
-        Some(last) => format!(
-            "{} applied, the schema is now version {last}",
-            counted(applied.len() as u64, "migration")
-        ),
-    });
-    Ok(exit::OK)
-}
-
 async fn history(app: &App, at: &Location) -> Outcome {
     let schema = Catalog::open_any(at).await?.schema_status().await?;
     let rows: Vec<_> = schema
@@ -202,7 +202,7 @@ async fn history(app: &App, at: &Location) -> Outcome {
 }
 
 async fn verify(app: &App, at: &Location) -> Outcome {
-    let found = Catalog::open_any(at).await?.verify().await?;
+    let found = Catalog::open_at(at, Access::Read).await?.verify().await?;
     let rows: Vec<_> = found.into_iter().map(|problem| Problem { problem }).collect();
     app.output.rows(&rows, PROBLEMS)?;
     if rows.is_empty() {
@@ -261,5 +261,10 @@ pub(super) fn columns() -> Vec<(&'static str, &'static [Column])> {
         ("db-stats", STATS),
         ("db-orphaned", ORPHANED),
         ("db-cleanup", cleanup::CLEANED),
+        ("db-backup", backup::MADE),
+        ("db-backup-list", backup::LISTED),
+        ("db-backup-info", backup::INFO),
+        ("db-backup-verify", backup::CHECKED),
+        ("db-restore", restore::RESTORED),
     ]
 }

@@ -1,5 +1,6 @@
 //! `docs/reference/json/*.schema.json`: the contract that JSON output keeps, written down as JSON Schema.
 
+mod backups;
 mod queries;
 mod shapes;
 
@@ -77,7 +78,7 @@ fn about_everything_else() -> Vec<Entry> {
         ("cache-list", "`cache list`", list(&cache_row())),
         ("db-status", "`db status`", status),
         ("db-current", "`db current`", object(&[("version", number())])),
-        ("db-history", "`db history`", list(&applied)),
+        ("db-history", "`db history`, `db upgrade --dry-run`", list(&applied)),
         ("db-verify", "`db verify`", list(&object(&[("problem", text())]))),
         ("error", "errors, on stderr", object(&[("error", failure())])),
         ("log", "each line of stderr with `log: {format: json}`", log_line()),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Entry;
+use super::backups;
 use super::shapes::{flag, list, nullable, number, object, one_of, package_fields, text, time};
 
 pub(super) fn entries() -> Vec<Entry> {
@@ -19,6 +20,11 @@ pub(super) fn entries() -> Vec<Entry> {
         ("pool-why", "`pool why`", list(&reason())),
         ("pool-holds", "`pool holds`", list(&hold())),
         ("db-cleanup", "`db cleanup`", cleaned()),
+        ("db-backup", "`db backup`", backups::made()),
+        ("db-backup-list", "`db backup-list`", list(&backups::listed())),
+        ("db-backup-info", "`db backup-info`", backups::info()),
+        ("db-backup-verify", "`db backup-verify`", backups::checked()),
+        ("db-restore", "`db restore`", backups::restored()),
         ("scheduler-status", "`scheduler status`", list(&scheduler())),
         ("scheduler-list", "`scheduler list`", list(&schedule())),
         ("doctor", "`doctor`", list(&check())),

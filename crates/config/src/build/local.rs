@@ -1,9 +1,9 @@
 //! What is on this machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Builder;
-use crate::effective::Storage;
+use crate::effective::{Backups, Storage};
 use crate::raw;
 
 impl Builder<'_> {
@@ -18,6 +18,14 @@ impl Builder<'_> {
             base_path,
             link_mode: storage.link_mode.unwrap_or_default(),
             durability: storage.durability.unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn backups(&self, backup: Option<&raw::Backup>, base_path: &Path) -> Backups {
+        let directory = backup.and_then(|backup| backup.directory.as_deref());
+        Backups {
+            directory: directory.map_or_else(|| base_path.join("backups"), |text| self.path(text)),
+            keep_last: backup.and_then(|backup| backup.keep_last),
         }
     }
 }

@@ -50,6 +50,7 @@ impl Builder<'_> {
     pub(crate) fn config(&mut self, file: &raw::File) -> Config {
         let storage = self.storage(file.storage.as_ref());
         let database = self.database(file.database.as_ref(), &storage.base_path);
+        let backup = self.backups(file.backup.as_ref(), &storage.base_path);
         self.global_blocks(file);
         self.defaults(file.defaults.as_ref());
         let mut repositories = Vec::new();
@@ -72,6 +73,7 @@ impl Builder<'_> {
         Config {
             database,
             storage,
+            backup,
             repositories,
             log: file.log.as_ref().map_or_else(Log::default, |log| Log {
                 level: log.level.unwrap_or_default(),

@@ -52,6 +52,17 @@ block! {
     }
 }
 
+block! {
+    /// Backups of the catalog and of the configuration.
+    Backup {
+        /// Where `db backup` writes archives without a name, and `db backup-list` looks. Default `<base_path>/backups`.
+        directory: String,
+        /// After each backup without a name, only the last so many of those stay; without it all do.
+        #[schemars(range(min = 1))]
+        keep_last: u32,
+    }
+}
+
 /// How files get from the pool into trees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use filters::{BuildTime, Filters, WordChoice};
-pub(crate) use local::{Database, Storage};
+pub(crate) use local::{Backup, Database, Storage};
 pub use local::{Durability, LinkMode, LogFormat, LogLevel};
 pub(crate) use network::{Auth, AuthKind, Backend, Download, Limits, Proxy, Ssl};
 pub use repository::OnPackageError;
@@ -68,6 +68,8 @@ block! {
         database: Database,
         /// Directories and how files get into published trees.
         storage: Storage,
+        /// Backups of the catalog and of the configuration.
+        backup: Backup,
         /// Cache of parsed metadata of the reference system.
         cache: Cache,
         /// Proxy for repositories without their own.
