@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chantal_model::{Algorithm, Digest, Sha256};
 
 use crate::connect::Catalog;
-use crate::db;
+use crate::db::{self, Transaction};
 use crate::error::CatalogError;
 use crate::lease::Lease;
 use crate::sql::{self, many};
@@ -112,51 +112,64 @@ impl Catalog {
         let mut ids = Vec::with_capacity(blobs.len());
         for chunk in blobs.chunks(TRANSACTION_ROWS) {
             let mut transaction = self.begin_as(lease).await?;
-            let text = sql::values(many::ADD_BLOBS, chunk.len());
-            let mut query = db::query_as::<(Vec<u8>, i64)>(text).persistent(false);
-            // In order, so that two writers never wait for each other.
-            let mut sorted: Vec<&NewBlob> = chunk.iter().collect();
-            sorted.sort_unstable_by_key(|blob| blob.sha256);
-            for blob in sorted {
-                query = query.bind(&blob.sha256.0[..]).bind(blob.size as i64);
-            }
-            let mut rows: HashMap<Sha256, i64> = HashMap::with_capacity(chunk.len());
-            for (name, id) in query.fetch_all(&mut transaction).await? {
-                rows.insert(sha256(&name)?, id);
-            }
-            let old: Vec<&NewBlob> = chunk.iter().filter(|blob| !rows.contains_key(&blob.sha256)).collect();
-            for names in old.chunks(LOOKUP) {
-                let mut query =
-                    db::query_as::<(Vec<u8>, i64, i64)>(sql::list(many::BLOBS, names.len())).persistent(false);
-                for blob in names {
-                    query = query.bind(&blob.sha256.0[..]);
-                }
-                for (name, id, _) in query.fetch_all(&mut transaction).await? {
-                    rows.insert(sha256(&name)?, id);
-                }
-                // Somebody wants them again, so that collection begins to count anew.
-                let mut wanted = db::query(sql::list(many::WANTED_BLOBS, names.len())).persistent(false);
-                for blob in names {
-                    wanted = wanted.bind(&blob.sha256.0[..]);
-                }
-                wanted.execute(&mut transaction).await?;
-            }
-            let mut digests: Vec<(&Digest, i64)> = chunk
-                .iter()
-                .flat_map(|blob| blob.digests.iter().map(|digest| (digest, rows[&blob.sha256])))
-                .filter(|(digest, _)| digest.algorithm() != Algorithm::Sha256)
-                .collect();
-            digests.sort_unstable();
-            for some in digests.chunks(TRANSACTION_ROWS) {
-                let mut query = db::query(sql::values(many::ADD_DIGESTS, some.len())).persistent(false);
-                for (digest, blob) in some {
-                    query = query.bind(digest.algorithm().name()).bind(digest.bytes()).bind(blob);
-                }
-                query.execute(&mut transaction).await?;
-            }
+            let rows = insert(&mut transaction, chunk).await?;
             transaction.commit().await?;
-            ids.extend(chunk.iter().map(|blob| rows[&blob.sha256]));
+            ids.extend(rows);
         }
         Ok(ids)
     }
+}
+
+/// Records blobs within a transaction; gives their rows in order.
+pub(crate) async fn insert_blobs(transaction: &mut Transaction, blobs: &[NewBlob]) -> Result<Vec<i64>, CatalogError> {
+    let mut ids = Vec::with_capacity(blobs.len());
+    for chunk in blobs.chunks(TRANSACTION_ROWS) {
+        ids.extend(insert(transaction, chunk).await?);
+    }
+    Ok(ids)
+}
+
+async fn insert(transaction: &mut Transaction, chunk: &[NewBlob]) -> Result<Vec<i64>, CatalogError> {
+    let text = sql::values(many::ADD_BLOBS, chunk.len());
+    let mut query = db::query_as::<(Vec<u8>, i64)>(text).persistent(false);
+    // In order, so that two writers never wait for each other.
+    let mut sorted: Vec<&NewBlob> = chunk.iter().collect();
+    sorted.sort_unstable_by_key(|blob| blob.sha256);
+    for blob in sorted {
+        query = query.bind(&blob.sha256.0[..]).bind(blob.size as i64);
+    }
+    let mut rows: HashMap<Sha256, i64> = HashMap::with_capacity(chunk.len());
+    for (name, id) in query.fetch_all(&mut *transaction).await? {
+        rows.insert(sha256(&name)?, id);
+    }
+    let old: Vec<&NewBlob> = chunk.iter().filter(|blob| !rows.contains_key(&blob.sha256)).collect();
+    for names in old.chunks(LOOKUP) {
+        let mut query = db::query_as::<(Vec<u8>, i64, i64)>(sql::list(many::BLOBS, names.len())).persistent(false);
+        for blob in names {
+            query = query.bind(&blob.sha256.0[..]);
+        }
+        for (name, id, _) in query.fetch_all(&mut *transaction).await? {
+            rows.insert(sha256(&name)?, id);
+        }
+        // Somebody wants them again, so that collection begins to count anew.
+        let mut wanted = db::query(sql::list(many::WANTED_BLOBS, names.len())).persistent(false);
+        for blob in names {
+            wanted = wanted.bind(&blob.sha256.0[..]);
+        }
+        wanted.execute(&mut *transaction).await?;
+    }
+    let mut digests: Vec<(&Digest, i64)> = chunk
+        .iter()
+        .flat_map(|blob| blob.digests.iter().map(|digest| (digest, rows[&blob.sha256])))
+        .filter(|(digest, _)| digest.algorithm() != Algorithm::Sha256)
+        .collect();
+    digests.sort_unstable();
+    for some in digests.chunks(TRANSACTION_ROWS) {
+        let mut query = db::query(sql::values(many::ADD_DIGESTS, some.len())).persistent(false);
+        for (digest, blob) in some {
+            query = query.bind(digest.algorithm().name()).bind(digest.bytes()).bind(blob);
+        }
+        query.execute(&mut *transaction).await?;
+    }
+    Ok(chunk.iter().map(|blob| rows[&blob.sha256]).collect())
 }

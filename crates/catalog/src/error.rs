@@ -50,6 +50,12 @@ pub enum CatalogError {
         /// What this program writes.
         needed: i64,
     },
+    /// A catalog that is to be filled knows something.
+    #[error("the database is not empty: it knows {repositories} repositories")]
+    NotEmpty {
+        /// How many repositories.
+        repositories: i64,
+    },
     /// Somebody else holds a lease.
     #[error("{name} is held by {holder} since {since}")]
     Busy {
@@ -199,6 +205,7 @@ impl CatalogError {
                 ..
             }
             | Self::Absent { .. }
+            | Self::NotEmpty { .. }
             | Self::Certificate { .. }
             | Self::Schema { .. } => 2,
             Self::Open { source, .. } => match source.kind() {

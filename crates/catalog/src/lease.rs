@@ -69,13 +69,18 @@ impl Catalog {
                 }
                 Err(CatalogError::Busy { .. }) if Instant::now() < deadline => tokio::time::sleep(RETRY).await,
                 Err(CatalogError::Busy { .. })
-                    if purpose.is_none() && Instant::now() < patience && self.is_held_by_collection(name).await? =>
+                    if purpose.is_none() && Instant::now() < patience && self.is_soon_free(name).await? =>
                 {
                     tokio::time::sleep(RETRY / 10).await;
                 }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether collection has a lease, or had it just now.
+    async fn is_soon_free(&self, name: &str) -> Result<bool, CatalogError> {
+        Ok(self.is_held_by_collection(name).await? || self.holder(name).await?.is_none())
     }
 
     async fn is_held_by_collection(&self, name: &str) -> Result<bool, CatalogError> {

@@ -46,9 +46,9 @@ pub struct NewPackage {
     pub summary: String,
 }
 
-type PackageKey = (i64, Sha256, String);
+pub(crate) type PackageKey = (i64, Sha256, String);
 
-fn key(package: &NewPackage) -> PackageKey {
+pub(crate) fn key(package: &NewPackage) -> PackageKey {
     (package.blob_id, package.description, package.format.clone())
 }
 
@@ -117,7 +117,7 @@ impl<'a> PackageWriter<'a> {
     }
 }
 
-async fn insert_packages(
+pub(crate) async fn insert_packages(
     transaction: &mut Transaction,
     packages: &[&NewPackage],
     rows: &mut HashMap<PackageKey, i64>,
@@ -147,7 +147,7 @@ async fn insert_packages(
     Ok(())
 }
 
-async fn package_ids(
+pub(crate) async fn package_ids(
     transaction: &mut Transaction,
     packages: &[NewPackage],
 ) -> Result<HashMap<PackageKey, i64>, CatalogError> {

@@ -9,7 +9,6 @@ use crate::error::CatalogError;
 use crate::feeds::{self, FeedState};
 use crate::lease::Lease;
 use crate::members::NewMember;
-use crate::process::now;
 use crate::sql::{self, many};
 use crate::{FOREVER, PARTS};
 
@@ -56,6 +55,8 @@ pub struct NewRevision {
     pub settings: String,
     /// Digest over its content.
     pub fingerprint: Sha256,
+    /// When it is recorded.
+    pub created_at: i64,
     /// Upstream's own revision.
     pub upstream_revision: Option<String>,
     /// Upstream's own time.
@@ -70,7 +71,7 @@ pub struct NewRevision {
     pub feed_state: Option<FeedState>,
 }
 
-fn revision(row: &Row) -> Result<Revision, CatalogError> {
+pub(crate) fn revision(row: &Row) -> Result<Revision, CatalogError> {
     let mode: String = row.try_get(2)?;
     Ok(Revision {
         line: row.try_get(0)?,
@@ -137,7 +138,7 @@ impl Catalog {
             .bind(new.mode.name())
             .bind(&new.settings)
             .bind(&new.fingerprint.0[..])
-            .bind(now())
+            .bind(new.created_at)
             .bind(&new.upstream_revision)
             .bind(new.upstream_timestamp)
             .bind(new.package_count)

@@ -355,6 +355,23 @@ statements! {
         AND revision < $3 ORDER BY path, id";
     KEEPING_RENDERS = "SELECT DISTINCT r.path, s.path, s.status FROM rendered r JOIN blob b ON b.id = r.blob_id \
         LEFT JOIN publication_state s ON s.render_key = r.render_key WHERE b.sha256 = $1 ORDER BY r.path";
+    ALL_REVISIONS = "SELECT line_id, number, mode, settings, fingerprint, created_at, upstream_revision, \
+        upstream_timestamp, package_count, package_bytes, retired_at FROM revision WHERE line_id = $1 ORDER BY number";
+    LINE_MEMBERS = "SELECT id, kind, path, package_id, blob_id, record_0, record_1, record_2, attributes, added_in, removed_in \
+        FROM member WHERE line_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    PACK = "SELECT part, body, count FROM pack WHERE id = $1";
+    RECORDS_OF_PACK = "SELECT digest, slot FROM record WHERE pack_id = $1 ORDER BY slot";
+    OTHER_DIGESTS = "SELECT d.algorithm, d.digest, b.sha256 FROM blob_digest d JOIN blob b ON b.id = d.blob_id \
+        WHERE d.algorithm > $1 OR (d.algorithm = $1 AND d.digest > $2) ORDER BY d.algorithm, d.digest LIMIT $3";
+    COUNT_REPOSITORIES = "SELECT count(*) FROM repository";
+    RESTORE_DIGEST = "INSERT INTO blob_digest (algorithm, digest, blob_id) SELECT $1, $2, id FROM blob WHERE sha256 = $3 \
+        ON CONFLICT (algorithm, digest) DO NOTHING";
+    RESTORE_CLOSED = "UPDATE member SET removed_in = $5 WHERE line_id = $1 AND kind = $2 AND path = $3 AND added_in = $4";
+    RESTORE_STATE = "INSERT INTO publication_state (path, line_id, revision, render_key, generation, entry_sha256, status, \
+        served_from, served_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    DROP_UNUSED_DIGESTS = concat!("DELETE FROM blob_digest WHERE blob_id IN (SELECT b.id FROM blob b WHERE ", unused!(), ")");
+    DROP_UNUSED_BLOBS = concat!("DELETE FROM blob WHERE id IN (SELECT b.id FROM blob b WHERE ", unused!(), ")");
+    DROP_EMPTY_PACKS = "DELETE FROM pack WHERE id NOT IN (SELECT pack_id FROM record)";
     RENDERS_OF = "SELECT DISTINCT r.render_key FROM rendered r JOIN blob b ON b.id = r.blob_id WHERE b.sha256 = $1 ORDER BY r.render_key";
     UNUSED_PACKAGES = "SELECT count(*) FROM package p WHERE NOT EXISTS (SELECT 1 FROM member m WHERE m.package_id = p.id)";
     UNUSED_RECORDS = "SELECT count(*) FROM record r WHERE r.id NOT IN (SELECT record_0 FROM member WHERE record_0 IS NOT NULL \
@@ -434,6 +451,14 @@ pub(crate) mod many {
     pub(crate) const RECORD_IDS: (&str, &str) = ("SELECT digest, id FROM record WHERE digest IN (", ")");
     pub(crate) const RECORD_PLACES: (&str, &str) = ("SELECT id, pack_id, slot FROM record WHERE id IN (", ")");
     pub(crate) const RECORD_DIGESTS: (&str, &str) = ("SELECT id, digest FROM record WHERE id IN (", ")");
+    pub(crate) const PACKAGE_FACTS: (&str, &str) = (
+        "SELECT id, format, description, name, version, version_key, arch, label, part_key, is_source, build_time, summary \
+         FROM package WHERE id IN (",
+        ")",
+    );
+    pub(crate) const BLOB_FACTS: (&str, &str) = ("SELECT id, sha256, size FROM blob WHERE id IN (", ")");
+    pub(crate) const RECORD_FACTS: (&str, &str) = ("SELECT id, digest, pack_id FROM record WHERE id IN (", ")");
+    pub(crate) const MEMBER_NAMES: (&str, &str) = ("SELECT kind, path, added_in FROM member WHERE id IN (", ")");
     pub(crate) const PACKS: (&str, &str) = ("SELECT id, body FROM pack WHERE id IN (", ")");
 
     pub(crate) const INSERTS: [(&str, usize, &str); 7] = [
@@ -445,7 +470,11 @@ pub(crate) mod many {
         ADD_MEMBERS,
         ADD_STRAYS,
     ];
-    pub(crate) const LISTS: [(&str, &str); 7] = [
+    pub(crate) const LISTS: [(&str, &str); 11] = [
+        PACKAGE_FACTS,
+        BLOB_FACTS,
+        RECORD_FACTS,
+        MEMBER_NAMES,
         BLOBS,
         BLOBS_BY_DIGEST,
         PACKAGE_IDS,

@@ -165,7 +165,7 @@ impl App {
         Ok(Engine::open(config, access, self.ports()).await?)
     }
 
-    fn ports(&self) -> Ports {
+    pub(crate) fn ports(&self) -> Ports {
         Ports {
             clock: Arc::new(SystemClock),
             progress: self.progress(About::default()),

@@ -140,6 +140,8 @@ impl Engine {
                 .left
                 .push("rendered metadata: something is being published".to_owned()),
         }
+        // Before blobs go, no manifest may name what only they know to be gone.
+        self.write_manifests(false).await?;
         let now = self.clock.now().as_second();
         self.catalog
             .mark_unused(lease, now)
@@ -178,7 +180,12 @@ impl Engine {
             };
             let now = self.clock.now().as_second();
             let retired = self.catalog.retire(&lease, row.line, retention, now).await;
+            let kept = match &retired {
+                Ok(retired) if !retired.revisions.is_empty() => self.retire_manifests(&row).await,
+                _ => Ok(()),
+            };
             lease.release().await.doing("release the repository")?;
+            kept?;
             match retired {
                 Ok(retired) => report.revisions += retired.revisions.len() as u64,
                 Err(CatalogError::Busy { .. }) => report

@@ -250,6 +250,12 @@ pub enum EngineError {
         /// What it is.
         what: String,
     },
+    /// A manifest that is whole does not say what it should.
+    #[error("a manifest cannot be used: {message}")]
+    Manifest {
+        /// Why.
+        message: String,
+    },
     /// A local file could not be used.
     #[error("cannot {what} {path}")]
     Io {
@@ -291,7 +297,7 @@ impl EngineError {
             Self::Publish { source, .. } => of_code(source.exit_code()),
             Self::Pinned { .. } | Self::Working { .. } | Self::InUse { .. } | Self::Collected { .. } => ExitClass::Busy,
             Self::Backup { source, .. } => of_backup(source),
-            Self::MissingBlob { .. } => ExitClass::Damaged,
+            Self::MissingBlob { .. } | Self::Manifest { .. } => ExitClass::Damaged,
             Self::Io { source, .. } => of_io(source),
             Self::Worker(_) => ExitClass::Internal,
         }

@@ -123,7 +123,10 @@ impl Engine {
             lease.release().await.doing("release the published path")?;
         }
         match forgotten {
-            Forgotten::Gone(_) => Ok(DeleteReport { plan, taken_down, left }),
+            Forgotten::Gone(_) => {
+                self.forget_manifests(row.name.as_str())?;
+                Ok(DeleteReport { plan, taken_down, left })
+            }
             Forgotten::InUse(_) => Err(EngineError::request(
                 format!("repository {} was snapshotted or published meanwhile", row.name),
                 Some("`--dry-run` shows what there is now"),

@@ -58,6 +58,7 @@ impl Engine {
         for name in &names {
             self.catalog.hold(name, reason, now).await.doing("hold a blob")?;
         }
+        self.keep_holds().await?;
         Ok(names.iter().map(Sha256::hex).collect())
     }
 
@@ -69,6 +70,7 @@ impl Engine {
                 gone.push(name.hex());
             }
         }
+        self.keep_holds().await?;
         if gone.is_empty() {
             return Err(EngineError::request(
                 format!("nothing holds {ident}"),

@@ -297,9 +297,12 @@ impl Engine {
             }
             Err(error) => Err(error),
         };
+        let kept = self.keep_publication(repo.id.as_str(), &place.key()).await;
         lease.release().await.doing("release the published path")?;
         self.catalog.tidy().await;
-        result
+        let report = result?;
+        kept?;
+        Ok(report)
     }
 
     /// A revision may have retired before the path was held; from then on it cannot.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chantal_catalog::{Lease, NewBlob, NewMember, NewPackage, NewRevision, PackageWriter, Repository as Row, Revision};
+use chantal_catalog::{
+    FeedState, Lease, NewBlob, NewMember, NewPackage, NewRevision, PackageWriter, Repository as Row, Revision,
+};
 use chantal_config::Repository;
 use chantal_formats::Format;
 use chantal_model::{ItemKind, Package, RelPath, RevisionNumber, Sha256, Step, fault};
@@ -176,10 +178,7 @@ impl Recording<'_> {
         let current = catalog.current(self.row.line).await.doing("find the newest revision")?;
         let recorded = match current {
             Some(current) if current.fingerprint == fingerprint => {
-                catalog
-                    .save_feed_state(self.lease, self.row.id, &prepared.feed_state)
-                    .await
-                    .doing("save the feed's state")?;
+                self.leave(&prepared.feed_state, &current).await?;
                 Recorded {
                     plan: prepared.plan,
                     revision: current.number,
@@ -195,6 +194,16 @@ impl Recording<'_> {
         };
         progress.end(Step::Record);
         Ok(recorded)
+    }
+
+    /// Nothing is new; only what is remembered about the feed may be.
+    async fn leave(&self, state: &FeedState, current: &Revision) -> Result<(), EngineError> {
+        self.engine
+            .catalog
+            .save_feed_state(self.lease, self.row.id, state)
+            .await
+            .doing("save the feed's state")?;
+        self.engine.keep_up(self.row, Some(current)).await
     }
 
     /// Every blob that is relied on; makes sure that the catalog has a row for it.
@@ -340,6 +349,7 @@ impl Recording<'_> {
             mode: self.repo.mode,
             settings: prepared.settings.to_json(),
             fingerprint,
+            created_at: self.engine.clock.now().as_second(),
             upstream_revision: prepared.overview.revision.clone(),
             upstream_timestamp: prepared.overview.timestamp,
             package_count: count as i64,
@@ -355,6 +365,10 @@ impl Recording<'_> {
         blocking(move || pool.barrier().doing("make blobs durable")).await?;
         fault!("engine::record::durable").doing("record the new revision")?;
         let mut open = deltas.iter().flat_map(|(kind, delta)| opened(content, *kind, delta));
+        self.engine
+            .keep_revision(self.row, current, &revision, &mut open)
+            .await?;
+        let mut open = deltas.iter().flat_map(|(kind, delta)| opened(content, *kind, delta));
         let number = self
             .engine
             .catalog
@@ -362,6 +376,7 @@ impl Recording<'_> {
             .await
             .doing("record the new revision")?;
         fault!("engine::record::recorded").doing("end the sync")?;
+        self.engine.keep_feed(self.row).await?;
         Ok(Recorded {
             plan: prepared.plan,
             revision: number,

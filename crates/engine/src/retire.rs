@@ -50,8 +50,13 @@ impl Engine {
             .catalog
             .retire(&lease, row.line, self.retention(), self.clock.now().as_second())
             .await;
+        let kept = match &retired {
+            Ok(retired) if !retired.revisions.is_empty() => self.retire_manifests(&row).await,
+            _ => Ok(()),
+        };
         lease.release().await.doing("release the repository")?;
         let retired = retired.doing("retire revisions")?;
+        kept?;
         self.retire_report(id, &row, retired.revisions, true).await
     }
 
@@ -59,7 +64,12 @@ impl Engine {
     pub(crate) async fn retire_held(&self, row: &Row, lease: &Lease) -> Result<u64, EngineError> {
         let now = self.clock.now().as_second();
         match self.catalog.retire(lease, row.line, self.retention(), now).await {
-            Ok(retired) => Ok(retired.revisions.len() as u64),
+            Ok(retired) => {
+                if !retired.revisions.is_empty() {
+                    self.retire_manifests(row).await?;
+                }
+                Ok(retired.revisions.len() as u64)
+            }
             Err(CatalogError::Busy { name, .. }) => {
                 tracing::debug!(repo.id = %row.name, lease = name, "revisions retire later");
                 Ok(0)

@@ -66,11 +66,16 @@ impl Engine {
             ));
         }
         let now = self.clock.now().as_second();
+        self.keep_snapshot(id.as_str(), name, description, revision, now)?;
         fault!("engine::snapshot::before").doing("make the snapshot")?;
-        self.catalog
+        let made = self
+            .catalog
             .create_snapshot(repository, name, description, line, revision, now)
-            .await
-            .doing("make the snapshot")?;
+            .await;
+        if made.is_err() {
+            self.settle_snapshot(&self.known(id).await?, name).await?;
+        }
+        made.doing("make the snapshot")?;
         fault!("engine::snapshot::after").doing("show the snapshot")?;
         self.snapshot(id, name).await
     }
@@ -160,7 +165,8 @@ impl Engine {
         self.catalog
             .delete_snapshot(found.id)
             .await
-            .doing("delete the snapshot")
+            .doing("delete the snapshot")?;
+        self.settle_snapshot(&self.known(id).await?, name).await
     }
 
     /// The packages of a state, in path order.

@@ -211,6 +211,8 @@ impl Engine {
                 .await
                 .doing("save the feed's state")?;
         }
+        let current = self.catalog.current(row.line).await.doing("find the newest revision")?;
+        self.keep_up(row, current.as_ref()).await?;
         Ok(Done {
             revision: plan.current,
             plan,
@@ -234,7 +236,7 @@ impl Engine {
         fetched: &Arc<AtomicU64>,
     ) -> Result<Done, EngineError> {
         for _ in 0..TRIES {
-            if let Some(done) = self.sync_once(repo, format, row, lease, options, fetched).await? {
+            if let Some(done) = Box::pin(self.sync_once(repo, format, row, lease, options, fetched)).await? {
                 return Ok(done);
             }
         }

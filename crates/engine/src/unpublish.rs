@@ -90,6 +90,7 @@ impl Engine {
                 .delete_publication(&lease, &key)
                 .await
                 .doing("forget the publication")?;
+            self.keep_publication(repo.id.as_str(), &key).await?;
         }
         lease.release().await.doing("release the published path")?;
         removed

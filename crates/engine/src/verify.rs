@@ -6,6 +6,7 @@
 
 mod fetch;
 mod heal;
+mod manifests;
 mod trees;
 
 use std::collections::{HashMap, HashSet};
@@ -59,6 +60,8 @@ pub struct VerifyReport {
     pub read_bytes: u64,
     /// What could not be looked at, and why.
     pub left: Vec<String>,
+    /// What is not wrong but worth knowing.
+    pub notes: Vec<String>,
 }
 
 impl VerifyReport {
@@ -76,6 +79,7 @@ enum Kind {
     Truncated,
     Damaged(DamageKind),
     Published(FlawKind),
+    Manifest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +98,7 @@ impl Kind {
             Self::Published(FlawKind::Missing) => "published-missing",
             Self::Published(FlawKind::Altered) => "published-altered",
             Self::Published(FlawKind::Mode) => "published-mode",
+            Self::Manifest => "manifest",
         }
     }
 }
@@ -170,6 +175,7 @@ impl Engine {
         scan.problems = self.damages_of(&named, &survey, damages).await?;
         scan.named = named;
         self.look_at_trees(turn, &mut scan).await?;
+        self.look_at_manifests(&mut scan).await?;
         if let Share::Percent(_) = share
             && let Err(error) = self.pool.end_turn(turn)
         {

@@ -187,6 +187,12 @@ impl Pool {
         Ok(found)
     }
 
+    /// When a manifest was written, in seconds since 1970; `None` if there is none.
+    pub fn manifest_written(&self, name: &RelPath) -> Option<i64> {
+        let meta = std::fs::metadata(self.manifest_path(name)).ok()?;
+        Some(std::os::unix::fs::MetadataExt::mtime(&meta))
+    }
+
     /// Removes a manifest, or a directory of manifests; one that is not there is fine.
     pub fn remove_manifest(&self, name: &RelPath) -> Result<(), PoolError> {
         let path = self.manifest_path(name);

@@ -2,6 +2,7 @@
 
 mod backup;
 mod cleanup;
+mod rebuild;
 mod restore;
 mod upgrade;
 
@@ -35,6 +36,7 @@ pub(crate) enum Db {
     /// Lists what nothing needs: repositories that the configuration has no more, rows that no content refers to
     Orphaned,
     Cleanup(cleanup::Cleanup),
+    Rebuild(rebuild::Rebuild),
     /// Checks the database; exit 8 if something is wrong
     Verify,
     /// Makes the file as small as its content
@@ -130,6 +132,7 @@ impl Db {
             Self::Stats => stats(app, config.clone()).await,
             Self::Orphaned => orphaned(app, config.clone()).await,
             Self::Cleanup(options) => options.run(app, config.clone()).await,
+            Self::Rebuild(options) => options.run(app, config.clone()).await,
             Self::Verify => verify(app, path).await,
             Self::Vacuum => vacuum(app, path).await,
             Self::Backup(options) => options.run(app, config.clone()).await,
@@ -261,6 +264,7 @@ pub(super) fn columns() -> Vec<(&'static str, &'static [Column])> {
         ("db-stats", STATS),
         ("db-orphaned", ORPHANED),
         ("db-cleanup", cleanup::CLEANED),
+        ("db-rebuild", rebuild::REBUILT),
         ("db-backup", backup::MADE),
         ("db-backup-list", backup::LISTED),
         ("db-backup-info", backup::INFO),

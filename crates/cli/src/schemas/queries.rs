@@ -25,6 +25,7 @@ pub(super) fn entries() -> Vec<Entry> {
         ("db-backup-info", "`db backup-info`", backups::info()),
         ("db-backup-verify", "`db backup-verify`", backups::checked()),
         ("db-restore", "`db restore`", backups::restored()),
+        ("db-rebuild", "`db rebuild`", rebuilt()),
         ("scheduler-status", "`scheduler status`", list(&scheduler())),
         ("scheduler-list", "`scheduler list`", list(&schedule())),
         ("doctor", "`doctor`", list(&check())),
@@ -168,6 +169,18 @@ fn hold() -> Value {
         ("reason", text()),
         ("since", time()),
     ])
+}
+
+fn rebuilt() -> Value {
+    let mut fields: Vec<(&str, Value)> = ["repositories", "revisions", "snapshots", "publications", "blobs"]
+        .map(|name| (name, number()))
+        .into();
+    fields.extend([
+        ("kept", nullable(&text())),
+        ("problems", list(&text())),
+        ("missing", list(&text())),
+    ]);
+    object(&fields)
 }
 
 fn cleaned() -> Value {

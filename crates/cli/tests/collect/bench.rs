@@ -72,7 +72,7 @@ impl Bench {
     pub(crate) fn blobs(&self) -> BTreeMap<String, u64> {
         let mut blobs = BTreeMap::new();
         for directory in std::fs::read_dir(self.chantal.pool()).unwrap().flatten() {
-            if directory.file_name() == "tmp" {
+            if directory.file_name().len() != 2 {
                 continue;
             }
             for blob in std::fs::read_dir(directory.path()).unwrap().flatten() {

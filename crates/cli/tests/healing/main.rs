@@ -8,6 +8,7 @@
 
 mod bench;
 mod kinds;
+mod rebuild;
 mod rot;
 mod share;
 mod trees;

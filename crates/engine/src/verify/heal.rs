@@ -54,6 +54,7 @@ impl Engine {
         self.cure_by_rendering(&mut sick, lease).await?;
         self.finish(&sick, &mut scan)?;
         self.mend_trees(&sick, &mut scan, options).await?;
+        self.mend_manifests(&mut scan, options).await?;
         Ok(scan)
     }
 
@@ -90,7 +91,7 @@ impl Engine {
         let mut intents = Intents::default();
         let mut sick = Vec::new();
         for problem in &mut scan.problems {
-            let is_of_pool = !matches!(problem.kind, Kind::Published(_));
+            let is_of_pool = !matches!(problem.kind, Kind::Published(_) | Kind::Manifest);
             let (Some(sha256), None, true) = (problem.sha256, &problem.outcome, is_of_pool) else {
                 continue;
             };

@@ -91,6 +91,9 @@ fn say(app: &App, report: &VerifyReport, repair: bool) {
     for left in &report.left {
         app.talk.say(&format!("not looked at: {left}"));
     }
+    for note in &report.notes {
+        app.talk.say(note);
+    }
     let found = match report.problems.len() {
         0 => "nothing found".to_owned(),
         found => counted(found as u64, "problem") + " found",

@@ -1,0 +1,301 @@
+//! Members without row numbers: what a manifest keeps, so that a catalog can be made again.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chantal_model::{ItemKind, Sha256};
+use serde::{Deserialize, Serialize};
+
+use crate::PARTS;
+use crate::blobs::{LOOKUP, sha256};
+use crate::connect::Catalog;
+use crate::db;
+use crate::error::CatalogError;
+use crate::members::NewMember;
+use crate::revisions::{Revision, revision};
+use crate::sql::{self, many};
+
+/// Members read at a time.
+const PAGE: i64 = 2000;
+
+/// A member of a line, by value. Digests and keys are in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// What it is.
+    pub kind: String,
+    /// Its published path, or its key.
+    pub path: String,
+    /// The first revision that has it.
+    pub added_in: i64,
+    /// The first revision that has it no more; [`crate::FOREVER`] if there is none.
+    pub removed_in: i64,
+    /// Its bytes: SHA-256 and size.
+    pub blob: Option<(String, u64)>,
+    /// Its package.
+    pub package: Option<PackageFact>,
+    /// Digests of its records.
+    pub records: [Option<String>; PARTS],
+    /// Facts as JSON.
+    pub attributes: Option<String>,
+}
+
+/// A package by value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the columns of `package`")]
+pub struct PackageFact {
+    pub format: String,
+    pub description: String,
+    pub name: String,
+    pub version: String,
+    pub version_key: String,
+    pub arch: String,
+    pub label: String,
+    pub part_key: Option<String>,
+    pub is_source: bool,
+    pub build_time: Option<i64>,
+    pub summary: String,
+}
+
+/// Records of one part in one frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackFact {
+    /// The part.
+    pub part: i64,
+    /// The frame.
+    pub body: Vec<u8>,
+    /// How many records it was made of.
+    pub count: i64,
+    /// Digests and places of those that are there.
+    pub records: Vec<(Sha256, i64)>,
+}
+
+/// A member that a revision has no more: kind, path and the revision that had it first.
+pub type Closed = (String, String, i64);
+
+/// A row of `member`, and the interval in which it is there.
+#[derive(Clone, Debug)]
+pub struct LineMember {
+    /// Its row.
+    pub id: i64,
+    /// What it names.
+    pub member: NewMember,
+    /// The first revision that has it.
+    pub added_in: i64,
+    /// The first that has it no more.
+    pub removed_in: i64,
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The bytes of hexadecimal digits.
+pub(crate) fn unhex(text: &str) -> Result<Vec<u8>, CatalogError> {
+    let digit = |at: usize| text.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(digit).collect();
+    bytes.ok_or_else(|| CatalogError::corrupt(format!("{text:?} is no hexadecimal number")))
+}
+
+impl Catalog {
+    /// Every revision of a line, retired ones included, oldest first.
+    pub async fn all_revisions(&self, line: i64) -> Result<Vec<Revision>, CatalogError> {
+        let rows = db::query(sql::ALL_REVISIONS).bind(line).fetch_all(&self.reader).await?;
+        rows.iter().map(revision).collect()
+    }
+
+    /// Members of a line whose row comes after `after`, in the order of rows, at most a page.
+    pub async fn line_members(&self, line: i64, after: i64) -> Result<Vec<LineMember>, CatalogError> {
+        let rows = db::query(sql::LINE_MEMBERS)
+            .bind(line)
+            .bind(after)
+            .bind(PAGE)
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let kind: String = row.try_get(1)?;
+                let kind = ItemKind::from_name(&kind)
+                    .ok_or_else(|| CatalogError::corrupt(format!("a member of kind {kind:?}")))?;
+                Ok(LineMember {
+                    id: row.try_get(0)?,
+                    member: NewMember {
+                        kind,
+                        path: row.try_get(2)?,
+                        package_id: row.try_get(3)?,
+                        blob_id: row.try_get(4)?,
+                        records: [row.try_get(5)?, row.try_get(6)?, row.try_get(7)?],
+                        attributes: row.try_get(8)?,
+                    },
+                    added_in: row.try_get(9)?,
+                    removed_in: row.try_get(10)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Members by value, in order, and the packs that their records are in.
+    pub async fn facts(&self, members: &[(NewMember, i64, i64)]) -> Result<(Vec<Fact>, BTreeSet<i64>), CatalogError> {
+        let ids = |of: fn(&NewMember) -> Option<i64>| -> Vec<i64> {
+            let ids: BTreeSet<i64> = members.iter().filter_map(|(member, ..)| of(member)).collect();
+            ids.into_iter().collect()
+        };
+        let packages = self.package_facts(&ids(|member| member.package_id)).await?;
+        let blobs = self.blob_facts(&ids(|member| member.blob_id)).await?;
+        let records: BTreeSet<i64> = members
+            .iter()
+            .flat_map(|(member, ..)| member.records)
+            .flatten()
+            .collect();
+        let records = self.record_facts(&records.into_iter().collect::<Vec<_>>()).await?;
+        let gone = |what: &str| CatalogError::corrupt(format!("{what} that a member names is gone"));
+        let mut packs = BTreeSet::new();
+        let facts = members.iter().map(|(member, added_in, removed_in)| {
+            let mut digests = [const { None }; PARTS];
+            for (digest, id) in digests.iter_mut().zip(member.records) {
+                let Some(id) = id else { continue };
+                let (found, pack) = records.get(&id).ok_or_else(|| gone("a record"))?;
+                packs.insert(*pack);
+                *digest = Some(found.clone());
+            }
+            Ok(Fact {
+                kind: member.kind.name().to_owned(),
+                path: member.path.clone(),
+                added_in: *added_in,
+                removed_in: *removed_in,
+                blob: match member.blob_id {
+                    Some(id) => Some(blobs.get(&id).cloned().ok_or_else(|| gone("a blob"))?),
+                    None => None,
+                },
+                package: match member.package_id {
+                    Some(id) => Some(packages.get(&id).cloned().ok_or_else(|| gone("a package"))?),
+                    None => None,
+                },
+                records: digests,
+                attributes: member.attributes.clone(),
+            })
+        });
+        let facts = facts.collect::<Result<Vec<_>, CatalogError>>()?;
+        Ok((facts, packs))
+    }
+
+    async fn package_facts(&self, ids: &[i64]) -> Result<HashMap<i64, PackageFact>, CatalogError> {
+        let mut found = HashMap::with_capacity(ids.len());
+        for chunk in ids.chunks(LOOKUP) {
+            let mut query = db::query(sql::list(many::PACKAGE_FACTS, chunk.len())).persistent(false);
+            for id in chunk {
+                query = query.bind(id);
+            }
+            for row in query.fetch_all(&self.reader).await? {
+                let fact = PackageFact {
+                    format: row.try_get(1)?,
+                    description: hex(row.try_get(2)?),
+                    name: row.try_get(3)?,
+                    version: row.try_get(4)?,
+                    version_key: hex(row.try_get(5)?),
+                    arch: row.try_get(6)?,
+                    label: row.try_get(7)?,
+                    part_key: row.try_get(8)?,
+                    is_source: row.try_get::<i64>(9)? != 0,
+                    build_time: row.try_get(10)?,
+                    summary: row.try_get(11)?,
+                };
+                found.insert(row.try_get(0)?, fact);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn blob_facts(&self, ids: &[i64]) -> Result<HashMap<i64, (String, u64)>, CatalogError> {
+        let mut found = HashMap::with_capacity(ids.len());
+        for chunk in ids.chunks(LOOKUP) {
+            let text = sql::list(many::BLOB_FACTS, chunk.len());
+            let mut query = db::query_as::<(i64, Vec<u8>, i64)>(text).persistent(false);
+            for id in chunk {
+                query = query.bind(id);
+            }
+            for (id, name, size) in query.fetch_all(&self.reader).await? {
+                found.insert(id, (hex(&name), size as u64));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn record_facts(&self, ids: &[i64]) -> Result<HashMap<i64, (String, i64)>, CatalogError> {
+        let mut found = HashMap::with_capacity(ids.len());
+        for chunk in ids.chunks(LOOKUP) {
+            let text = sql::list(many::RECORD_FACTS, chunk.len());
+            let mut query = db::query_as::<(i64, Vec<u8>, i64)>(text).persistent(false);
+            for id in chunk {
+                query = query.bind(id);
+            }
+            for (id, digest, pack) in query.fetch_all(&self.reader).await? {
+                found.insert(id, (hex(&digest), pack));
+            }
+        }
+        Ok(found)
+    }
+
+    /// A pack by value; `None` if it is not there.
+    pub async fn pack_fact(&self, id: i64) -> Result<Option<PackFact>, CatalogError> {
+        let pack: Option<(i64, Vec<u8>, i64)> = db::query_as(sql::PACK).bind(id).fetch_optional(&self.reader).await?;
+        let Some((part, body, count)) = pack else {
+            return Ok(None);
+        };
+        let rows: Vec<(Vec<u8>, i64)> = db::query_as(sql::RECORDS_OF_PACK)
+            .bind(id)
+            .fetch_all(&self.reader)
+            .await?;
+        let records = rows.into_iter().map(|(digest, slot)| Ok((sha256(&digest)?, slot)));
+        Ok(Some(PackFact {
+            part,
+            body,
+            count,
+            records: records.collect::<Result<_, CatalogError>>()?,
+        }))
+    }
+
+    /// Members by row: what closes when they leave.
+    pub async fn closed(&self, ids: &[i64]) -> Result<Vec<Closed>, CatalogError> {
+        let mut closed = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(LOOKUP) {
+            let text = sql::list(many::MEMBER_NAMES, chunk.len());
+            let mut query = db::query_as::<Closed>(text).persistent(false);
+            for id in chunk {
+                query = query.bind(id);
+            }
+            closed.extend(query.fetch_all(&self.reader).await?);
+        }
+        Ok(closed)
+    }
+
+    /// Digests of blobs under other algorithms: name of the blob, algorithm and digest in hexadecimal. Only those of
+    /// `wanted`.
+    pub async fn other_digests(
+        &self,
+        wanted: &(dyn Fn(&Sha256) -> bool + Sync),
+    ) -> Result<Vec<(String, String, String)>, CatalogError> {
+        let mut found = Vec::new();
+        let (mut algorithm, mut after) = (String::new(), Vec::new());
+        loop {
+            let rows: Vec<(String, Vec<u8>, Vec<u8>)> = db::query_as(sql::OTHER_DIGESTS)
+                .bind(&algorithm)
+                .bind(after.as_slice())
+                .bind(PAGE)
+                .fetch_all(&self.reader)
+                .await?;
+            let Some((last_algorithm, last, _)) = rows.last() else {
+                return Ok(found);
+            };
+            (algorithm, after) = (last_algorithm.clone(), last.clone());
+            for (algorithm, digest, name) in rows {
+                if wanted(&sha256(&name)?) {
+                    found.push((hex(&name), algorithm, hex(&digest)));
+                }
+            }
+        }
+    }
+}
