@@ -2,16 +2,22 @@
 //!
 //! XML 1.0 without external or internal entities: a DOCTYPE is refused unless [`Doctype::Plain`] allows the plain one
 //! that comps files carry. References other than the five predefined ones and characters by number are refused. The
-//! reader never holds more than what was read since [`Xml::forget`].
+//! reader never holds more than what was read since [`Xml::forget`], and a buffer ahead of it.
+//!
+//! Tags and texts are looked at where they lie in the buffer: metadata are many small elements, and copying each costs
+//! more than finding it.
+
+mod lexis;
+mod window;
 
 use std::borrow::Cow;
-use std::io::{self, BufRead};
+use std::io::BufRead;
+use std::ops::Range;
 
-use quick_xml::Reader;
-use quick_xml::XmlVersion;
-use quick_xml::events::{BytesStart, Event};
-
-use crate::compress::{limit_error, shared_read_error};
+use self::lexis::{Attribute, attribute, is_xml_char, normalized, resolve};
+pub(super) use self::lexis::{cut, has_control};
+use self::window::{Window, Wrong};
+use crate::compress::shared_read_error;
 use crate::error::FormatError;
 
 pub(super) const MAX_DEPTH: usize = 64;
@@ -20,6 +26,10 @@ pub(super) const MAX_ATTRIBUTE_BYTES: usize = 64 << 10;
 pub(super) const MAX_TEXT_BYTES: usize = 16 << 20;
 /// The most bytes between two calls of [`Xml::forget`].
 pub(super) const MAX_FRAGMENT_BYTES: usize = 64 << 20;
+
+const COMMENT: &[u8] = b"<!--";
+const CDATA: &[u8] = b"<![CDATA[";
+const DOCTYPE: &[u8] = b"<!DOCTYPE";
 
 /// Whether a document may have a DOCTYPE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,40 +53,56 @@ pub(super) enum Node {
 
 /// A pull reader over elements; the text of a leaf is there at its end.
 pub(super) struct Xml<R: BufRead> {
-    reader: Reader<Tap<R>>,
-    buffer: Vec<u8>,
+    window: Window<R>,
     file: String,
     doctype: Doctype,
     /// Content of the tag at hand, without angle brackets.
-    tag: String,
+    tag: Range<usize>,
     name_bytes: usize,
+    /// Attributes of the element that begins.
+    attributes: Vec<Attribute>,
+    /// Names of the open elements, one after the other, and where each begins.
+    names: String,
+    opened: Vec<usize>,
     depth: usize,
     roots: usize,
+    /// The element at hand was empty: its end comes next.
+    empty: bool,
     closing: bool,
-    text: String,
+    text: Text,
     stale_text: bool,
     start: usize,
+}
+
+/// Text since the last tag.
+enum Text {
+    /// As it lies in the window.
+    There(Range<usize>),
+    /// Put together from pieces.
+    Joined(String),
+}
+
+impl Text {
+    const NONE: Self = Self::There(0..0);
 }
 
 impl<R: BufRead> Xml<R> {
     /// Reads a document; `file` is its name in errors.
     pub(super) fn new(input: R, file: &str, doctype: Doctype) -> Self {
-        let mut reader = Reader::from_reader(Tap {
-            inner: input,
-            recorded: Vec::new(),
-        });
-        reader.config_mut().expand_empty_elements = true;
         Self {
-            reader,
-            buffer: Vec::new(),
+            window: Window::new(input, MAX_FRAGMENT_BYTES),
             file: file.to_owned(),
             doctype,
-            tag: String::new(),
+            tag: 0..0,
             name_bytes: 0,
+            attributes: Vec::new(),
+            names: String::new(),
+            opened: Vec::new(),
             depth: 0,
             roots: 0,
+            empty: false,
             closing: false,
-            text: String::new(),
+            text: Text::NONE,
             stale_text: false,
             start: 0,
         }
@@ -92,62 +118,206 @@ impl<R: BufRead> Xml<R> {
             self.depth -= 1;
         }
         if std::mem::take(&mut self.stale_text) {
-            self.text.clear();
+            self.text = Text::NONE;
+        }
+        if std::mem::take(&mut self.empty) {
+            self.attributes.clear();
+            return Ok(self.end());
         }
         loop {
-            self.buffer.clear();
-            let start = self.reader.get_ref().recorded.len();
-            let event = match self.reader.read_event_into(&mut self.buffer) {
-                Ok(event) => event,
-                Err(error) => return Err(self.wrong(&error)),
-            };
-            let text = match event {
-                Event::Start(tag) => {
-                    self.tag.clear();
-                    self.tag.push_str(&tag);
-                    self.name_bytes = tag.name().as_ref().len();
-                    self.start = start;
-                    return self.open();
-                }
-                Event::End(tag) => {
-                    self.tag.clear();
-                    self.tag.push_str(tag.name().as_ref());
-                    self.name_bytes = self.tag.len();
-                    self.closing = true;
-                    self.stale_text = true;
-                    return Ok(Node::End);
-                }
-                Event::Eof => return self.close(),
-                Event::Text(text) => text.into_inner(),
-                Event::CData(text) => text.into_inner(),
-                Event::GeneralRef(reference) => {
-                    let Some(character) = resolve(&reference) else {
-                        let reason = format!("unknown entity &{};", cut(&reference));
-                        return Err(self.malformed(reason));
-                    };
-                    Cow::Owned(character.to_string())
-                }
-                Event::DocType(doctype) => {
-                    let allowed = self.doctype == Doctype::Plain && self.depth == 0 && !doctype.contains('[');
-                    if !allowed {
-                        return Err(self.malformed("DTD not allowed"));
-                    }
-                    continue;
-                }
-                Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => continue,
-            };
-            if self.depth == 0 && !text.trim_matches(|c: char| c.is_ascii_whitespace()).is_empty() {
-                return Err(self.malformed("text outside of the root element"));
+            match self.byte(0)? {
+                None => return self.close(),
+                Some(b'&') => self.reference()?,
+                Some(b'<') => match self.byte(1)? {
+                    Some(b'/') => return self.end_tag(),
+                    Some(b'!') => self.declaration()?,
+                    Some(b'?') => self.instruction()?,
+                    _ => return self.start_tag(),
+                },
+                Some(_) => self.run()?,
             }
-            if self.text.len() + text.len() > MAX_TEXT_BYTES {
-                return Err(self.limit("text", format!("{} MiB", MAX_TEXT_BYTES >> 20)));
-            }
-            self.text.push_str(&text);
         }
     }
 
+    fn byte(&mut self, ahead: usize) -> Result<Option<u8>, FormatError> {
+        self.window.byte(ahead).map_err(|wrong| self.wrong(&wrong))
+    }
+
+    /// Text up to the next markup or reference.
+    fn run(&mut self) -> Result<(), FormatError> {
+        let at = self.window.at();
+        if at == 0 && self.window.is_next("\u{feff}".as_bytes()).is_ok_and(|is_mark| is_mark) {
+            self.window.take('\u{feff}'.len_utf8());
+            return Ok(());
+        }
+        let end = self.window.find(0, |rest| memchr::memchr2(b'<', b'&', rest));
+        let end = match end.map_err(|wrong| self.wrong(&wrong))? {
+            Some(end) => end,
+            None => self.window.rest(),
+        };
+        self.window.take(end);
+        self.add_text(at..at + end)
+    }
+
+    fn add_text(&mut self, piece: Range<usize>) -> Result<(), FormatError> {
+        if self.depth == 0 {
+            return match self.window.get(piece).trim_ascii() {
+                "" => Ok(()),
+                _ => Err(self.malformed("text outside of the root element")),
+            };
+        }
+        self.check_text(piece.len())?;
+        match &mut self.text {
+            Text::There(there) if there.start == there.end => *there = piece,
+            Text::There(there) => {
+                let joined = [self.window.get(there.clone()), self.window.get(piece)].concat();
+                self.text = Text::Joined(joined);
+            }
+            Text::Joined(joined) => joined.push_str(self.window.get(piece)),
+        }
+        Ok(())
+    }
+
+    fn check_text(&self, more: usize) -> Result<(), FormatError> {
+        let known = match &self.text {
+            Text::There(there) => there.len(),
+            Text::Joined(joined) => joined.len(),
+        };
+        if known + more > MAX_TEXT_BYTES {
+            return Err(self.limit("text", format!("{} MiB", MAX_TEXT_BYTES >> 20)));
+        }
+        Ok(())
+    }
+
+    /// `&…;` in text.
+    fn reference(&mut self) -> Result<(), FormatError> {
+        let end = self.window.find(1, |rest| memchr::memchr3(b';', b'&', b'<', rest));
+        let end = end.map_err(|wrong| self.wrong(&wrong))?;
+        let end = end.filter(|end| self.window.byte(*end).is_ok_and(|byte| byte == Some(b';')));
+        let Some(end) = end else {
+            return Err(self.malformed("a reference without `;`"));
+        };
+        let at = self.window.at();
+        let reference = self.window.get(at + 1..at + end);
+        let Some(character) = resolve(reference) else {
+            let reason = format!("unknown entity &{};", cut(reference));
+            return Err(self.malformed(reason));
+        };
+        self.window.take(end + 1);
+        if self.depth == 0 {
+            return if character.is_ascii_whitespace() {
+                Ok(())
+            } else {
+                Err(self.malformed("text outside of the root element"))
+            };
+        }
+        self.check_text(character.len_utf8())?;
+        match &mut self.text {
+            Text::Joined(joined) => joined.push(character),
+            Text::There(there) => {
+                let mut joined = self.window.get(there.clone()).to_owned();
+                joined.push(character);
+                self.text = Text::Joined(joined);
+            }
+        }
+        Ok(())
+    }
+
+    /// A comment, a CDATA section or a DOCTYPE.
+    fn declaration(&mut self) -> Result<(), FormatError> {
+        let at = self.window.at();
+        if self.is_next(COMMENT)? {
+            let end = self.window.find_mark(COMMENT.len(), b"-->");
+            let end = self.closed(end, "comment not closed: `-->` not found before the end")?;
+            self.window.take(end + 3);
+            return Ok(());
+        }
+        if self.is_next(CDATA)? {
+            let end = self.window.find_mark(CDATA.len(), b"]]>");
+            let end = self.closed(end, "CDATA not closed: `]]>` not found before the end")?;
+            self.window.take(end + 3);
+            return self.add_text(at + CDATA.len()..at + end);
+        }
+        if !self.is_next(DOCTYPE)? {
+            return Err(self.malformed("unknown markup that begins with `<!`"));
+        }
+        if self.doctype == Doctype::Refused || self.depth > 0 {
+            return Err(self.malformed("DTD not allowed"));
+        }
+        let end = self.window.find_end_of_tag();
+        let end = self.closed(end, "DOCTYPE not closed: `>` not found before the end")?;
+        if self.window.get(at..at + end).contains('[') {
+            return Err(self.malformed("DTD not allowed"));
+        }
+        self.window.take(end + 1);
+        Ok(())
+    }
+
+    /// A processing instruction, or the declaration at the start.
+    fn instruction(&mut self) -> Result<(), FormatError> {
+        let end = self.window.find_mark(2, b"?>");
+        let end = self.closed(end, "processing instruction not closed: `?>` not found before the end")?;
+        self.window.take(end + 2);
+        Ok(())
+    }
+
+    fn is_next(&mut self, text: &[u8]) -> Result<bool, FormatError> {
+        self.window.is_next(text).map_err(|wrong| self.wrong(&wrong))
+    }
+
+    fn closed(&self, end: Result<Option<usize>, Wrong>, reason: &str) -> Result<usize, FormatError> {
+        end.map_err(|wrong| self.wrong(&wrong))?
+            .ok_or_else(|| self.malformed(reason))
+    }
+
+    fn start_tag(&mut self) -> Result<Node, FormatError> {
+        let end = self.window.find_end_of_tag();
+        let end = self.closed(end, "tag not closed: `>` not found before the end")?;
+        self.start = self.window.at();
+        let content = self.window.get(self.start + 1..self.start + end);
+        let inside = content.strip_suffix('/');
+        self.empty = inside.is_some();
+        let content = inside.unwrap_or(content);
+        let is_space = |byte: u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        self.name_bytes = content.bytes().position(is_space).unwrap_or(content.len());
+        self.tag = self.start + 1..self.start + 1 + content.len();
+        self.opened.push(self.names.len());
+        self.names.push_str(&content[..self.name_bytes]);
+        self.window.take(end + 1);
+        self.open()
+    }
+
+    fn end_tag(&mut self) -> Result<Node, FormatError> {
+        let end = self.window.find(2, |rest| memchr::memchr(b'>', rest));
+        let end = self.closed(end, "tag not closed: `>` not found before the end")?;
+        let at = self.window.at();
+        let name = self.window.get(at + 2..at + end).trim_ascii_end();
+        let expected = self.opened.last().map(|start| &self.names[*start..]);
+        if expected != Some(name) {
+            let reason = match expected {
+                Some(expected) => format!("expected `</{}>`, but `</{}>` was found", cut(expected), cut(name)),
+                None => format!("close tag `</{}>` does not match any open tag", cut(name)),
+            };
+            return Err(self.malformed(reason));
+        }
+        self.tag = at + 2..at + 2 + name.len();
+        self.name_bytes = name.len();
+        self.attributes.clear();
+        self.window.take(end + 1);
+        Ok(self.end())
+    }
+
+    fn end(&mut self) -> Node {
+        if let Some(start) = self.opened.pop() {
+            self.names.truncate(start);
+        }
+        self.closing = true;
+        self.stale_text = true;
+        Node::End
+    }
+
     fn open(&mut self) -> Result<Node, FormatError> {
-        self.text.clear();
+        self.text = Text::NONE;
         if self.depth == 0 {
             self.roots += 1;
             if self.roots > 1 {
@@ -158,8 +328,9 @@ impl<R: BufRead> Xml<R> {
         if self.depth > MAX_DEPTH {
             return Err(self.limit("nesting", format!("{MAX_DEPTH} elements")));
         }
+        self.attributes.clear();
         if self.tag.len() > self.name_bytes {
-            self.check_attributes()?;
+            self.read_attributes()?;
         }
         Ok(Node::Start)
     }
@@ -174,36 +345,48 @@ impl<R: BufRead> Xml<R> {
         Ok(Node::Eof)
     }
 
-    fn check_attributes(&self) -> Result<(), FormatError> {
-        if attributes_touch(&self.tag[self.name_bytes..]) {
-            return Err(self.malformed("no white space between attributes"));
-        }
-        let tag = self.as_tag();
-        for (index, attribute) in tag.attributes().enumerate() {
-            if index == MAX_ATTRIBUTES {
+    /// Finds the attributes of the tag at hand and checks that they are well-formed.
+    fn read_attributes(&mut self) -> Result<(), FormatError> {
+        let mut attributes = std::mem::take(&mut self.attributes);
+        let tag = self.window.get(self.tag.clone());
+        let mut at = self.name_bytes;
+        loop {
+            let next = match attribute(tag, at) {
+                Ok(None) => break,
+                Ok(Some(next)) => next,
+                Err(reason) => return Err(self.malformed(reason)),
+            };
+            if attributes.len() == MAX_ATTRIBUTES {
                 return Err(self.limit("attributes of an element", MAX_ATTRIBUTES.to_string()));
             }
-            let attribute = attribute.map_err(|error| self.malformed(error.to_string()))?;
-            if attribute.value.len() > MAX_ATTRIBUTE_BYTES {
-                return Err(self.limit("attribute", format!("{} KiB", MAX_ATTRIBUTE_BYTES >> 10)));
+            let name = &tag[next.name.clone()];
+            if attributes.iter().any(|known| tag[known.name.clone()] == *name) {
+                let reason = format!("attribute {:?} is there twice", cut(name));
+                return Err(self.malformed(reason));
             }
-            if attribute.value.contains('<') {
-                return Err(self.malformed("`<` in an attribute"));
-            }
-            if attribute.value.contains('&') {
-                let value = attribute
-                    .normalized_value(XmlVersion::Implicit1_0)
-                    .map_err(|error| self.malformed(error.to_string()))?;
-                if !value.chars().all(is_xml_char) {
-                    return Err(self.malformed("a reference to a character that XML does not allow"));
-                }
-            }
+            self.check_value(&tag[next.value.clone()])?;
+            at = next.value.end + 1;
+            attributes.push(next);
         }
+        self.attributes = attributes;
         Ok(())
     }
 
-    fn as_tag(&self) -> BytesStart<'_> {
-        BytesStart::from_content(self.tag.as_str(), self.name_bytes)
+    fn check_value(&self, value: &str) -> Result<(), FormatError> {
+        if value.len() > MAX_ATTRIBUTE_BYTES {
+            return Err(self.limit("attribute", format!("{} KiB", MAX_ATTRIBUTE_BYTES >> 10)));
+        }
+        match memchr::memchr2(b'<', b'&', value.as_bytes()) {
+            None => Ok(()),
+            Some(_) if value.contains('<') => Err(self.malformed("`<` in an attribute")),
+            Some(_) => {
+                let value = normalized(value).map_err(|error| self.malformed(error.to_string()))?;
+                if value.chars().all(is_xml_char) {
+                    return Ok(());
+                }
+                Err(self.malformed("a reference to a character that XML does not allow"))
+            }
+        }
     }
 
     /// Reads up to the root element, whose name must be `name`, and gives its start tag as it came.
@@ -213,9 +396,7 @@ impl<R: BufRead> Xml<R> {
             let reason = format!("expected the root element {name}, got {}", cut(self.name()));
             return Err(self.malformed(reason));
         }
-        let tag = String::from_utf8_lossy(&self.recorded()[self.start..]);
-        // A byte order mark counts as part of the first tag.
-        let tag = tag.trim_start_matches('\u{feff}').to_owned();
+        let tag = self.window.get(self.start..self.window.at()).to_owned();
         self.forget();
         Ok(tag)
     }
@@ -227,7 +408,7 @@ impl<R: BufRead> Xml<R> {
         loop {
             self.forget();
             match self.next()? {
-                Node::Start => return Ok(Some(self.start)),
+                Node::Start => return Ok(Some(self.start_offset())),
                 Node::End => {}
                 Node::Eof => return Ok(None),
             }
@@ -247,7 +428,7 @@ impl<R: BufRead> Xml<R> {
 
     /// Name of the element at hand, with its prefix.
     pub(super) fn name(&self) -> &str {
-        &self.tag[..self.name_bytes]
+        self.window.get(self.tag.start..self.tag.start + self.name_bytes)
     }
 
     /// Name of the element at hand, without its prefix.
@@ -262,32 +443,35 @@ impl<R: BufRead> Xml<R> {
 
     /// Value of an attribute of the element that begins, unescaped.
     pub(super) fn attribute(&self, name: &str) -> Option<String> {
-        let tag = self.as_tag();
-        let attribute = tag.try_get_attribute(name).ok().flatten()?;
-        attribute
-            .normalized_value(XmlVersion::Implicit1_0)
-            .ok()
-            .map(Cow::into_owned)
+        let tag = self.window.get(self.tag.clone());
+        let found = self
+            .attributes
+            .iter()
+            .find(|one| tag.get(one.name.clone()) == Some(name))?;
+        normalized(tag.get(found.value.clone())?).ok().map(Cow::into_owned)
     }
 
     /// At the end of a leaf its text, without white space around it; of another element what follows its last child.
     pub(super) fn text(&self) -> &str {
-        self.text.trim()
+        match &self.text {
+            Text::There(there) => self.window.get(there.clone()).trim(),
+            Text::Joined(joined) => joined.trim(),
+        }
     }
 
     /// Where the start tag at hand begins in [`Xml::recorded`].
     pub(super) fn start_offset(&self) -> usize {
-        self.start
+        self.start.saturating_sub(self.window.mark())
     }
 
     /// The bytes read since [`Xml::forget`], exactly as they came.
     pub(super) fn recorded(&self) -> &[u8] {
-        &self.reader.get_ref().recorded
+        self.window.taken()
     }
 
     /// Drops the recorded bytes; offsets count from here.
     pub(super) fn forget(&mut self) {
-        self.reader.get_mut().recorded.clear();
+        self.window.set_mark();
     }
 
     /// An error at this place.
@@ -295,7 +479,7 @@ impl<R: BufRead> Xml<R> {
         FormatError::Malformed {
             file: self.file.clone(),
             reason: reason.into(),
-            at: Some(self.reader.buffer_position()),
+            at: Some(self.window.at() as u64),
         }
     }
 
@@ -308,111 +492,10 @@ impl<R: BufRead> Xml<R> {
         }
     }
 
-    fn wrong(&self, error: &quick_xml::Error) -> FormatError {
-        match error {
-            quick_xml::Error::Io(error) => shared_read_error(&self.file, error),
-            quick_xml::Error::Encoding(_) => self.malformed("not valid UTF-8"),
-            error => FormatError::Malformed {
-                file: self.file.clone(),
-                reason: error.to_string(),
-                at: Some(self.reader.error_position()),
-            },
-        }
-    }
-}
-
-/// Whether an attribute begins right after the one before.
-///
-/// The parser below takes that; clients' parsers refuse the whole file for it.
-fn attributes_touch(attributes: &str) -> bool {
-    let mut rest = attributes.as_bytes();
-    while let Some(start) = memchr::memchr2(b'"', b'\'', rest) {
-        let (mark, inside) = (rest[start], &rest[start + 1..]);
-        let Some(length) = memchr::memchr(mark, inside) else {
-            return false;
-        };
-        rest = &inside[length + 1..];
-        if rest
-            .first()
-            .is_some_and(|byte| !byte.is_ascii_whitespace() && *byte != b'/')
-        {
-            return true;
-        }
-    }
-    false
-}
-
-/// The character that a reference stands for; `None` for what only a DTD could define.
-fn resolve(reference: &str) -> Option<char> {
-    let Some(number) = reference.strip_prefix('#') else {
-        return Some(match reference {
-            "lt" => '<',
-            "gt" => '>',
-            "amp" => '&',
-            "quot" => '"',
-            "apos" => '\'',
-            _ => return None,
-        });
-    };
-    let (digits, radix) = match number.strip_prefix('x') {
-        Some(digits) => (digits, 16),
-        None => (number, 10),
-    };
-    // `from_str_radix` alone would take a sign.
-    if digits.starts_with('+') {
-        return None;
-    }
-    let code = u32::from_str_radix(digits, radix).ok()?;
-    char::from_u32(code).filter(|c| is_xml_char(*c))
-}
-
-/// XML 1.0, production 2.
-fn is_xml_char(c: char) -> bool {
-    !matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}')
-}
-
-/// Whether bytes hold a control character that XML 1.0 does not allow; clients' parsers refuse the whole file for one.
-pub(super) fn has_control(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .any(|byte| matches!(byte, 0..=8 | 0x0b | 0x0c | 0x0e..=0x1f))
-}
-
-/// Text from outside, short enough for a message.
-pub(super) fn cut(text: &str) -> String {
-    text.chars().take(80).collect()
-}
-
-/// Records every byte that the parser takes.
-struct Tap<R> {
-    inner: R,
-    recorded: Vec<u8>,
-}
-
-impl<R: BufRead> io::Read for Tap<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let count = available.len().min(out.len());
-        out[..count].copy_from_slice(&available[..count]);
-        self.consume(count);
-        Ok(count)
-    }
-}
-
-impl<R: BufRead> BufRead for Tap<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.recorded.len() > MAX_FRAGMENT_BYTES {
-            return Err(limit_error("an element", format!("{} MiB", MAX_FRAGMENT_BYTES >> 20)));
-        }
-        self.inner.fill_buf()
-    }
-
-    fn consume(&mut self, count: usize) {
-        // What was consumed is still in the buffer: no byte is read between `fill_buf` and `consume`.
-        if let Ok(buffer) = self.inner.fill_buf() {
-            let count = count.min(buffer.len());
-            self.recorded.extend_from_slice(&buffer[..count]);
-            self.inner.consume(count);
+    fn wrong(&self, wrong: &Wrong) -> FormatError {
+        match wrong {
+            Wrong::Input(error) => shared_read_error(&self.file, error),
+            Wrong::NotUtf8 => self.malformed("not valid UTF-8"),
         }
     }
 }
