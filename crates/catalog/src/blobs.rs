@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use chantal_model::{Algorithm, Digest, Sha256};
 
 use crate::connect::Catalog;
-use crate::db::{self, Transaction};
+use crate::db::{self, Inserted, Transaction};
 use crate::error::CatalogError;
 use crate::lease::Lease;
 use crate::sql::{self, many};
 
 /// Rows in one transaction.
 pub(crate) const TRANSACTION_ROWS: usize = 5000;
+/// Rows in one statement: SQLite keeps a copy of every page that a statement changes until it ends.
+const STATEMENT_ROWS: usize = 250;
 /// Names in one row of what a lease relies on.
 const INTENT_NAMES: usize = 4096;
 /// Values in one lookup.
@@ -35,6 +37,27 @@ pub struct NewBlob {
     pub size: u64,
     /// Its digests under other algorithms; SHA-256 is left out.
     pub digests: Vec<Digest>,
+}
+
+/// Inserts blobs; gives the rows of those that are new, or of some of them.
+async fn insert_new(transaction: &mut Transaction, blobs: &[&NewBlob]) -> Result<HashMap<Sha256, i64>, CatalogError> {
+    let mut rows = HashMap::with_capacity(blobs.len());
+    for chunk in blobs.chunks(STATEMENT_ROWS) {
+        let text = sql::values(many::ADD_BLOBS, chunk.len());
+        let mut query = db::query_as::<(Vec<u8>, i64)>(text).persistent(chunk.len() == STATEMENT_ROWS);
+        for blob in chunk {
+            query = query.bind(&blob.sha256.0[..]).bind(blob.size as i64);
+        }
+        match query.insert(transaction, chunk.len()).await? {
+            Inserted::Numbered(first) => rows.extend(chunk.iter().map(|blob| blob.sha256).zip(first..)),
+            Inserted::Returned(new) => {
+                for (name, id) in new {
+                    rows.insert(sha256(&name)?, id);
+                }
+            }
+        }
+    }
+    Ok(rows)
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> Result<Sha256, CatalogError> {
@@ -130,18 +153,10 @@ pub(crate) async fn insert_blobs(transaction: &mut Transaction, blobs: &[NewBlob
 }
 
 async fn insert(transaction: &mut Transaction, chunk: &[NewBlob]) -> Result<Vec<i64>, CatalogError> {
-    let text = sql::values(many::ADD_BLOBS, chunk.len());
-    let mut query = db::query_as::<(Vec<u8>, i64)>(text).persistent(false);
     // In order, so that two writers never wait for each other.
     let mut sorted: Vec<&NewBlob> = chunk.iter().collect();
     sorted.sort_unstable_by_key(|blob| blob.sha256);
-    for blob in sorted {
-        query = query.bind(&blob.sha256.0[..]).bind(blob.size as i64);
-    }
-    let mut rows: HashMap<Sha256, i64> = HashMap::with_capacity(chunk.len());
-    for (name, id) in query.fetch_all(&mut *transaction).await? {
-        rows.insert(sha256(&name)?, id);
-    }
+    let mut rows = insert_new(transaction, &sorted).await?;
     let old: Vec<&NewBlob> = chunk.iter().filter(|blob| !rows.contains_key(&blob.sha256)).collect();
     for names in old.chunks(LOOKUP) {
         let mut query = db::query_as::<(Vec<u8>, i64, i64)>(sql::list(many::BLOBS, names.len())).persistent(false);

@@ -119,18 +119,18 @@ impl Catalog {
         if !has_log(path) {
             // Turning the log on writes into the file, which may be a newer program's or another one's.
             let plain = pool(1, BUSY).connect_with(plain.read_only(true)).await;
-            let plain = Pool::Sqlite(plain.map_err(|source| opening(path, source))?);
+            let plain = Pool::writing(plain.map_err(|source| opening(path, source))?);
             let found = schema::version(&plain).await;
             plain.close().await;
             refuse_newer(found?)?;
         }
         let catalog = Self {
-            writer: Pool::Sqlite(
+            writer: Pool::writing(
                 first(|| pool(1, TURN).connect_with(cached(WRITER_CACHE)))
                     .await
                     .map_err(|source| opening(path, source))?,
             ),
-            reader: Pool::Sqlite(pool(READERS, BUSY).connect_lazy_with(cached(READER_CACHE))),
+            reader: Pool::reading(pool(READERS, BUSY).connect_lazy_with(cached(READER_CACHE))),
             path: Some(path.to_owned()),
         };
         catalog.at_schema(access).await

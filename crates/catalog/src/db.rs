@@ -4,12 +4,14 @@
 //! anonymous (`?`) in the text are numbered for PostgreSQL.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chantal_model::{fault, faulty};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Postgres, Sqlite};
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Sqlite};
+use tokio::sync::Mutex;
 
 /// How long a server has to answer at first.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -164,9 +166,39 @@ impl<T: FromRow> QueryAs<T> {
         on.rows(self.query).await?.first().map(T::from_row).transpose()
     }
 
+    /// Inserts `rows` rows by a statement that ends with what it returns.
+    ///
+    /// Each returned row is a message between two threads. SQLite numbers the rows of one statement one after the other
+    /// while nobody else writes, so where all of them were new, the first number says as much.
+    pub(crate) async fn insert(mut self, on: &mut Transaction, rows: usize) -> Result<Inserted<T>, sqlx::Error> {
+        let Transaction::Sqlite(transaction) = on else {
+            return self.fetch_all(on).await.map(Inserted::Returned);
+        };
+        if let Some((insertion, _)) = self.query.text.split_once(RETURNING) {
+            self.query.text = insertion.to_owned().into();
+        }
+        let done = self.query.sqlite().execute(&mut **transaction).await?;
+        Ok(if done.rows_affected() == rows as u64 {
+            Inserted::Numbered(done.last_insert_rowid() - rows as i64 + 1)
+        } else {
+            Inserted::Returned(Vec::new())
+        })
+    }
+
     pub(crate) async fn fetch_one(self, on: impl Executor) -> Result<T, sqlx::Error> {
         self.fetch_optional(on).await?.ok_or(sqlx::Error::RowNotFound)
     }
+}
+
+/// Begins the end of a statement that returns rows.
+const RETURNING: &str = " RETURNING ";
+
+/// What came of an insertion.
+pub(crate) enum Inserted<T> {
+    /// All rows were new and have numbers from this one on, in order.
+    Numbered(i64),
+    /// What was returned of new rows. Those that are missing have to be looked up.
+    Returned(Vec<T>),
 }
 
 /// A row of either engine.
@@ -230,14 +262,29 @@ tuples! {
 /// Connections to either engine. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) enum Pool {
-    Sqlite(SqlitePool),
+    Sqlite(SqlitePool, Option<Kept>),
     Postgres(PgPool),
 }
 
+/// A connection beside the pool for statements that come one after the other. The pool takes connections back in tasks
+/// of their own, so that the next statement would often come too early and open another one. Whoever finds it taken
+/// asks the pool.
+type Kept = Arc<Mutex<Option<SqliteConnection>>>;
+
 impl Pool {
+    /// Connections to a file that only read.
+    pub(crate) fn reading(pool: SqlitePool) -> Self {
+        Self::Sqlite(pool, Some(Kept::default()))
+    }
+
+    /// The connection to a file that writes.
+    pub(crate) fn writing(pool: SqlitePool) -> Self {
+        Self::Sqlite(pool, None)
+    }
+
     /// Whether this is SQLite.
     pub(crate) fn is_sqlite(&self) -> bool {
-        matches!(self, Self::Sqlite(_))
+        matches!(self, Self::Sqlite(..))
     }
 
     /// Starts a transaction. On SQLite it has the write lock from its start; on PostgreSQL each statement sees what was
@@ -245,7 +292,7 @@ impl Pool {
     pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
         fault!("catalog::begin")?;
         Ok(match self {
-            Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite(pool, _) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => {
                 let begun = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await;
                 match begun {
@@ -259,7 +306,7 @@ impl Pool {
     /// Starts a transaction that only reads and sees one state, whatever is written meanwhile.
     pub(crate) async fn begin_reading(&self) -> Result<Transaction, sqlx::Error> {
         Ok(match self {
-            Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN DEFERRED").await?),
+            Self::Sqlite(pool, _) => Transaction::Sqlite(pool.begin_with("BEGIN DEFERRED").await?),
             Self::Postgres(pool) => {
                 let begun = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
                 match begun {
@@ -274,7 +321,7 @@ impl Pool {
     pub(crate) async fn raw(&self, text: &'static str) -> Result<(), sqlx::Error> {
         let text = sqlx::raw_sql(text);
         match self {
-            Self::Sqlite(pool) => {
+            Self::Sqlite(pool, _) => {
                 text.execute(pool).await?;
             }
             Self::Postgres(pool) => {
@@ -288,7 +335,14 @@ impl Pool {
 
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite(pool) => pool.close().await,
+            Self::Sqlite(pool, kept) => {
+                if let Some(kept) = kept
+                    && let Some(connection) = kept.lock().await.take()
+                {
+                    let _ = connection.close().await;
+                }
+                pool.close().await;
+            }
             Self::Postgres(pool) => pool.close().await,
         }
     }
@@ -366,7 +420,7 @@ pub(crate) trait Executor: Send {
 impl Executor for &Pool {
     async fn rows(self, query: Query) -> Result<Vec<Row>, sqlx::Error> {
         Ok(match self {
-            Pool::Sqlite(pool) => sqlite_rows(query.sqlite().fetch_all(pool).await?),
+            Pool::Sqlite(pool, kept) => sqlite_rows(read(pool, kept.as_ref(), query).await?),
             Pool::Postgres(pool) => match query.postgres().fetch_all(pool).await {
                 Ok(rows) => postgres_rows(rows),
                 Err(error) => return Err(reason(pool, error).await),
@@ -376,7 +430,7 @@ impl Executor for &Pool {
 
     async fn run(self, query: Query) -> Result<u64, sqlx::Error> {
         Ok(match self {
-            Pool::Sqlite(pool) => query.sqlite().execute(pool).await?.rows_affected(),
+            Pool::Sqlite(pool, _) => query.sqlite().execute(pool).await?.rows_affected(),
             Pool::Postgres(pool) => match query.postgres().execute(pool).await {
                 Ok(done) => done.rows_affected(),
                 Err(error) => return Err(reason(pool, error).await),
@@ -399,6 +453,17 @@ impl Executor for &mut Transaction {
             Transaction::Postgres(on) => query.postgres().execute(&mut **on).await?.rows_affected(),
         })
     }
+}
+
+async fn read(pool: &SqlitePool, kept: Option<&Kept>, query: Query) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    let Some(mut kept) = kept.and_then(|kept| kept.try_lock().ok()) else {
+        return query.sqlite().fetch_all(pool).await;
+    };
+    let connection = match &mut *kept {
+        Some(connection) => connection,
+        none => none.insert(pool.connect_options().connect().await?),
+    };
+    query.sqlite().fetch_all(&mut *connection).await
 }
 
 fn sqlite_rows(rows: Vec<SqliteRow>) -> Vec<Row> {

@@ -176,6 +176,27 @@ impl Catalog {
             .collect()
     }
 
+    /// Paths of members of one kind of a revision that have bytes and whose path comes after `after`, in path order, at
+    /// most `limit`.
+    pub async fn member_paths(
+        &self,
+        line: i64,
+        revision: RevisionNumber,
+        kind: ItemKind,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, CatalogError> {
+        let rows: Vec<(String,)> = db::query_as(sql::MEMBER_PATHS)
+            .bind(line)
+            .bind(kind.name())
+            .bind(after)
+            .bind(revision.0)
+            .bind(i64::from(limit))
+            .fetch_all(&self.reader)
+            .await?;
+        Ok(rows.into_iter().map(|(path,)| path).collect())
+    }
+
     /// Where the records of a part of all members of one kind of a revision are, in path order; `None` for a member
     /// without one.
     pub async fn record_order(

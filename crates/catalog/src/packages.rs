@@ -6,7 +6,7 @@ use chantal_model::{Sha256, VersionKey};
 
 use crate::blobs::{LOOKUP, sha256};
 use crate::connect::Catalog;
-use crate::db::{self, Transaction};
+use crate::db::{self, Inserted, Transaction};
 use crate::error::CatalogError;
 use crate::lease::Lease;
 use crate::sql::{self, many};
@@ -124,7 +124,7 @@ pub(crate) async fn insert_packages(
 ) -> Result<(), CatalogError> {
     for chunk in packages.chunks(STATEMENT_ROWS) {
         let text = sql::values(many::ADD_PACKAGES, chunk.len());
-        let mut query = db::query_as::<(i64, i64, Vec<u8>, String)>(text).persistent(false);
+        let mut query = db::query_as::<(i64, i64, Vec<u8>, String)>(text).persistent(chunk.len() == STATEMENT_ROWS);
         for package in chunk {
             query = query
                 .bind(&package.format)
@@ -140,8 +140,13 @@ pub(crate) async fn insert_packages(
                 .bind(package.build_time)
                 .bind(&package.summary);
         }
-        for (id, blob, description, format) in query.fetch_all(&mut *transaction).await? {
-            rows.insert((blob, sha256(&description)?, format), id);
+        match query.insert(transaction, chunk.len()).await? {
+            Inserted::Numbered(first) => rows.extend(chunk.iter().map(|package| key(package)).zip(first..)),
+            Inserted::Returned(new) => {
+                for (id, blob, description, format) in new {
+                    rows.insert((blob, sha256(&description)?, format), id);
+                }
+            }
         }
     }
     Ok(())

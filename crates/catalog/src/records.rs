@@ -1,13 +1,15 @@
 //! Upstream's raw records, about 128 of one part in one zstd frame.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use chantal_model::Sha256;
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::blobs::{LOOKUP, TRANSACTION_ROWS, sha256};
 use crate::connect::Catalog;
-use crate::db::{self, Transaction};
+use crate::db::{self, Inserted, Transaction};
 use crate::error::CatalogError;
 use crate::lease::Lease;
 use crate::sql::{self, many};
@@ -23,6 +25,12 @@ const LEVEL: i32 = 3;
 const KEPT_BYTES: usize = 2 << 20;
 /// The largest unpacked pack in bytes; a bigger one was not written by this program.
 const MAX_PACK_BYTES: usize = 1 << 30;
+
+thread_local! {
+    /// Making a context costs about as much as packing with it.
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
 impl Catalog {
     /// Looks up records by digest.
@@ -169,13 +177,16 @@ async fn write_pack(
     let mut query = db::query_as::<(Vec<u8>, i64)>(sql::values(many::ADD_RECORDS, records.len()));
     let mut rows: Vec<(&Sha256, i64)> = records.iter().map(|(digest, _)| digest).zip(0..).collect();
     rows.sort_unstable();
-    for (digest, slot) in rows {
-        query = query.bind(&digest.0[..]).bind(pack).bind(slot);
+    for (digest, slot) in &rows {
+        query = query.bind(&digest.0[..]).bind(pack).bind(*slot);
     }
-    let rows = query.fetch_all(&mut *transaction).await?;
-    rows.into_iter()
-        .map(|(digest, id)| Ok((sha256(&digest)?, id)))
-        .collect()
+    match query.insert(transaction, rows.len()).await? {
+        Inserted::Numbered(first) => Ok(rows.into_iter().map(|(digest, _)| *digest).zip(first..).collect()),
+        Inserted::Returned(rows) => rows
+            .into_iter()
+            .map(|(digest, id)| Ok((sha256(&digest)?, id)))
+            .collect(),
+    }
 }
 
 /// Number of records, their lengths, their bytes, all little endian, in one frame.
@@ -189,7 +200,11 @@ pub(crate) fn pack_up(records: &[&(Sha256, Vec<u8>)]) -> Result<Vec<u8>, Catalog
     for (_, record) in records {
         plain.extend_from_slice(record);
     }
-    zstd::bulk::compress(&plain, LEVEL).map_err(|error| CatalogError::corrupt(format!("a pack: {error}")))
+    let packed = PACKER.with_borrow_mut(|packer| match packer {
+        Some(packer) => packer.compress(&plain),
+        none => none.insert(Compressor::new(LEVEL)?).compress(&plain),
+    });
+    packed.map_err(|error| CatalogError::corrupt(format!("a pack: {error}")))
 }
 
 /// The records of an unpacked pack.
@@ -210,7 +225,11 @@ impl Unpacked {
             .ok()
             .filter(|size| *size <= MAX_PACK_BYTES)
             .ok_or_else(|| broken("too large"))?;
-        let plain = zstd::bulk::decompress(body, size).map_err(|error| broken(&error.to_string()))?;
+        let plain = UNPACKER.with_borrow_mut(|unpacker| match unpacker {
+            Some(unpacker) => unpacker.decompress(body, size),
+            none => none.insert(Decompressor::new()?).decompress(body, size),
+        });
+        let plain = plain.map_err(|error| broken(&error.to_string()))?;
         let number = |at: usize| {
             plain
                 .get(at..at + 4)

@@ -157,7 +157,8 @@ impl Catalog {
             if chunk.is_empty() {
                 break;
             }
-            let mut query = db::query(sql::values(many::ADD_MEMBERS, chunk.len())).persistent(false);
+            let mut query =
+                db::query(sql::values(many::ADD_MEMBERS, chunk.len())).persistent(chunk.len() == MEMBER_ROWS);
             for member in &chunk {
                 query = query
                     .bind(new.line)

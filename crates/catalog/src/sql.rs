@@ -115,6 +115,9 @@ statements! {
     MEMBER_FILES = "SELECT m.path, b.sha256, b.size, m.attributes FROM member m JOIN blob b ON b.id = m.blob_id \
         WHERE m.line_id = $1 AND m.kind = $2 AND m.path > $3 AND m.added_in <= $4 AND m.removed_in > $4 \
         ORDER BY m.path LIMIT $5";
+    MEMBER_PATHS = "SELECT m.path FROM member m \
+        WHERE m.line_id = $1 AND m.kind = $2 AND m.path > $3 AND m.added_in <= $4 AND m.removed_in > $4 \
+        AND m.blob_id IS NOT NULL ORDER BY m.path LIMIT $5";
     MEMBER_RECORDS = "SELECT m.path, r.pack_id, r.slot FROM member m \
         LEFT JOIN record r ON r.id = CASE CAST($6 AS BIGINT) WHEN 0 THEN m.record_0 WHEN 1 THEN m.record_1 ELSE m.record_2 END \
         WHERE m.line_id = $1 AND m.kind = $2 AND m.path > $3 AND m.added_in <= $4 AND m.removed_in > $4 \

@@ -251,9 +251,22 @@ impl Engine {
         state: &PublicationState,
         take: &mut (dyn FnMut(&RelPath) + Send),
     ) -> Result<(), EngineError> {
-        self.each_file(state.line, state.revision, ItemKind::Package, &mut |file, _| {
-            take(&file.path);
-        })
-        .await
+        let mut after = String::new();
+        loop {
+            let page = self
+                .catalog
+                .member_paths(state.line, state.revision, ItemKind::Package, &after, PAGE)
+                .await
+                .doing("read a revision")?;
+            for path in &page {
+                if let Ok(path) = RelPath::parse(path) {
+                    take(&path);
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE as usize => after.clone_from(last),
+                _ => return Ok(()),
+            }
+        }
     }
 }
