@@ -77,14 +77,8 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Choice, ChooseError> {
         format, listing, held, ..
     } = question;
     let count = listing.packages.len();
-    let facts = facts(question);
-    let candidates: Vec<Candidate<'_>> = facts.iter().map(Facts::candidate).collect();
     let wholes: Vec<u32> = wholes(listing).collect();
-    let bundles = bundles(question, &wholes);
-    let selection = select(&candidates, &bundles, question.filters);
-    let explained = question
-        .explain
-        .map(|name| explain(name, &candidates, &bundles, question.filters, &selection));
+    let (selection, explained) = selection(question, &wholes);
     let retained: Vec<u32> = (0..held.packages.len() as u32)
         .filter(|at| selection.verdicts[count + *at as usize].is_chosen())
         .collect();
@@ -93,8 +87,6 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Choice, ChooseError> {
         .collect();
     let (items, for_retained) = items(question, &wholes, &selection, &retained)?;
     let warnings = warnings(listing, held, &selection, &wholes).map_err(ChooseError::Spool)?;
-    drop((candidates, bundles));
-    drop(facts);
     let mut verdicts = selection.verdicts;
     verdicts.truncate(count);
     let reserved = retained
@@ -110,6 +102,30 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Choice, ChooseError> {
         warnings,
         explained,
     })
+}
+
+/// What filters and retention say, and why, if that was asked for.
+fn selection(question: Question<'_>, wholes: &[u32]) -> (Selection, Option<Vec<Explained>>) {
+    let Question {
+        filters, listing, held, ..
+    } = question;
+    let is_plain = wholes.is_empty() && held.packages.is_empty() && held.items.is_empty();
+    if is_plain && filters.are_open() && question.explain.is_none() {
+        // Facts of a hundred thousand packages take much room, and nothing would come of them.
+        let selection = Selection {
+            verdicts: vec![Verdict::Chosen; listing.packages.len()],
+            fates: Vec::new(),
+        };
+        return (selection, None);
+    }
+    let facts = facts(question);
+    let candidates: Vec<Candidate<'_>> = facts.iter().map(Facts::candidate).collect();
+    let bundles = bundles(question, wholes);
+    let selection = select(&candidates, &bundles, filters);
+    let explained = question
+        .explain
+        .map(|name| explain(name, &candidates, &bundles, filters, &selection));
+    (selection, explained)
 }
 
 /// Everything, where upstream has it.
@@ -142,8 +158,9 @@ pub(crate) fn full_name(name: &str, version: &str, arch: &str) -> String {
 
 /// What the filters look at.
 struct Facts {
-    name: Box<str>,
-    full_name: String,
+    /// Begins with the name, of so many bytes.
+    full_name: Box<str>,
+    name_bytes: usize,
     arch: Arc<str>,
     version: VersionKey,
     is_source: bool,
@@ -156,8 +173,8 @@ struct Facts {
 impl Facts {
     fn of_listed(package: Package, held: bool, filters: &Filters) -> Self {
         Self {
-            full_name: full_name(&package.name, &package.version.text, &package.arch),
-            name: package.name,
+            full_name: full_name(&package.name, &package.version.text, &package.arch).into(),
+            name_bytes: package.name.len(),
             arch: package.arch,
             version: package.version.key,
             is_source: package.is_source,
@@ -174,7 +191,7 @@ impl Facts {
 
     fn candidate(&self) -> Candidate<'_> {
         Candidate {
-            name: &self.name,
+            name: &self.full_name[..self.name_bytes],
             full_name: &self.full_name,
             arch: &self.arch,
             version: &self.version,
@@ -197,8 +214,8 @@ fn facts(question: Question<'_>) -> Vec<Facts> {
         .iter()
         .map(|(index, package)| Facts::of_listed(package, held.listed.contains(&index), filters));
     let dropped = held.packages.iter().map(|one| Facts {
-        name: one.row.name.as_str().into(),
-        full_name: full_name(&one.row.name, &one.row.version, &one.row.arch),
+        full_name: full_name(&one.row.name, &one.row.version, &one.row.arch).into(),
+        name_bytes: one.row.name.len(),
         arch: one.row.arch.as_str().into(),
         version: one.row.version_key.clone(),
         is_source: one.row.is_source,

@@ -142,6 +142,31 @@ impl Filters {
         })
     }
 
+    /// Whether every package that upstream lists is chosen, where it is in no bundle.
+    pub fn are_open(&self) -> bool {
+        let Self {
+            include,
+            exclude,
+            architectures,
+            exclude_sources,
+            size_bytes,
+            build_time,
+            fields,
+            bundles: _,
+            latest,
+            retention,
+        } = self;
+        include.is_empty()
+            && exclude.is_empty()
+            && *architectures == Choice::default()
+            && !exclude_sources
+            && size_bytes.is_open()
+            && build_time.is_open()
+            && fields.is_empty()
+            && *latest == 0
+            && !retention.looks_back()
+    }
+
     /// Judges a package by itself.
     ///
     /// What is of no use here at all (source, architecture) comes first, then the exclude lists, which are vetoes, also
