@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::EngineError;
 
 /// Version of how trees are laid out and metadata is rendered; a higher one renders anew.
-pub(crate) const RENDERER: u32 = 1;
+pub(crate) const RENDERER: u32 = 2;
 
 /// What a revision is rendered with, whatever the configuration says later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,7 +18,9 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 const XZ_MEMORY_BYTES: u64 = 128 << 20;
 const XZ_LEVEL: u32 = 3;
 const BZIP2_LEVEL: u32 = 9;
-const GZIP_LEVEL: u32 = 4;
+const GZIP_LEVEL: u32 = 3;
+/// Takes two thirds of the time of the other level, and a tenth more bytes.
+const GZIP_QUICK_LEVEL: u32 = 2;
 const ZSTD_LEVEL: i32 = 3;
 
 /// How much may come out of a compressed file, and what it must be.
@@ -365,16 +367,29 @@ enum Kind<W: Write> {
     Bzip2(bzip2::write::BzEncoder<W>),
 }
 
-/// Starts compressing into `out`, at the level that fits metadata (gzip 4, zstd 3, xz 3, bzip2 9).
+/// How much time a compressed file is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// That of a file that every client fetches.
+    Usual,
+    /// That of a large file that few clients ask for.
+    Quick,
+}
+
+/// Starts compressing into `out`, at the level that fits metadata (gzip 3, quick 2; zstd 3, xz 3, bzip2 9).
 ///
 /// Equal input gives equal bytes: no time, no name, one thread.
 ///
 /// # Errors
 /// An encoder could not be set up.
-pub fn encode<W: Write>(compression: Compression, out: W) -> io::Result<Encoder<W>> {
+pub fn encode<W: Write>(compression: Compression, effort: Effort, out: W) -> io::Result<Encoder<W>> {
+    let gzip_level = match effort {
+        Effort::Usual => GZIP_LEVEL,
+        Effort::Quick => GZIP_QUICK_LEVEL,
+    };
     Ok(Encoder(match compression {
         Compression::None => Kind::None(out),
-        Compression::Gzip => Kind::Gzip(flate2::write::GzEncoder::new(out, flate2::Compression::new(GZIP_LEVEL))),
+        Compression::Gzip => Kind::Gzip(flate2::write::GzEncoder::new(out, flate2::Compression::new(gzip_level))),
         Compression::Zstd => Kind::Zstd(zstd::stream::write::Encoder::new(out, ZSTD_LEVEL)?),
         Compression::Xz => Kind::Xz(liblzma::write::XzEncoder::new(out, XZ_LEVEL)),
         Compression::Bzip2 => Kind::Bzip2(bzip2::write::BzEncoder::new(out, bzip2::Compression::new(BZIP2_LEVEL))),

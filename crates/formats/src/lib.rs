@@ -10,7 +10,7 @@ mod relations;
 mod render;
 pub mod rpm;
 
-pub use compress::{Decoder, Encoder, OpenLimits, decode, encode};
+pub use compress::{Decoder, Effort, Encoder, OpenLimits, decode, encode};
 pub use error::{Bad, FormatError};
 pub use read::{Fetched, Flow, Got, Item, Overview, ReadRequest, Role, Rule, Sink, Stop, Wanted};
 pub use relations::{Capability, Need, Relation, RelationKind, Relations};

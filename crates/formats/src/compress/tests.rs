@@ -11,7 +11,7 @@ const ALL: [Compression; 5] = [
 ];
 
 fn compressed(compression: Compression, open: &[u8]) -> Vec<u8> {
-    let mut encoder = encode(compression, Vec::new()).unwrap();
+    let mut encoder = encode(compression, Effort::Usual, Vec::new()).unwrap();
     encoder.write_all(open).unwrap();
     encoder.finish().unwrap()
 }

@@ -9,7 +9,7 @@ use chantal_model::{Compression, Mode, Package, Sha256};
 use super::Rpm;
 use crate::error::{Bad, FormatError};
 use crate::read::{Fetched, Flow, Got, Item, ReadRequest, Sink, Wanted};
-use crate::{Format, encode};
+use crate::{Effort, Format, encode};
 
 /// What a test says was fetched; anything else was not asked for.
 #[derive(Default)]
@@ -71,7 +71,7 @@ impl Repo {
 }
 
 pub(super) fn compress(open: &[u8], compression: Compression) -> Vec<u8> {
-    let mut encoder = encode(compression, Vec::new()).unwrap();
+    let mut encoder = encode(compression, Effort::Usual, Vec::new()).unwrap();
     encoder.write_all(open).unwrap();
     encoder.finish().unwrap()
 }

@@ -5,11 +5,13 @@ use std::io::{self, BufWriter, Write};
 use chantal_model::{Algorithm, Digest, Digester, Sha256};
 
 use super::super::pathname::ENTRY_DIR;
-use crate::compress::{Encoder, encode};
+use crate::compress::{Effort, Encoder, encode};
 use crate::error::FormatError;
 use crate::render::{Leaf, RenderSettings, Tree};
 
 const BUFFER_BYTES: usize = 64 << 10;
+/// Files that clients fetch only for a question that primary does not answer.
+const LARGE: [&str; 2] = ["filelists", "other"];
 
 /// What the entry point says about a generated file.
 #[derive(Debug)]
@@ -42,7 +44,12 @@ impl<'a> Document<'a> {
         tree: &'a dyn Tree,
     ) -> Result<Self, FormatError> {
         let leaf = tree.create(&[settings.checksum])?;
-        let encoder = encode(settings.compression, leaf).map_err(|source| io_error(name, source))?;
+        let effort = if LARGE.contains(&kind) {
+            Effort::Quick
+        } else {
+            Effort::Usual
+        };
+        let encoder = encode(settings.compression, effort, leaf).map_err(|source| io_error(name, source))?;
         let open = Open {
             encoder,
             digester: Digester::new([settings.checksum]),
