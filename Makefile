@@ -20,6 +20,7 @@ help:
 	@echo 'make test            install what the tests need (Debian), then run every test and check'
 	@echo 'make check           the inner loop: format, lints, unit tests'
 	@echo 'make bench           measure against other tools and write docs/performance.md: half an hour, on a quiet machine'
+	@echo "make bench BENCH='--pairs 2'   the same bars in two rounds"
 	@echo 'make bench QUICK=1   three rounds and small repositories only: a few minutes'
 	@echo 'make torture         faults of every kind, hours of them: KILLS=10000 CUTS=3000 ERRORS=2000 FLIPS=1000 SYSTEMATIC=all'
 	@echo 'make torture QUICK=1 what make test does of it: a few minutes'

@@ -50,6 +50,7 @@ mod serve;
 mod settings;
 mod site;
 mod snapshot;
+mod spool;
 mod state;
 mod status;
 mod sync;

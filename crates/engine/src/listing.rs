@@ -1,4 +1,4 @@
-//! Takes what a format lists; keeps facts packed in memory and raw records of items in a spool file.
+//! Takes what a format lists; keeps facts packed in memory and raw records in spool files.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,10 +11,13 @@ use chantal_formats::{Bad, Flow, Item, Rule, Sink, Stop};
 use chantal_model::{ItemKind, Package, Sha256};
 
 use crate::packed::Packed;
+use crate::spool::Spool;
 
 /// All that a feed lists, before anything is chosen.
 pub(crate) struct Listing {
     pub(crate) packages: Packed,
+    /// The raw record of each package, in order.
+    pub(crate) records: Spool,
     pub(crate) items: Vec<ListedItem>,
     pub(crate) bad: Vec<Bad>,
     /// The label of each package, as a tag.
@@ -59,10 +62,11 @@ pub(crate) struct ListedItem {
 }
 
 impl Listing {
-    /// Makes an empty listing whose spool is an unnamed file in `work`.
+    /// Makes an empty listing whose spools are unnamed files in `work`.
     pub(crate) fn new(work: &Path) -> io::Result<Self> {
         Ok(Self {
             packages: Packed::default(),
+            records: Spool::new(work),
             items: Vec::new(),
             bad: Vec::new(),
             labels: Vec::new(),
@@ -82,6 +86,7 @@ impl Listing {
     /// Turns labels into indices of packages. Call once, after the listing is complete.
     pub(crate) fn resolve(&mut self) -> io::Result<()> {
         self.spool.flush()?;
+        self.records.finish()?;
         let mut by_label: HashMap<Tag, u32> = HashMap::with_capacity(self.labels.len());
         // Further packages of one label.
         let mut others: HashMap<Tag, Vec<u32>> = HashMap::new();
@@ -118,7 +123,11 @@ impl Listing {
 }
 
 impl Sink for Listing {
-    fn package(&mut self, package: Package, _record: &[u8]) -> Flow {
+    fn package(&mut self, package: Package, record: &[u8]) -> Flow {
+        if let Err(error) = self.records.push(record) {
+            self.failure = Some(error);
+            return Err(Stop);
+        }
         self.labels.push(self.tagger.tag(&package.label));
         self.packages.push(&package);
         Ok(())

@@ -15,6 +15,7 @@ use crate::feed::request_of;
 use crate::files::Files;
 use crate::listing::{Tag, Tagger};
 use crate::packed::Packed;
+use crate::spool::Spool;
 
 /// Records of one pack of the catalog; batches are multiples of it.
 const PACK: usize = 128;
@@ -85,11 +86,11 @@ struct Found {
     record: Vec<u8>,
 }
 
-/// Passes over all parts at the same time and records what is new.
+/// Passes over all parts at the same time and records what is new. Those of part 0 come from the listing.
 pub(crate) async fn record_parts(
     format: &'static dyn Format,
     files: Arc<Files>,
-    places: Arc<Places>,
+    (listed, places): (Spool, Arc<Places>),
     catalog: &Catalog,
     lease: &Lease,
     repo: &Repository,
@@ -101,12 +102,14 @@ pub(crate) async fn record_parts(
     };
     let request = request_of(repo);
     let (send, mut receive) = mpsc::channel::<(usize, Vec<Found>)>(AHEAD);
-    let passes: Vec<_> = (0..format.parts().len().min(PARTS))
-        .map(|part| {
-            let (files, places, send) = (files.clone(), places.clone(), send.clone());
-            tokio::task::spawn_blocking(move || pass(format, part, (&files, &request), &places, send))
-        })
-        .collect();
+    let mut passes = vec![tokio::task::spawn_blocking({
+        let (places, send) = (places.clone(), send.clone());
+        move || pass_listed(&listed, &places, send)
+    })];
+    passes.extend((1..format.parts().len().min(PARTS)).map(|part| {
+        let (files, places, send) = (files.clone(), places.clone(), send.clone());
+        tokio::task::spawn_blocking(move || pass(format, part, (&files, &request), &places, send))
+    }));
     drop(send);
     let mut writer = RecordWriter::new(catalog, lease);
     while let Some((part, batch)) = receive.recv().await {
@@ -140,6 +143,15 @@ struct Sender {
 }
 
 impl Sender {
+    fn new(part: usize, send: mpsc::Sender<(usize, Vec<Found>)>) -> Self {
+        Self {
+            part,
+            send,
+            batch: Vec::new(),
+            bytes: 0,
+        }
+    }
+
     fn push(&mut self, slot: u32, digest: Sha256, record: &[u8]) -> Result<(), Stop> {
         self.bytes += record.len();
         self.batch.push(Found {
@@ -162,7 +174,26 @@ impl Sender {
     }
 }
 
-/// One pass over one part, on a blocking thread; gives the number of records of unknown packages.
+/// Part 0, which was read with the listing, on a blocking thread. It has no records of unknown packages.
+fn pass_listed(listed: &Spool, places: &Places, send: mpsc::Sender<(usize, Vec<Found>)>) -> Result<u64, FormatError> {
+    let mut sender = Sender::new(0, send);
+    let mut reader = listed.read();
+    for slot in &places.slots {
+        let record = reader.next().map_err(|source| FormatError::Io {
+            file: "spool of records".into(),
+            source,
+        })?;
+        let Some(record) = record else { break };
+        if *slot != NOT_CHOSEN {
+            let sent = sender.push(*slot, Sha256::of(record), record);
+            sent.map_err(|_| FormatError::Stopped)?;
+        }
+    }
+    sender.flush().map_err(|_| FormatError::Stopped)?;
+    Ok(0)
+}
+
+/// One pass over one other part, on a blocking thread; gives the number of records of unknown packages.
 fn pass(
     format: &dyn Format,
     part: usize,
@@ -170,24 +201,9 @@ fn pass(
     places: &Places,
     send: mpsc::Sender<(usize, Vec<Found>)>,
 ) -> Result<u64, FormatError> {
-    let mut sender = Sender {
-        part,
-        send,
-        batch: Vec::new(),
-        bytes: 0,
-    };
-    let mut next = 0_usize;
+    let mut sender = Sender::new(part, send);
     let mut unknown = 0_u64;
     format.part(part, files, request, &mut |key, record| {
-        if part == 0 {
-            // Part 0 comes in the order of the listing.
-            let slot = places.slots.get(next).copied().unwrap_or(NOT_CHOSEN);
-            next += 1;
-            if slot != NOT_CHOSEN {
-                sender.push(slot, Sha256::of(record), record)?;
-            }
-            return Ok(());
-        }
         let (is_known, mut slots) = places.of(key);
         unknown += u64::from(!is_known);
         if let Some(first) = slots.next() {

@@ -23,7 +23,7 @@ use crate::guard;
 use crate::held::Held;
 use crate::listing::Listing;
 use crate::packed::Packed;
-use crate::parts::{Places, record_parts};
+use crate::parts::{Places, Records, record_parts};
 use crate::payload;
 use crate::plan::{Asked, Blobs, Missing, unchanged};
 use crate::reach::Reach;
@@ -272,15 +272,8 @@ impl Engine {
         if !self.still_holds(&prepared, epoch).await? {
             return Ok(None);
         }
-        let places = Arc::new(Places::new(
-            &prepared.packages,
-            prepared.choice.packages.iter().map(|(index, _)| *index),
-        ));
-        // Records need no bytes of packages, so they are stored while these come in.
-        let (mut downloaded, records) = tokio::try_join!(
-            self.download(repo, &prepared, &missing, lease, fetched),
-            record_parts(format, prepared.files.clone(), places, &self.catalog, lease, repo),
-        )?;
+        let bringing = self.bring((repo, format), &mut prepared, &missing, lease, fetched);
+        let (mut downloaded, records) = bringing.await?;
         fault!("engine::sync::downloaded").doing("go on with the sync")?;
         prepared.plan.warnings.extend(prepared.reach.take_warnings());
         let listed = prepared.packages.len();
@@ -314,6 +307,26 @@ impl Engine {
             failures,
             unread,
         }))
+    }
+
+    /// Fetches what is missing, and records what upstream says about packages meanwhile: that needs none of their bytes.
+    async fn bring(
+        &self,
+        (repo, format): (&Repository, &'static dyn Format),
+        prepared: &mut Prepared,
+        missing: &Missing,
+        lease: &Lease,
+        fetched: &Arc<AtomicU64>,
+    ) -> Result<(Downloaded, Records), EngineError> {
+        let places = Arc::new(Places::new(
+            &prepared.packages,
+            prepared.choice.packages.iter().map(|(index, _)| *index),
+        ));
+        let listed = (std::mem::take(&mut prepared.listing.records), places);
+        tokio::try_join!(
+            self.download(repo, prepared, missing, lease, fetched),
+            record_parts(format, prepared.files.clone(), listed, &self.catalog, lease, repo),
+        )
     }
 
     /// Whether what the plan found in the pool is still there, now that it is noted as relied on.
