@@ -130,7 +130,13 @@ fn link(origin: Origin<'_>, dir: &Dir, name: &str, renew: Option<&Renew<'_>>) ->
         let linked = || rustix::fs::linkat(fd, from, dir.fd(), name, AtFlags::empty()).map_err(io::Error::from);
         faulty!("publish::link", linked()).map_err(|error: io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     };
-    let result = match (linked(), renew, origin) {
+    // Where somebody else puts equal bytes in the origin's place just now, the old inode has no name any more and the
+    // system says that there is no file.
+    let first = match linked() {
+        Err(Errno::NOENT) => linked(),
+        result => result,
+    };
+    let result = match (first, renew, origin) {
         (Err(Errno::MLINK), Some(renew), Origin::Path(path)) => {
             renew(path).map_err(|error| PublishError::io("give a second inode to", path, error))?;
             linked()
