@@ -247,10 +247,17 @@ impl Drop for Disk {
 pub(crate) struct Mount(PathBuf);
 
 impl Mount {
-    /// Mounts the file of an image; ext4 replays its journal.
+    /// Mounts the file of an image; ext4 replays its journal. A superblock of two sectors that was torn has a wrong
+    /// checksum, and then a person would call `e2fsck`.
     pub(crate) fn image(file: &Path, on: &Path) -> Result<Self, String> {
         let arguments = ["-t", "ext4", "-o", "loop,noatime"].map(OsStr::new);
-        run("mount", &[&arguments[..], &[file.as_os_str(), on.as_os_str()]].concat())?;
+        let mount = || run("mount", &[&arguments[..], &[file.as_os_str(), on.as_os_str()]].concat());
+        if mount().is_err() {
+            // Its exit code says what it mended; whether that was enough, the mount tells.
+            let checked = Command::new("e2fsck").args(["-f", "-y"]).arg(file).output();
+            println!("mended by e2fsck: {:?}", checked.map(|output| output.status));
+            mount()?;
+        }
         Ok(Self(on.to_owned()))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use chantal_catalog::{Access, Catalog};
+use chantal_catalog::{Catalog, Location};
 use chantal_model::Sha256;
 
 /// Digests of files by path.
@@ -47,7 +47,7 @@ pub(crate) fn read(place: &Place<'_>) -> Result<Facts, String> {
 }
 
 async fn recorded(place: &Place<'_>) -> Result<Facts, String> {
-    let opened = Catalog::open(place.database, Access::Read).await;
+    let opened = Catalog::open_any(&Location::File(place.database.to_owned())).await;
     let catalog = opened.map_err(|error| format!("the database cannot be opened: {error:?}"))?;
     let facts = recorded_in(&catalog, place.pool).await;
     catalog.close().await;
