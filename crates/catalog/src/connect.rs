@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::Connection as _;
@@ -62,7 +63,19 @@ pub struct Catalog {
     pub(crate) reader: Pool,
     /// The file, unless it is on a server.
     path: Option<PathBuf>,
+    /// A lease that is not renewed ends after so many seconds.
+    pub(crate) lease_seconds: i64,
+    /// Leases that were taken through this and not given back, where somebody keeps an account of them.
+    pub(crate) taken: Option<Account>,
+    /// Whether the schema is the one that this program writes.
+    pub(crate) is_current: bool,
 }
+
+/// Names and fences of leases.
+pub(crate) type Account = Arc<Mutex<Vec<(String, i64)>>>;
+
+/// A lease that is not renewed ends after so many seconds, unless the configuration says otherwise.
+const LEASE_SECONDS: i64 = 60;
 
 /// Connections that read at the same time.
 const READERS: u32 = 4;
@@ -132,6 +145,9 @@ impl Catalog {
             ),
             reader: Pool::reading(pool(READERS, BUSY).connect_lazy_with(cached(READER_CACHE))),
             path: Some(path.to_owned()),
+            lease_seconds: LEASE_SECONDS,
+            taken: None,
+            is_current: true,
         };
         catalog.at_schema(access).await
     }
@@ -169,14 +185,18 @@ impl Catalog {
             writer: Pool::Postgres(pool.clone()),
             reader: Pool::Postgres(pool),
             path: None,
+            lease_seconds: LEASE_SECONDS,
+            taken: None,
+            is_current: true,
         };
         catalog.at_schema(access).await
     }
 
     /// Makes the schema, or refuses one of another version.
     async fn at_schema(self, access: Access) -> Result<Self, CatalogError> {
-        let catalog = self;
+        let mut catalog = self;
         let found = schema::version(&catalog.writer).await?;
+        catalog.is_current = found.is_none_or(|found| found == schema::LATEST);
         match found {
             None if access == Access::Create => {
                 schema::upgrade(&catalog).await?;
@@ -198,6 +218,34 @@ impl Catalog {
             }
         }
         Ok(catalog)
+    }
+
+    /// The same, with leases that end so many seconds after they were last renewed.
+    #[must_use]
+    pub fn with_lease_seconds(self, seconds: u32) -> Self {
+        Self {
+            lease_seconds: i64::from(seconds),
+            ..self
+        }
+    }
+
+    /// How long a lease lasts that is not renewed.
+    pub fn lease_length(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds.unsigned_abs())
+    }
+
+    /// Whether the schema is the one that this program writes; an older one can only be read.
+    pub fn is_current(&self) -> bool {
+        self.is_current
+    }
+
+    /// The same connections, with an account of the leases that are taken through them.
+    #[must_use]
+    pub fn with_account(&self) -> Self {
+        Self {
+            taken: Some(Arc::default()),
+            ..self.clone()
+        }
     }
 
     /// Opens a database wherever it is.

@@ -11,7 +11,7 @@ use crate::sql;
 /// How a run ended.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// `succeeded`, `partial` or `failed`.
+    /// `succeeded`, `partial`, `failed` or `cancelled`.
     pub status: String,
     /// The exit code.
     pub exit_code: i64,
@@ -44,7 +44,7 @@ pub struct HistoryRow {
     pub started_at: i64,
     /// When it ended.
     pub finished_at: Option<i64>,
-    /// `running`, `succeeded`, `partial`, `failed`, or `killed` for a run whose process is gone.
+    /// `running`, `succeeded`, `partial`, `failed`, `cancelled`, or `killed` for a run whose process is gone.
     pub status: String,
     /// Why it failed.
     pub error: Option<String>,

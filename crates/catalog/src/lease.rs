@@ -1,5 +1,6 @@
 //! Leases: at most one process works on a name, and one that was replaced can no longer write.
 
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -10,10 +11,8 @@ use crate::error::CatalogError;
 use crate::process::Process;
 use crate::sql;
 
-/// A lease that is not renewed ends after so many seconds.
-const EXPIRY_SECONDS: i64 = 60;
-/// It is renewed every so often.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// It is renewed so often while it lasts.
+const BEATS: u32 = 4;
 /// Pause between two tries of a waiting process.
 const RETRY: Duration = Duration::from_millis(200);
 /// What a lease is held for by collection, as the step that it is at.
@@ -60,6 +59,7 @@ impl Catalog {
         loop {
             match self.try_acquire(name, purpose).await {
                 Ok(fence) => {
+                    self.note_taken(name, fence);
                     return Ok(Lease {
                         name: name.to_owned(),
                         fence,
@@ -127,7 +127,7 @@ impl Catalog {
             .bind(own.start)
             .bind(fence)
             .bind(now)
-            .bind(now + EXPIRY_SECONDS)
+            .bind(now + self.lease_seconds)
             .execute(&mut transaction)
             .await?;
         if let Some(purpose) = purpose {
@@ -149,6 +149,36 @@ impl Catalog {
             .await?;
         transaction.commit().await?;
         Ok(fence)
+    }
+
+    fn note_taken(&self, name: &str, fence: i64) {
+        if let Some(taken) = &self.taken {
+            let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+            taken.push((name.to_owned(), fence));
+        }
+    }
+
+    async fn give_back(&self, name: &str, fence: i64) -> Result<(), CatalogError> {
+        let mut transaction = self.begin().await?;
+        for text in [sql::DROP_LEASE, sql::DROP_INTENTS] {
+            db::query(text).bind(name).bind(fence).execute(&mut transaction).await?;
+        }
+        transaction.commit().await?;
+        if let Some(taken) = &self.taken {
+            let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+            taken.retain(|one| (one.0.as_str(), one.1) != (name, fence));
+        }
+        Ok(())
+    }
+
+    /// Gives back the leases of work that was dropped, which no longer touches what they guard.
+    pub async fn give_back_taken(&self) -> Result<(), CatalogError> {
+        let Some(taken) = &self.taken else { return Ok(()) };
+        let names = taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (name, fence) in names {
+            self.give_back(&name, fence).await?;
+        }
+        Ok(())
     }
 
     /// A write transaction for the holder of a lease.
@@ -198,16 +228,23 @@ impl Lease {
     /// Gives it back.
     pub async fn release(self) -> Result<(), CatalogError> {
         self.heartbeat.abort();
-        let mut transaction = self.catalog.begin().await?;
-        for text in [sql::DROP_LEASE, sql::DROP_INTENTS] {
-            db::query(text)
-                .bind(&self.name)
-                .bind(self.fence)
-                .execute(&mut transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+        self.catalog.give_back(&self.name, self.fence).await
+    }
+
+    /// Checks that it is still this one's, before something that the database cannot take back.
+    ///
+    /// # Errors
+    /// [`CatalogError::LostLease`].
+    pub async fn check(&self) -> Result<(), CatalogError> {
+        let held: Option<(i64,)> = db::query_as(sql::LEASE_FENCE)
+            .bind(&self.name)
+            .bind(self.fence)
+            .fetch_optional(&self.catalog.reader)
+            .await?;
+        let lost = || CatalogError::LostLease {
+            name: self.name.clone(),
+        };
+        held.map(|_| ()).ok_or_else(lost)
     }
 }
 
@@ -218,7 +255,7 @@ impl Drop for Lease {
 }
 
 async fn renew(catalog: &Catalog, name: &str, fence: i64) -> Result<(), CatalogError> {
-    let until = catalog.now().await? + EXPIRY_SECONDS;
+    let until = catalog.now().await? + catalog.lease_seconds;
     db::query(sql::RENEW_LEASE)
         .bind(name)
         .bind(fence)
@@ -229,8 +266,9 @@ async fn renew(catalog: &Catalog, name: &str, fence: i64) -> Result<(), CatalogE
 }
 
 async fn beat(catalog: Catalog, name: String, fence: i64) {
+    let pause = catalog.lease_length() / BEATS;
     loop {
-        tokio::time::sleep(HEARTBEAT).await;
+        tokio::time::sleep(pause).await;
         let renewed = renew(&catalog, &name, fence).await;
         if let Err(error) = renewed {
             tracing::warn!(lease = name, %error, "the lease {name} could not be renewed");

@@ -37,6 +37,7 @@ mod snapshots;
 pub mod sql;
 mod tables;
 mod tally;
+mod tasks;
 
 pub use blobs::{Blob, NewBlob};
 pub use cleanup::{Cleaned, Refused};
@@ -64,11 +65,12 @@ pub use repositories::Repository;
 pub use restore::{Restore, files_of};
 pub use retire::{Retention, Retired};
 pub use revisions::{NewRevision, Revision};
-pub use schedule::{ScheduleRow, ScheduledEnd};
+pub use schedule::ScheduleRow;
 pub use schema::{Migration, SchemaStatus};
 pub use snapshots::Snapshot;
 pub use tables::{Column, ColumnKind, Shape};
 pub use tally::{Ended, TallyRow};
+pub use tasks::{Cancelled, NewTask, Task, TaskEnd, TaskFilter, TaskHold, TaskLine, TaskState};
 
 /// The name by which this host is known in leases.
 pub fn host() -> &'static str {

@@ -174,6 +174,11 @@ impl Catalog {
 
     /// Rewrites the database without its free pages.
     pub async fn vacuum(&self) -> Result<(), CatalogError> {
-        Ok(self.writer.raw(sql::VACUUM).await?)
+        self.writer.raw(sql::VACUUM).await?;
+        // Until then the file has the size it had.
+        if self.writer.is_sqlite() {
+            self.writer.raw(sql::SQLITE_EMPTY_LOG).await?;
+        }
+        Ok(())
     }
 }

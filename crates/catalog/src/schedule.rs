@@ -1,14 +1,13 @@
 //! What the scheduler does by itself: when next, and how it went.
 //!
-//! Any number of schedulers share these rows. Whoever moves `next_at` on has the run: that happens once. A run is held by
-//! the lease `schedule:<repository>`; where a row says that something runs and nobody holds the lease, its scheduler is
-//! gone and another one takes over.
+//! Any number of schedulers share these rows. What is due is put into the queue in the transaction that moves `next_at`
+//! on, so that happens once; not while the task of the run before is still open.
 
 use crate::connect::Catalog;
 use crate::db;
 use crate::error::CatalogError;
-use crate::lease::Lease;
-use crate::sql;
+use crate::sql::tasks;
+use crate::tasks::{NewTask, queue};
 
 /// A repository's schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,47 +18,39 @@ pub struct ScheduleRow {
     pub spec: String,
     /// When it starts next, in seconds since 1970.
     pub next_at: i64,
-    /// Whether it was started and has not ended.
-    pub is_running: bool,
-    /// When it was last started.
+    /// When the last run that ended was started.
     pub started_at: Option<i64>,
     /// When that ended.
     pub finished_at: Option<i64>,
-    /// How: `succeeded`, `partial`, `failed` or `busy`.
+    /// How: the word of a task's state.
     pub status: Option<String>,
     /// With which exit code.
     pub exit_code: Option<i64>,
     /// Why.
     pub error: Option<String>,
-}
-
-/// How a scheduled run ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ScheduledEnd {
-    /// See [`ScheduleRow::status`].
-    pub status: String,
-    /// Its exit code.
-    pub exit_code: i64,
-    /// Why it failed.
-    pub error: Option<String>,
+    /// The task of the newest run; it may be forgotten.
+    pub task: Option<i64>,
+    /// Whether that has not ended.
+    pub is_open: bool,
 }
 
 impl Catalog {
     /// Every schedule, by repository.
     pub async fn schedules(&self) -> Result<Vec<ScheduleRow>, CatalogError> {
-        let rows = db::query(sql::SCHEDULES).fetch_all(&self.reader).await?;
+        let rows = db::query(tasks::SCHEDULES).fetch_all(&self.reader).await?;
         rows.iter()
             .map(|row| {
                 Ok(ScheduleRow {
                     repository: row.try_get(0)?,
                     spec: row.try_get(1)?,
                     next_at: row.try_get(2)?,
-                    is_running: row.try_get::<i64>(3)? != 0,
-                    started_at: row.try_get(4)?,
-                    finished_at: row.try_get(5)?,
-                    status: row.try_get(6)?,
-                    exit_code: row.try_get(7)?,
-                    error: row.try_get(8)?,
+                    started_at: row.try_get(3)?,
+                    finished_at: row.try_get(4)?,
+                    status: row.try_get(5)?,
+                    exit_code: row.try_get(6)?,
+                    error: row.try_get(7)?,
+                    task: row.try_get(8)?,
+                    is_open: row.try_get::<Option<i64>>(9)?.is_some(),
                 })
             })
             .collect()
@@ -67,7 +58,7 @@ impl Catalog {
 
     /// Notes when a repository starts next by this specification, unless another scheduler did so for the same one.
     pub async fn plan_schedule(&self, repository: &str, spec: &str, next_at: i64) -> Result<(), CatalogError> {
-        db::query(sql::PLAN_SCHEDULE)
+        db::query(tasks::PLAN_SCHEDULE)
             .bind(repository)
             .bind(spec)
             .bind(next_at)
@@ -76,66 +67,76 @@ impl Catalog {
         Ok(())
     }
 
-    /// Forgets a schedule.
-    pub async fn drop_schedule(&self, repository: &str) -> Result<(), CatalogError> {
-        db::query(sql::DROP_SCHEDULE)
+    /// Forgets a schedule. Its run, if that still waits, is cancelled.
+    pub async fn drop_schedule(&self, repository: &str, at: i64) -> Result<(), CatalogError> {
+        let mut transaction = self.begin().await?;
+        let task: Option<(i64,)> = db::query_as(tasks::TASK_OF_SCHEDULE)
             .bind(repository)
-            .execute(&self.writer)
+            .fetch_optional(&mut transaction)
             .await?;
+        if let Some((task,)) = task {
+            db::query(tasks::CANCEL_QUEUED)
+                .bind(task)
+                .bind(at)
+                .bind("its schedule is gone")
+                .execute(&mut transaction)
+                .await?;
+        }
+        db::query(tasks::DROP_SCHEDULE)
+            .bind(repository)
+            .execute(&mut transaction)
+            .await?;
+        transaction.commit().await?;
         Ok(())
     }
 
-    /// Starts the run of a row and moves on to `next_at`; `false` if the row is not as it was seen any more: somebody else
-    /// started it, or ended it. A run whose scheduler is gone is started again the same way.
-    pub async fn start_scheduled(
+    /// Puts the run of a row into the queue and moves on to `next_at`; `None` if the row is not as it was seen any more, so
+    /// that somebody else did so, or if the run before has not ended.
+    pub async fn queue_scheduled(
         &self,
-        lease: &Lease,
         seen: &ScheduleRow,
         next_at: i64,
-        at: i64,
-    ) -> Result<bool, CatalogError> {
-        let mut transaction = self.begin_as(lease).await?;
-        let started = db::query(sql::START_SCHEDULED)
+        new: &NewTask,
+        request: &str,
+    ) -> Result<Option<i64>, CatalogError> {
+        let mut transaction = self.begin().await?;
+        let moved = db::query(tasks::MOVE_SCHEDULE)
             .bind(&seen.repository)
             .bind(seen.next_at)
             .bind(next_at)
-            .bind(at)
-            .bind(i64::from(seen.is_running))
+            .execute(&mut transaction)
+            .await?;
+        if moved == 0 {
+            return Ok(None);
+        }
+        let (task,) = queue(new, request).fetch_one(&mut transaction).await?;
+        db::query(tasks::SAVE_TASK_OF_SCHEDULE)
+            .bind(&seen.repository)
+            .bind(task)
             .execute(&mut transaction)
             .await?;
         transaction.commit().await?;
-        Ok(started == 1)
-    }
-
-    /// Notes how a run ended.
-    pub async fn end_scheduled(
-        &self,
-        lease: &Lease,
-        repository: &str,
-        end: &ScheduledEnd,
-        at: i64,
-    ) -> Result<(), CatalogError> {
-        let mut transaction = self.begin_as(lease).await?;
-        db::query(sql::END_SCHEDULED)
-            .bind(repository)
-            .bind(at)
-            .bind(&end.status)
-            .bind(end.exit_code)
-            .bind(&end.error)
-            .execute(&mut transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(())
+        Ok(Some(task))
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::tasks::{TaskEnd, TaskState};
     use crate::tests::Bench;
 
+    fn new(at: i64) -> NewTask {
+        NewTask {
+            verb: "repo sync".into(),
+            subject: Some("r".into()),
+            asked_by: "schedule",
+            at,
+        }
+    }
+
     #[tokio::test]
-    pub(crate) async fn a_due_run_is_started_once_and_taken_over_when_its_scheduler_is_gone() {
+    pub(crate) async fn a_due_run_is_queued_once_and_not_while_the_one_before_is_open() {
         let bench = Bench::new().await;
         let catalog = &bench.catalog;
         catalog.plan_schedule("r", "daily", 100).await.unwrap();
@@ -145,38 +146,61 @@ pub(crate) mod tests {
         catalog.plan_schedule("r", "hourly", 50).await.unwrap();
         assert_eq!((row().await.spec.as_str(), row().await.next_at), ("hourly", 50));
 
-        let lease = catalog.acquire("schedule:r", None).await.unwrap();
         let due = row().await;
-        assert!(catalog.start_scheduled(&lease, &due, 60, 55).await.unwrap());
-        assert!(!catalog.start_scheduled(&lease, &due, 60, 55).await.unwrap(), "twice");
-        let running = row().await;
-        assert!(running.is_running && running.next_at == 60 && running.started_at == Some(55));
-        let end = ScheduledEnd {
-            status: "failed".into(),
+        let task = catalog
+            .queue_scheduled(&due, 60, &new(55), "{}")
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            catalog.queue_scheduled(&due, 60, &new(55), "{}").await.unwrap(),
+            None,
+            "twice"
+        );
+        let waits = row().await;
+        assert_eq!((waits.next_at, waits.task, waits.is_open), (60, Some(task), true));
+        let again = catalog.queue_scheduled(&waits, 70, &new(61), "{}").await.unwrap();
+        assert_eq!(again, None, "the one before is still open");
+
+        let hold = catalog.claim_task(task, 56).await.unwrap().unwrap();
+        let end = TaskEnd {
+            state: TaskState::Failed,
+            at: 58,
             exit_code: 3,
             error: Some("away".into()),
+            result: None,
         };
-        catalog.end_scheduled(&lease, "r", &end, 58).await.unwrap();
+        assert!(catalog.end_task(hold, &end, &[]).await.unwrap());
         let ended = row().await;
-        assert!(!ended.is_running && ended.finished_at == Some(58) && ended.exit_code == Some(3));
-        assert_eq!(ended.error.as_deref(), Some("away"));
+        assert_eq!((ended.started_at, ended.finished_at), (Some(56), Some(58)));
+        assert_eq!((ended.status.as_deref(), ended.exit_code), (Some("failed"), Some(3)));
+        assert!(!ended.is_open && ended.error.as_deref() == Some("away"));
 
-        assert!(
-            !catalog.start_scheduled(&lease, &running, 60, 59).await.unwrap(),
-            "who saw it at work does not start it again after its end"
-        );
-
-        // A run that is started again keeps its next time.
-        assert!(catalog.start_scheduled(&lease, &ended, 70, 60).await.unwrap());
-        db::query("UPDATE lease SET pid_start = 1")
-            .execute(&catalog.writer)
-            .await
-            .unwrap();
-        let other = catalog.acquire("schedule:r", None).await.unwrap();
-        assert!(catalog.start_scheduled(&other, &row().await, 70, 65).await.unwrap());
-        let late = catalog.end_scheduled(&lease, "r", &end, 66).await.unwrap_err();
-        assert_eq!(late.exit_code(), 7, "{late}");
-        catalog.drop_schedule("r").await.unwrap();
+        let next = catalog.queue_scheduled(&ended, 70, &new(61), "{}").await.unwrap();
+        catalog.drop_schedule("r", 62).await.unwrap();
         assert!(catalog.schedules().await.unwrap().is_empty());
+        let gone = catalog.task(next.unwrap()).await.unwrap().unwrap();
+        assert_eq!(
+            (gone.state, gone.error.as_deref()),
+            (TaskState::Cancelled, Some("its schedule is gone"))
+        );
+    }
+
+    #[tokio::test]
+    pub(crate) async fn of_many_that_see_the_same_due_run_one_queues_it() {
+        let bench = Bench::new().await;
+        let catalog = &bench.catalog;
+        catalog.plan_schedule("r", "daily", 100).await.unwrap();
+        let due = catalog.schedules().await.unwrap().remove(0);
+        let tries = (0..8).map(|_| {
+            let (catalog, due) = (catalog.clone(), due.clone());
+            tokio::spawn(async move { catalog.queue_scheduled(&due, 200, &new(101), "{}").await.unwrap() })
+        });
+        let mut queued = Vec::new();
+        for one in tries.collect::<Vec<_>>() {
+            queued.extend(one.await.unwrap());
+        }
+        assert_eq!(queued.len(), 1);
+        assert_eq!(catalog.open_tasks().await.unwrap().len(), 1);
     }
 }

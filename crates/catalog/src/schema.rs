@@ -21,7 +21,7 @@ pub struct Migration {
 }
 
 /// Every migration, oldest first.
-pub(crate) const MIGRATIONS: [Migration; 7] = [
+pub(crate) const MIGRATIONS: [Migration; 8] = [
     Migration {
         version: 1,
         name: "initial",
@@ -63,6 +63,12 @@ pub(crate) const MIGRATIONS: [Migration; 7] = [
         name: "tally",
         sqlite: include_str!("../migrations/sqlite/0007_tally.sql"),
         postgres: include_str!("../migrations/postgres/0007_tally.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "tasks",
+        sqlite: include_str!("../migrations/sqlite/0008_tasks.sql"),
+        postgres: include_str!("../migrations/postgres/0008_tasks.sql"),
     },
 ];
 

@@ -54,6 +54,8 @@ macro_rules! statements {
     };
 }
 
+pub mod tasks;
+
 statements! {
     SCHEMA_VERSION = "SELECT max(version) FROM schema_version";
     SCHEMA_HISTORY = "SELECT version, name, applied_at FROM schema_version ORDER BY version";
@@ -274,7 +276,8 @@ statements! {
         UNION ALL SELECT 'rendered', count(*) FROM rendered UNION ALL SELECT 'feed_state', count(*) FROM feed_state \
         UNION ALL SELECT 'lease', count(*) FROM lease UNION ALL SELECT 'intent', count(*) FROM intent \
         UNION ALL SELECT 'history', count(*) FROM history UNION ALL SELECT 'hold', count(*) FROM hold UNION ALL SELECT 'schedule', count(*) FROM schedule \
-        UNION ALL SELECT 'tally', count(*) FROM tally";
+        UNION ALL SELECT 'tally', count(*) FROM tally \
+        UNION ALL SELECT 'task', count(*) FROM task UNION ALL SELECT 'task_log', count(*) FROM task_log";
     PACK_AMOUNTS = "SELECT part, CAST(sum(count) AS BIGINT), CAST(sum(length(body)) AS BIGINT) FROM pack GROUP BY part ORDER BY part";
     UNUSED_BLOBS = concat!("SELECT b.sha256 FROM blob b WHERE ", unused!());
     UNUSED_BLOBS_AMOUNT =
@@ -300,14 +303,6 @@ statements! {
     HELD_FOR = "SELECT since FROM lease WHERE name = $1 AND step = $2 AND expires_at > 0";
     BLOBS_NAMED = "SELECT DISTINCT b.sha256 FROM package p JOIN blob b ON b.id = p.blob_id \
         WHERE p.name = $1 AND ($2 = '' OR p.version = $2) ORDER BY b.sha256";
-    SCHEDULES = "SELECT repository, spec, next_at, is_running, started_at, finished_at, status, exit_code, error \
-        FROM schedule ORDER BY repository";
-    PLAN_SCHEDULE = "INSERT INTO schedule (repository, spec, next_at) VALUES ($1, $2, $3) \
-        ON CONFLICT (repository) DO UPDATE SET spec = excluded.spec, next_at = excluded.next_at WHERE schedule.spec <> excluded.spec";
-    DROP_SCHEDULE = "DELETE FROM schedule WHERE repository = $1";
-    START_SCHEDULED = "UPDATE schedule SET next_at = $3, is_running = 1, started_at = $4, finished_at = NULL, status = NULL, \
-        exit_code = NULL, error = NULL WHERE repository = $1 AND next_at = $2 AND is_running = $5";
-    END_SCHEDULED = "UPDATE schedule SET is_running = 0, finished_at = $2, status = $3, exit_code = $4, error = $5 WHERE repository = $1";
     LAST_TALLY = "SELECT exit_code FROM tally WHERE verb = $1 AND repository = $2 AND exit_code <> 7 \
         ORDER BY number DESC LIMIT 1";
     COUNT_RUN = "INSERT INTO tally (verb, repository, exit_code, runs, duration_ms, bytes_fetched, bytes_saved, last_at, number) \
@@ -329,7 +324,8 @@ statements! {
         CAST(coalesce(sum(CASE WHEN unused_since IS NOT NULL THEN size END), 0) AS BIGINT) FROM blob";
     SETTLE_LEASES = "UPDATE lease SET expires_at = 0, step = NULL, done = 0, total = 0, told_at = NULL";
     SETTLE_HISTORY = "UPDATE history SET status = 'killed' WHERE status = 'running'";
-    SETTLE_SCHEDULES = "UPDATE schedule SET is_running = 0, finished_at = started_at, status = 'killed' WHERE is_running <> 0";
+    SETTLE_TASKS = "UPDATE task SET state = 'killed', finished_at = coalesce(started_at, created_at), exit_code = 137, expires_at = 0, \
+        error = 'its process is gone' WHERE finished_at IS NULL";
     LEASES = "SELECT name, host, boot_id, pid, pid_start, fence, since, expires_at FROM lease WHERE expires_at > 0 ORDER BY name";
     INTENT_HOLDERS = "SELECT i.lease_name, i.fence, count(*), l.host, l.boot_id, l.pid, l.pid_start, l.expires_at FROM intent i \
         JOIN lease l ON l.name = i.lease_name AND l.fence = i.fence \
@@ -442,6 +438,9 @@ pub(crate) mod many {
         " ON CONFLICT (path, file) DO NOTHING",
     );
 
+    pub(crate) const ADD_TASK_LOG: (&str, usize, &str) =
+        ("INSERT INTO task_log (task_id, number, at, level, text) VALUES ", 5, "");
+
     pub(crate) const BLOBS: (&str, &str) = ("SELECT sha256, id, size FROM blob WHERE sha256 IN (", ")");
     pub(crate) const BLOBS_BY_DIGEST: (&str, &str) = (
         "SELECT d.algorithm, d.digest, b.sha256, b.size FROM blob_digest d JOIN blob b ON b.id = d.blob_id WHERE d.digest IN (",
@@ -464,7 +463,7 @@ pub(crate) mod many {
     pub(crate) const MEMBER_NAMES: (&str, &str) = ("SELECT kind, path, added_in FROM member WHERE id IN (", ")");
     pub(crate) const PACKS: (&str, &str) = ("SELECT id, body FROM pack WHERE id IN (", ")");
 
-    pub(crate) const INSERTS: [(&str, usize, &str); 7] = [
+    pub(crate) const INSERTS: [(&str, usize, &str); 8] = [
         ADD_BLOBS,
         ADD_DIGESTS,
         ADD_PACKAGES,
@@ -472,6 +471,7 @@ pub(crate) mod many {
         ADD_RECORDS,
         ADD_MEMBERS,
         ADD_STRAYS,
+        ADD_TASK_LOG,
     ];
     pub(crate) const LISTS: [(&str, &str); 11] = [
         PACKAGE_FACTS,

@@ -77,7 +77,9 @@ pub(crate) const TABLES: &[Table] = &[
     settled("history", &["id"], sql::SETTLE_HISTORY),
     kept("hold", &["sha256"]),
     kept("tally", &["verb", "repository", "exit_code"]),
-    settled("schedule", &["repository"], sql::SETTLE_SCHEDULES),
+    settled("task", &["id"], sql::SETTLE_TASKS),
+    kept("task_log", &["task_id", "number"]),
+    kept("schedule", &["repository"]),
 ];
 
 /// What the values of a column are.

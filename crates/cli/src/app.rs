@@ -7,6 +7,9 @@ use std::sync::Arc;
 use chantal_config::{Config, Diagnostic, Log, LogFormat, LogLevel};
 use chantal_engine::{Access, Engine, Ports};
 use chantal_model::{Progress, RepoId, SystemClock};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::Globals;
 use crate::configuration;
@@ -73,21 +76,25 @@ impl App {
         let filter = tracing_subscriber::EnvFilter::try_from_env("CHANTAL_LOG")
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{level}{calm}")));
         let talk = self.talk.clone();
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let log = tracing_subscriber::fmt::layer()
             .with_writer(move || talk::Log(talk.clone()))
             .with_ansi(self.globals.color.on(std::io::stderr().is_terminal()));
+        let all = tracing_subscriber::registry().with(crate::log::Heard.with_filter(crate::log::Heard::filter()));
         // A second subscriber cannot be there: this is the start of the process.
         let _ = match (self.style, configured.format) {
-            (Style::Json, _) => log.with_ansi(false).event_format(crate::log::Events).try_init(),
+            (Style::Json, _) => {
+                let events = log.with_ansi(false).event_format(crate::log::Events);
+                all.with(events.with_filter(filter)).try_init()
+            }
             (_, LogFormat::Json) => {
                 self.talk.log_lines();
-                log.with_ansi(false)
+                let lines = log
+                    .with_ansi(false)
                     .event_format(crate::log::Lines)
-                    .fmt_fields(tracing_subscriber::fmt::format::JsonFields::new())
-                    .try_init()
+                    .fmt_fields(tracing_subscriber::fmt::format::JsonFields::new());
+                all.with(lines.with_filter(filter)).try_init()
             }
-            _ => log.try_init(),
+            _ => all.with(log.with_filter(filter)).try_init(),
         };
     }
 

@@ -106,6 +106,8 @@ pub(crate) enum Command {
     Db(commands::db::Db),
     #[command(subcommand)]
     Scheduler(commands::scheduler::Scheduler),
+    #[command(subcommand)]
+    Task(commands::task::Task),
     /// Shows numbers about everything, or about one repository
     Stats(commands::stats::Stats),
     Doctor(commands::doctor::Doctor),

@@ -69,6 +69,33 @@ where
     }
 }
 
+/// Hands what a verb says on to the log of its task, whatever stderr shows of it.
+pub(crate) struct Heard;
+
+impl Heard {
+    /// From `info` on, and only what this program says.
+    pub(crate) fn filter() -> tracing_subscriber::filter::Targets {
+        tracing_subscriber::filter::Targets::new()
+            .with_target("chantal", tracing::Level::INFO)
+            // How a run ended is what the task itself says.
+            .with_target("chantal_engine::end", tracing::Level::WARN)
+    }
+}
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Heard {
+    fn on_event(&self, event: &Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let level = event.metadata().level().as_str().to_lowercase();
+        let error = fields.others.get("error").and_then(Value::as_str);
+        let text = match error.filter(|error| !fields.message.contains(error)) {
+            Some(error) => format!("{}: {error}", fields.message),
+            None => fields.message,
+        };
+        chantal_engine::hear(&level, &text);
+    }
+}
+
 /// The fields of a log line; its message is one of them.
 #[derive(Default)]
 struct Fields {

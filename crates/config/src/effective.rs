@@ -32,6 +32,10 @@ pub struct Config {
     pub snapshots: SnapshotRetention,
     /// When the scheduler collects.
     pub cleanup: Option<chantal_model::Schedule>,
+    /// A process that is not heard of for so many seconds loses what it works on.
+    pub lease_seconds: u32,
+    /// For so many days tasks are remembered.
+    pub task_days: u32,
     /// Where the scheduler answers for its metrics.
     pub listen: Option<SocketAddr>,
     /// The file that takes metrics.

@@ -23,9 +23,11 @@ impl Config {
             "backup": { "directory": self.backup.directory, "keep_last": self.backup.keep_last },
             "download": { "bandwidth": self.bandwidth },
             "revisions": { "keep_last": self.revisions.keep_last, "keep_days": self.revisions.keep_days },
+            "tasks": { "keep_days": self.task_days },
             "scheduler": {
                 "cleanup": self.cleanup.as_ref().map(|schedule| schedule.cron.as_str()),
                 "listen": self.listen.map(|address| address.to_string()),
+                "lease_seconds": self.lease_seconds,
             },
             "metrics": { "textfile": self.textfile },
             "notify": self.notify.iter().map(notify).collect::<Vec<_>>(),

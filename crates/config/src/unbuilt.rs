@@ -28,7 +28,6 @@ pub(crate) const TOP: &[(&str, &str, Concerns)] = &[
     ("verify", "signature checks", Concerns::Everybody),
     ("views", "views", Concerns::Nobody),
     ("environments", "environments", Concerns::Nobody),
-    ("scheduler.lease_seconds", "leases of another length", Concerns::Nobody),
 ];
 
 /// Keys below a repository.

@@ -116,8 +116,8 @@ enum Fate {
 }
 
 impl Engine {
-    /// Takes the packages of a tree into the pool.
-    pub async fn adopt(&self, options: &AdoptOptions) -> Result<AdoptReport, EngineError> {
+    /// See [`Engine::adopt`].
+    pub(crate) async fn adopt_now(&self, options: &AdoptOptions) -> Result<AdoptReport, EngineError> {
         let lease = if options.dry_run {
             None
         } else {

@@ -89,11 +89,8 @@ impl CollectReport {
 }
 
 impl Engine {
-    /// Removes what nothing needs any more.
-    ///
-    /// # Errors
-    /// Busy while another process collects. What was removed until an error stays removed; it was not needed.
-    pub async fn collect(&self, options: CollectOptions) -> Result<CollectReport, EngineError> {
+    /// See [`Engine::collect`].
+    pub(crate) async fn collect_now(&self, options: CollectOptions) -> Result<CollectReport, EngineError> {
         let run = self.begun("cleanup", None);
         let done = Box::pin(self.collect_alone(options).instrument(run.span())).await;
         let freed_bytes = done.as_ref().map_or(0, |report| report.freed_bytes);

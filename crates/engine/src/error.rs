@@ -26,6 +26,8 @@ pub enum ExitClass {
     Damaged = 8,
     /// Finished, but something was left out.
     Partial = 9,
+    /// Ended because somebody asked for it, as by SIGTERM.
+    Cancelled = 143,
 }
 
 /// Why a verb could not do its work. Unless a variant says otherwise, everything is as it was before, apart from
@@ -267,6 +269,24 @@ pub enum EngineError {
         #[source]
         source: std::io::Error,
     },
+    /// Somebody asked for the end of the task.
+    #[error("task {task} was cancelled")]
+    Cancelled {
+        /// Its number.
+        task: i64,
+    },
+    /// The task's lease ended before its worker said that it lives.
+    #[error("task {task} was taken for dead meanwhile and is somebody else's now")]
+    TakenOver {
+        /// Its number.
+        task: i64,
+    },
+    /// The scheduler ends before the task does.
+    #[error("task {task} waits for another scheduler, since this one ends")]
+    Shutdown {
+        /// Its number.
+        task: i64,
+    },
     /// A worker thread died.
     #[error("a worker thread died: {0}")]
     Worker(String),
@@ -295,7 +315,12 @@ impl EngineError {
             Self::Catalog { source, .. } => of_code(source.exit_code()),
             Self::Pool { source, .. } => of_code(source.exit_code()),
             Self::Publish { source, .. } => of_code(source.exit_code()),
-            Self::Pinned { .. } | Self::Working { .. } | Self::InUse { .. } | Self::Collected { .. } => ExitClass::Busy,
+            Self::Pinned { .. }
+            | Self::Working { .. }
+            | Self::InUse { .. }
+            | Self::Collected { .. }
+            | Self::TakenOver { .. } => ExitClass::Busy,
+            Self::Cancelled { .. } | Self::Shutdown { .. } => ExitClass::Cancelled,
             Self::Backup { source, .. } => of_backup(source),
             Self::MissingBlob { .. } | Self::Manifest { .. } => ExitClass::Damaged,
             Self::Io { source, .. } => of_io(source),
@@ -355,6 +380,9 @@ impl EngineError {
             Self::Pinned { repo, .. } => Some(format!(
                 "`chantal publish switch {repo} --latest` takes the pin away and publishes the newest revision"
             )),
+            Self::Cancelled { .. } => Some(
+                "what is recorded and served is as it was; what was fetched is kept for the next try".into(),
+            ),
             Self::MissingBlob { .. } => Some("`chantal pool verify` lists what is damaged".into()),
             Self::Catalog { source, .. } => source.hint(),
             Self::Publish { source, .. } => source.hint(),
@@ -456,6 +484,11 @@ impl Doing<()> for std::io::Result<()> {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
 ) -> Result<T, EngineError> {
+    let thread = crate::task::thread();
+    let work = move || {
+        let _thread = thread;
+        work()
+    };
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(EngineError::Worker(error.to_string())),

@@ -78,11 +78,8 @@ impl Engine {
         Ok(plan)
     }
 
-    /// Deletes a repository's state. Trees are taken down one by one, then everything else goes at once.
-    ///
-    /// # Errors
-    /// Trees that were taken down stay down; everything else is as it was, and the next try goes on.
-    pub async fn delete(&self, id: &RepoId, options: DeleteOptions) -> Result<DeleteReport, EngineError> {
+    /// See [`Engine::delete`].
+    pub(crate) async fn delete_now(&self, id: &RepoId, options: DeleteOptions) -> Result<DeleteReport, EngineError> {
         let row = self.row_to_delete(id).await?;
         let lease = self
             .catalog

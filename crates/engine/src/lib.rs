@@ -55,9 +55,12 @@ mod state;
 mod status;
 mod sync;
 mod target;
+mod task;
+mod task_list;
 mod unpublish;
 mod updates;
 mod upstream_check;
+mod verbs;
 mod verify;
 mod warn;
 mod watch;
@@ -68,8 +71,8 @@ pub use backup::{
     RestorePlan, RestoreReport, RestoreTable, Secrets, UpgradeReport, back_up, backup_info, backup_list, plan_restore,
     restore, upgrade, verify_backup,
 };
-pub use chantal_catalog::Cleaned;
 pub use chantal_catalog::Runs;
+pub use chantal_catalog::{Cleaned, TaskLine, TaskState};
 pub use chantal_formats::RelationKind;
 pub use collect::{CollectOptions, CollectReport, GoneSnapshot};
 pub use diff::{Change, Counts, DiffEntry, Side};
@@ -86,6 +89,8 @@ pub use report::*;
 pub use retire::{RetireReport, RetiredRevision};
 pub use schedule::{Command, Event, Listen, ScheduleListing, SchedulerRow};
 pub use status::{HolderRow, ProgressRow, SyncState, SyncStatus};
+pub use task::{TaskReport, hear};
+pub use task_list::{TaskDetail, TaskRow, Wish};
 pub use updates::Updates;
 pub use verify::{Share, VerifyOptions, VerifyReport};
 
@@ -191,6 +196,7 @@ impl Engine {
             }
         };
         let catalog = Catalog::open_at(&location(&config), access).await.doing("be opened")?;
+        let catalog = catalog.with_lease_seconds(config.lease_seconds);
         let pool = Pool::open(&storage.pool_path, pool_options(&config)).doing("be opened")?;
         Ok(Self {
             catalog,

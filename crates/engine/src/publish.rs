@@ -46,13 +46,12 @@ impl State {
 }
 
 impl Engine {
-    /// Publishes a repository's newest revision or a snapshot.
-    ///
-    /// A state that is served already is left alone. A killed run is finished by the next one.
-    ///
-    /// # Errors
-    /// What was served is still served.
-    pub async fn publish(&self, target: &Target, options: &PublishOptions) -> Result<PublishReport, EngineError> {
+    /// See [`Engine::publish`].
+    pub(crate) async fn publish_now(
+        &self,
+        target: &Target,
+        options: &PublishOptions,
+    ) -> Result<PublishReport, EngineError> {
         let (Target::Repository(id) | Target::Snapshot(id, _)) = target;
         let run = self.begun("publish", Some(id));
         let done = Box::pin(self.publish_target(target, options).instrument(run.span())).await;
@@ -104,9 +103,8 @@ impl Engine {
             .await
     }
 
-    /// Publishes a snapshot at the repository's own path and pins it there; `None` takes the pin away and publishes
-    /// the newest revision.
-    pub async fn switch(
+    /// See [`Engine::switch`].
+    pub(crate) async fn switch_now(
         &self,
         id: &RepoId,
         snapshot: Option<&SnapshotName>,

@@ -376,6 +376,14 @@ impl Recording<'_> {
             .await
             .doing("record the new revision")?;
         fault!("engine::record::recorded").doing("end the sync")?;
+        let counts = &prepared.plan.counts;
+        tracing::info!(
+            repo.id = %self.repo.id,
+            "recorded {number}: {} added, {} removed, {} upgraded",
+            counts.added,
+            counts.removed,
+            counts.upgraded
+        );
         self.engine.keep_feed(self.row).await?;
         Ok(Recorded {
             plan: prepared.plan,

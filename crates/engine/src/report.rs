@@ -97,6 +97,22 @@ pub struct SyncReport {
     pub duration_ms: u64,
 }
 
+impl SyncReport {
+    /// Whether nothing was left out.
+    pub fn is_whole(&self) -> bool {
+        self.unread == 0 && self.failed.is_empty()
+    }
+}
+
+/// What became of the database's size.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Vacuumed {
+    /// Bytes before.
+    pub before_bytes: u64,
+    /// Bytes now.
+    pub now_bytes: u64,
+}
+
 /// A package that could not be had.
 #[derive(Clone, Debug, Serialize)]
 pub struct FailedPackage {

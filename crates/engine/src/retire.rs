@@ -37,12 +37,12 @@ impl Engine {
             .await
     }
 
-    /// Retires the revisions of a repository that `revisions:` does not keep, that no snapshot pins and that no
-    /// published tree serves.
-    ///
-    /// # Errors
-    /// While something is published; nothing was changed then.
-    pub async fn retire(&self, id: &RepoId, wait: Option<std::time::Duration>) -> Result<RetireReport, EngineError> {
+    /// See [`Engine::retire`].
+    pub(crate) async fn retire_now(
+        &self,
+        id: &RepoId,
+        wait: Option<std::time::Duration>,
+    ) -> Result<RetireReport, EngineError> {
         let row = self.known(id).await?;
         let lease = self.catalog.acquire(&format!("sync:{id}"), wait).await;
         let lease = lease.doing("hold the repository")?;

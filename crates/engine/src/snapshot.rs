@@ -10,8 +10,8 @@ use crate::query::{advisory_row, package_row, time};
 use crate::report::{DiffReport, PackageRow, SnapshotRow};
 
 impl Engine {
-    /// Pins the newest revision under a name.
-    pub async fn create_snapshot(
+    /// See [`Engine::create_snapshot`].
+    pub(crate) async fn create_snapshot_now(
         &self,
         id: &RepoId,
         name: &SnapshotName,
@@ -34,8 +34,8 @@ impl Engine {
             .await
     }
 
-    /// Gives a snapshot's content a second name.
-    pub async fn copy_snapshot(
+    /// See [`Engine::copy_snapshot`].
+    pub(crate) async fn copy_snapshot_now(
         &self,
         id: &RepoId,
         source: &SnapshotName,
@@ -147,8 +147,13 @@ impl Engine {
             })
     }
 
-    /// Deletes a snapshot. Refused while it is published, unless forced: then its publications are taken down first.
-    pub async fn delete_snapshot(&self, id: &RepoId, name: &SnapshotName, force: bool) -> Result<(), EngineError> {
+    /// See [`Engine::delete_snapshot`].
+    pub(crate) async fn delete_snapshot_now(
+        &self,
+        id: &RepoId,
+        name: &SnapshotName,
+        force: bool,
+    ) -> Result<(), EngineError> {
         let row = self.snapshot(id, name).await?;
         if let Some(path) = row.published.first() {
             if !force {

@@ -92,14 +92,8 @@ impl Done {
 }
 
 impl Engine {
-    /// Brings a repository up to date with its feed.
-    ///
-    /// A feed that has not changed costs one request and records nothing. Running it again after any failure goes on
-    /// with what was fetched.
-    ///
-    /// # Errors
-    /// Nothing was recorded and what is served is untouched; fetched blobs stay in the pool for the next try.
-    pub async fn sync(&self, id: &RepoId, options: &SyncOptions) -> Result<SyncReport, EngineError> {
+    /// See [`Engine::sync`].
+    pub(crate) async fn sync_now(&self, id: &RepoId, options: &SyncOptions) -> Result<SyncReport, EngineError> {
         let fetched = Arc::new(AtomicU64::new(0));
         let run = self.begun("sync", Some(id));
         let work = self.sync_counted(id, options, &fetched).instrument(run.span());
@@ -138,6 +132,7 @@ impl Engine {
             .begin_history(row.id, "sync")
             .await
             .doing("write the history")?;
+        crate::task::note_run(run);
         fault!("engine::sync::begun").doing("sync")?;
         let counters = Arc::new(Counters::new(self.progress.clone()));
         let counted = self.with_progress(counters.clone());

@@ -8,8 +8,8 @@ use crate::error::{Doing, EngineError, blocking};
 use crate::report::Target;
 
 impl Engine {
-    /// Takes a published tree down.
-    pub async fn unpublish(&self, target: &Target) -> Result<String, EngineError> {
+    /// See [`Engine::unpublish`].
+    pub(crate) async fn unpublish_now(&self, target: &Target) -> Result<String, EngineError> {
         let (Target::Repository(id) | Target::Snapshot(id, _)) = target;
         let repo = self.configured(id)?;
         let name = match target {

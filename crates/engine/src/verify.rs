@@ -48,7 +48,7 @@ pub struct VerifyOptions {
 }
 
 /// What verification found and did.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct VerifyReport {
     /// What is wrong, or was.
     pub problems: Vec<PoolProblem>,
@@ -132,12 +132,8 @@ struct Scan {
 }
 
 impl Engine {
-    /// Compares everything in the pool and in the published trees with what must be there.
-    ///
-    /// # Errors
-    /// Busy while another process collects or repairs, where something is to be repaired. What was repaired until an
-    /// error stays so.
-    pub async fn verify(&self, options: VerifyOptions) -> Result<VerifyReport, EngineError> {
+    /// See [`Engine::verify`].
+    pub(crate) async fn verify_now(&self, options: VerifyOptions) -> Result<VerifyReport, EngineError> {
         if !options.repair {
             let scan = self.scan(options.share).await?;
             return self.told(scan).await;

@@ -134,7 +134,7 @@ impl Db {
             Self::Cleanup(options) => options.run(app, config.clone()).await,
             Self::Rebuild(options) => options.run(app, config.clone()).await,
             Self::Verify => verify(app, path).await,
-            Self::Vacuum => vacuum(app, path).await,
+            Self::Vacuum => vacuum(app, config.clone()).await,
             Self::Backup(options) => options.run(app, config.clone()).await,
             Self::Restore(options) => options.run(app, config.clone()).await,
             Self::BackupList(options) => options.run(app, &config),
@@ -237,19 +237,14 @@ async fn orphaned(app: &App, config: Arc<Config>) -> Outcome {
     Ok(exit::OK)
 }
 
-async fn vacuum(app: &App, at: &Location) -> Outcome {
-    let catalog = Catalog::open_at(at, Access::Write).await?;
-    let before = catalog.size_bytes().await?;
-    catalog.vacuum().await?;
-    let now = match at {
-        Location::File(path) => {
-            // What is in the log goes into the file when it is closed.
-            catalog.close().await;
-            std::fs::metadata(path).map_or(0, |meta| meta.len())
-        }
-        Location::Server(_) => catalog.size_bytes().await?,
-    };
-    app.talk.say(&format!("{} before, {} now", bytes(before), bytes(now)));
+async fn vacuum(app: &App, config: Arc<Config>) -> Outcome {
+    let engine = app.engine_on(config, chantal_engine::Access::Write).await?;
+    let done = engine.vacuum().await?;
+    app.talk.say(&format!(
+        "{} before, {} now",
+        bytes(done.before_bytes),
+        bytes(done.now_bytes)
+    ));
     Ok(exit::OK)
 }
 

@@ -82,7 +82,7 @@ impl Mirror {
             ..SyncOptions::default()
         };
         let runs = each(app, &engine, &selected, Workers::ONE, async |repo, engine| {
-            sync::one(app, engine, &repo.id, &options).await
+            sync::one(app, engine, "mirror", &repo.id, &options).await
         })
         .await;
         sync::told(app, &runs)

@@ -24,6 +24,7 @@ pub(crate) mod snapshot;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod sync;
+pub(crate) mod task;
 pub(crate) mod updates;
 
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Outcome {
         Command::Cache(command) => command.run(app).await,
         Command::Db(command) => command.run(app).await,
         Command::Scheduler(command) => command.run(app).await,
+        Command::Task(command) => command.run(app).await,
         Command::Stats(command) => command.run(app).await,
         Command::Doctor(command) => command.run(app).await,
         Command::Metrics(command) => command.run(app).await,
@@ -94,11 +96,13 @@ pub(crate) fn columns() -> Vec<(&'static str, &'static [crate::output::Column])>
         db::columns(),
         pool::columns(),
         scheduler::columns(),
+        task::columns(),
     ]
     .into_iter()
     .flatten()
     .chain([
         ("repo-sync", sync::SYNCED),
+        ("repo-sync-background", sync::QUEUED),
         ("config-test", config::TESTED),
         ("doctor", doctor::CHECKS),
         ("notify-test", notify::TOLD),

@@ -38,10 +38,10 @@ pub(crate) enum Scheduler {
 /// Runs the scheduler, until SIGTERM or SIGINT
 ///
 /// Every repository with `schedule: {enabled: true}` is synced when its time has come, and `scheduler.cleanup` says when the
-/// pool is cleaned up. What was missed while no scheduler
-/// ran is done once. SIGHUP reads the configuration again; one that is wrong is told, and the old one stays in use. Several
-/// schedulers may share a database, on one host or on many: each run is one's alone, and the run of one that is gone is
-/// started again by another.
+/// pool is cleaned up; `repo sync --background` leaves a sync to it. What was missed while no scheduler ran is done once.
+/// SIGHUP reads the configuration again; one that is wrong is told, and the old one stays in use. Several schedulers may
+/// share a database, on one host or on many: each task is one's alone, and the task of one that is gone is started again by
+/// another.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chantal scheduler start
@@ -68,6 +68,7 @@ const LISTED: &[Column] = &[
     column("Then", "chain", Show::List),
     column("Next", "next", Show::Time),
     column("Running", "running", Show::Flag),
+    column("Task", "task", Show::CsvOnly),
     column("Last", "last", Show::Time),
     column("Status", "status", Show::Text),
     column("Exit code", "exit_code", Show::Count),
@@ -244,7 +245,23 @@ fn told(app: &App, vital: Arc<Vital>) -> Listen {
             vital.beat();
             notify(&[NotifyState::Watchdog, NotifyState::Status(&line)]);
         }
-        Event::Started(job) => talk.say_of(id(&job).as_ref(), &format!("{job}: started by its schedule")),
+        Event::Started {
+            job,
+            task,
+            asked_by,
+            again,
+        } => {
+            let by = if asked_by == "schedule" {
+                "its schedule"
+            } else {
+                "a person"
+            };
+            let again = if again { " again, since its process is gone" } else { "" };
+            talk.say_of(
+                id(&job).as_ref(),
+                &format!("{job}: started by {by}{again} (task {task})"),
+            );
+        }
         Event::Ended(job, 0, said) => talk.say_of(id(&job).as_ref(), &format!("{job}: {said}")),
         Event::Ended(job, code, said) => talk.warn_of(id(&job).as_ref(), &format!("{job}: exit {code}: {said}")),
         Event::Trouble(said) => talk.warn(&said),

@@ -117,9 +117,9 @@ fn shown(status: SyncStatus) -> Shown {
     }
 }
 
-fn how_far(progress: &ProgressRow) -> String {
+pub(super) fn how_far(progress: &ProgressRow) -> String {
     let amount = |number| match progress.step.as_str() {
-        "metadata" | "download" => bytes(number),
+        "metadata" | "download" | "adopt" => bytes(number),
         _ => count(number),
     };
     match (progress.done, progress.total) {

@@ -56,6 +56,9 @@ pub(crate) struct Sync {
     /// Says of each package with this name why it is in or out (or name-version-release.arch)
     #[arg(long, value_name = "NAME", requires = "dry_run")]
     explain: Option<String>,
+    /// Leaves it to a scheduler, and says the number of each task
+    #[arg(long, conflicts_with_all = ["dry_run", "workers", "wait"])]
+    background: bool,
     #[command(flatten)]
     workers: Workers,
     #[command(flatten)]
@@ -79,6 +82,21 @@ pub(super) const SYNCED: &[Column] = &[
     column("Served", "result.served", Show::Text),
     column("Error", "error.message", Show::Text),
 ];
+
+pub(super) const QUEUED: &[Column] = &[
+    column("Repository", "repo", Show::Text),
+    column("Status", "status", Show::Text),
+    column("Exit code", "exit_code", Show::CsvOnly),
+    column("Task", "result.task", Show::Text),
+    column("Error", "error.message", Show::Text),
+];
+
+/// A sync that was left to the schedulers.
+#[derive(Serialize)]
+struct Queued {
+    /// The task's number.
+    task: i64,
+}
 
 /// What closes a sync of several repositories.
 const SUMMARY: &[Column] = &[
@@ -120,11 +138,28 @@ impl Sync {
             return self.plan(app, &config, &selected, &options).await;
         }
         let engine = app.engine_on(config.clone(), Access::Write).await?;
+        if self.background {
+            return self.queue(app, &engine, &selected, &options).await;
+        }
         let runs = each(app, &engine, &selected, self.workers, async |repo, engine| {
-            one(app, engine, &repo.id, &options).await
+            one(app, engine, "repo sync", &repo.id, &options).await
         })
         .await;
         told(app, &runs)
+    }
+
+    async fn queue(&self, app: &App, engine: &Engine, selected: &Selected<'_>, options: &SyncOptions) -> Outcome {
+        let runs = each(app, engine, selected, Workers::ONE, async |repo, engine| {
+            let task = engine.queue_sync(&repo.id, options).await?;
+            Ok((Queued { task }, exit::OK))
+        })
+        .await;
+        if engine.schedulers().await?.is_empty() {
+            app.talk
+                .warn("no scheduler runs: what was queued waits until one does (`chantal scheduler start`)");
+        }
+        app.output.rows(&runs, QUEUED)?;
+        Ok(conclude(app, &runs))
     }
 
     async fn plan(&self, app: &App, config: &Arc<Config>, selected: &Selected<'_>, options: &SyncOptions) -> Outcome {
@@ -187,12 +222,18 @@ impl Sync {
 pub(super) async fn one(
     app: &App,
     engine: Engine,
+    verb: &'static str,
     id: &RepoId,
     options: &SyncOptions,
 ) -> Result<(SyncReport, u8), Failure> {
     app.talk.say_of(Some(id), &format!("{id}: syncing"));
     let (own, options) = (id.clone(), options.clone());
-    let report = beside(async move { engine.sync(&own, &options).await }).await?;
+    let report = beside(async move {
+        let (id, options) = (&own, &options);
+        let sync = |engine: Engine| async move { engine.sync(id, options).await };
+        engine.task(verb, Some(id.as_str()), sync).await
+    })
+    .await?;
     for warning in &report.plan.warnings {
         app.talk.warn_of(Some(id), &format!("{id}: {warning}"));
     }
@@ -205,11 +246,7 @@ pub(super) async fn one(
     for line in closing(&report) {
         app.talk.say_of(Some(id), &format!("{id}: {line}"));
     }
-    let code = if report.failed.is_empty() && report.unread == 0 {
-        exit::OK
-    } else {
-        exit::PARTIAL
-    };
+    let code = if report.is_whole() { exit::OK } else { exit::PARTIAL };
     Ok((report, code))
 }
 

@@ -19,6 +19,11 @@ fn about_repositories() -> Vec<Entry> {
         ("repo-list", "`repo list`", list(&object(&repository_fields()))),
         ("repo-show", "`repo show`", repository_detail()),
         ("repo-sync", "`repo sync`, `mirror`", runs(&sync_report())),
+        (
+            "repo-sync-background",
+            "`repo sync --background`",
+            runs(&object(&[("task", number())])),
+        ),
         ("repo-sync-plan", "`repo sync --dry-run`", runs(&sync_plan())),
         ("repo-check-updates", "`repo check-updates`", runs(&updates())),
         ("repo-sync-status", "`repo sync-status`", list(&sync_status())),

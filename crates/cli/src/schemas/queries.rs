@@ -28,6 +28,9 @@ pub(super) fn entries() -> Vec<Entry> {
         ("db-rebuild", "`db rebuild`", rebuilt()),
         ("scheduler-status", "`scheduler status`", list(&scheduler())),
         ("scheduler-list", "`scheduler list`", list(&schedule())),
+        ("task-list", "`task list`, `task watch`", list(&object(&task_fields()))),
+        ("task-show", "`task show`", task_detail()),
+        ("task-logs", "`task logs`", list(&task_line())),
         ("doctor", "`doctor`", list(&check())),
         ("notify-test", "`notify test`", list(&told())),
         (
@@ -110,13 +113,71 @@ fn schedule() -> Value {
         ("chain", list(&one_of(&["snapshot", "publish"]))),
         ("next", time()),
         ("running", flag()),
+        ("task", nullable(&number())),
         ("last", nullable(&time())),
         (
             "status",
-            nullable(&one_of(&["succeeded", "partial", "failed", "busy", "killed"])),
+            // `busy` is what earlier versions wrote.
+            nullable(&one_of(&[
+                "queued",
+                "succeeded",
+                "partial",
+                "failed",
+                "cancelled",
+                "killed",
+                "busy",
+            ])),
         ),
         ("exit_code", nullable(&number())),
         ("error", nullable(&text())),
+    ])
+}
+
+fn task_fields() -> Vec<(&'static str, Value)> {
+    let states = [
+        "queued",
+        "running",
+        "succeeded",
+        "partial",
+        "failed",
+        "cancelled",
+        "killed",
+    ];
+    vec![
+        ("id", number()),
+        ("verb", text()),
+        ("subject", nullable(&text())),
+        ("asked_by", one_of(&["person", "schedule"])),
+        ("through_queue", flag()),
+        ("state", one_of(&states)),
+        ("host", nullable(&text())),
+        ("pid", nullable(&number())),
+        ("attempts", number()),
+        ("created", time()),
+        ("started", nullable(&time())),
+        ("finished", nullable(&time())),
+        ("step", nullable(&text())),
+        ("done", number()),
+        ("total", number()),
+        ("cancel_requested", flag()),
+        ("exit_code", nullable(&number())),
+        ("error", nullable(&text())),
+    ]
+}
+
+fn task_detail() -> Value {
+    let mut fields = task_fields();
+    // Whatever the verb reports with `--format json`.
+    fields.push(("result", serde_json::json!({})));
+    object(&fields)
+}
+
+fn task_line() -> Value {
+    object(&[
+        ("number", number()),
+        ("at", time()),
+        ("level", one_of(&["error", "warn", "info"])),
+        ("text", text()),
     ])
 }
 

@@ -242,7 +242,7 @@ pub(super) fn history() -> Value {
         ("finished", nullable(&time())),
         (
             "status",
-            one_of(&["running", "succeeded", "partial", "failed", "killed"]),
+            one_of(&["running", "succeeded", "partial", "failed", "cancelled", "killed"]),
         ),
         ("exit_code", nullable(&number())),
         ("revision", nullable(&number())),

@@ -83,6 +83,8 @@ impl Builder<'_> {
             revisions: revisions(file.revisions.as_ref()),
             snapshots: snapshots(file.snapshots.as_ref()),
             cleanup: self.cleanup(file.scheduler.as_ref()),
+            lease_seconds: file.scheduler.as_ref().and_then(|raw| raw.lease_seconds).unwrap_or(60),
+            task_days: file.tasks.as_ref().and_then(|raw| raw.keep_days).unwrap_or(90),
             listen: self.listen(file.scheduler.as_ref()),
             textfile: self.textfile(file.metrics.as_ref()),
             notify: self.notify(file.notify.as_deref().unwrap_or_default()),

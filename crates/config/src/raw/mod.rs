@@ -26,7 +26,7 @@ pub(crate) use time::{ChainStep, Schedule};
 use local::{Cache, Log};
 use serving::{Environment, View};
 pub use time::NotifyOn;
-pub(crate) use time::{Metrics, Notify, Revisions, Scheduler, SnapshotRetention};
+pub(crate) use time::{Metrics, Notify, Revisions, Scheduler, SnapshotRetention, Tasks};
 pub(crate) use trust::{Gpg, Verify};
 
 macro_rules! block {
@@ -101,6 +101,8 @@ block! {
         revisions: Revisions,
         /// Which snapshots stay; `pool cleanup` deletes the others.
         snapshots: SnapshotRetention,
+        /// How long tasks are remembered; `db cleanup` and the scheduler forget older ones.
+        tasks: Tasks,
         /// The scheduler process.
         scheduler: Scheduler,
         /// Whom to tell when a run ends.

@@ -54,8 +54,8 @@ block! {
         /// Address and port on which it answers `/metrics` and `/healthz`, such as `127.0.0.1:9464`; without it nowhere.
         /// Whoever reaches it may read.
         listen: String,
-        /// How long a worker that does not answer keeps its tasks.
-        #[schemars(extend("default" = 60))]
+        /// How long a process that does not answer keeps what it works on; after that another one may take it over.
+        #[schemars(range(min = 10, max = 3600), extend("default" = 60))]
         lease_seconds: u32,
     }
 }
@@ -129,6 +129,15 @@ block! {
         keep_last: u32,
         /// Those that were the newest within so many days stay.
         #[schemars(extend("default" = 90))]
+        keep_days: u32,
+    }
+}
+
+block! {
+    /// Retention of tasks.
+    Tasks {
+        /// Tasks that ended within so many days stay in `task list`.
+        #[schemars(range(min = 1, max = 36500), extend("default" = 90))]
         keep_days: u32,
     }
 }

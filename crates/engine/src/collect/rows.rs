@@ -6,14 +6,11 @@ use chantal_model::fault;
 use super::CollectOptions;
 use crate::Engine;
 use crate::error::{Doing, EngineError};
+use crate::report::Vacuumed;
 
 impl Engine {
-    /// Removes packages and raw records that no revision holds, and gathers what is left of packs that are more than
-    /// half dead.
-    ///
-    /// # Errors
-    /// Busy while anything is synced, published or adopted: that may be about to use such a row. Nothing was changed.
-    pub async fn clean_rows(&self, options: CollectOptions) -> Result<Cleaned, EngineError> {
+    /// See [`Engine::clean_rows`].
+    pub(crate) async fn clean_rows_now(&self, options: CollectOptions) -> Result<Cleaned, EngineError> {
         let lease = self
             .catalog
             .acquire(chantal_catalog::COLLECT, options.wait)
@@ -31,8 +28,28 @@ impl Engine {
         };
         fault!("engine::clean::done").doing("end the cleanup")?;
         lease.release().await.doing("release the right to collect")?;
+        self.forget_tasks().await?;
         self.catalog.tidy().await;
         cleaned.doing("remove rows")?.map_err(|refused| busy(&refused))
+    }
+
+    /// Marks tasks whose process is gone, and forgets those that ended before what `tasks.keep_days` keeps.
+    pub(crate) async fn forget_tasks(&self) -> Result<u64, EngineError> {
+        const DAY_SECONDS: i64 = 86_400;
+        let now = self.clock.now().as_second();
+        self.catalog.bury_tasks(now).await.doing("look after tasks")?;
+        let before = now - i64::from(self.config.task_days) * DAY_SECONDS;
+        self.catalog.forget_tasks(before).await.doing("forget tasks")
+    }
+
+    /// See [`Engine::vacuum`].
+    pub(crate) async fn vacuum_now(&self) -> Result<Vacuumed, EngineError> {
+        let before = self.catalog.size_bytes().await.doing("tell its size")?;
+        self.catalog.vacuum().await.doing("be made smaller")?;
+        Ok(Vacuumed {
+            before_bytes: before,
+            now_bytes: self.catalog.size_bytes().await.doing("tell its size")?,
+        })
     }
 
     /// What [`Engine::clean_rows`] would do now. Changes nothing.

@@ -37,7 +37,7 @@ async fn look(config: &Config, catalog: &Catalog, now: i64) -> Result<Check, Eng
     }
     let late: Vec<String> = rows
         .iter()
-        .filter(|row| !row.is_running && row.next_at < now - LATE)
+        .filter(|row| !row.is_open && row.next_at < now - LATE)
         .filter(|row| jobs.iter().any(|job| job.is(row)))
         .map(|row| format!("{} since {}", row.repository, time(row.next_at)))
         .collect();
