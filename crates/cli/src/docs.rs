@@ -210,4 +210,6 @@ help_is_as_written! {
     help_of_cache: "cache";
     help_of_db: "db";
     help_of_mirror: "mirror";
+    help_of_task: "task";
+    help_of_task_cancel: "task" "cancel";
 }

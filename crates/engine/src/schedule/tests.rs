@@ -28,9 +28,9 @@ async fn engine(directory: &std::path::Path, schedules: &[(&str, &str)], clock: 
         "storage: {{base_path: {base}, pool_path: {base}/pool, published_path: {base}/published}}\nrepositories:\n"
     );
     for (id, schedule) in schedules {
-        text.push_str(&format!(
-            "  - {{id: {id}, type: rpm, feed: 'http://127.0.0.1:9/', schedule: {{enabled: true, {schedule}}}}}\n"
-        ));
+        let one =
+            format!("{{id: {id}, type: rpm, feed: 'http://127.0.0.1:9/', schedule: {{enabled: true, {schedule}}}}}");
+        text.extend(["  - ", &one, "\n"]);
     }
     let path = directory.join("config.yaml");
     let loaded = chantal_config::load_text(&path, text, &|_| None).unwrap();
