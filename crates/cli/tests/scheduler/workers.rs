@@ -4,7 +4,7 @@ use chantal_testkit::postgres::Postgres;
 use chantal_testkit::upstream::Fault;
 use serde_json::Value;
 
-use crate::bench::{Bench, Running, until};
+use crate::bench::{Bench, until};
 
 const IDS: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -44,7 +44,9 @@ fn no_run_is_lost_or_done_twice_while_schedulers_are_killed_again_and_again() {
             in_state(now, "succeeded") >= round * IDS.len() + wanted && !now.is_empty()
                 || in_state(now, "running") > 0 && wanted == 0
         });
-        workers[round % 2].take().map(Running::kill);
+        if let Some(worker) = workers[round % 2].take() {
+            worker.kill();
+        }
         until("all is done by whoever is left", || {
             let now = tasks(&bench);
             now.len() == (round + 1) * IDS.len() && in_state(&now, "succeeded") == now.len()
