@@ -35,7 +35,6 @@ CREATE TABLE task_log (
     PRIMARY KEY (task_id, number)
 );
 
--- The task of a schedule's newest run; what was at work when this came is due again.
+-- The task of a schedule's newest run, which says what `is_running` said; what was at work when this came is due again.
 ALTER TABLE schedule ADD COLUMN task_id BIGINT;
-UPDATE schedule SET next_at = 0 WHERE is_running = 1;
-ALTER TABLE schedule DROP COLUMN is_running;
+UPDATE schedule SET next_at = 0, is_running = 0 WHERE is_running = 1;

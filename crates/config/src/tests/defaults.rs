@@ -40,7 +40,6 @@ fn a_value_other_than_the_default_is_warned_about_even_if_it_is_false() {
     for (text, warned) in [
         ("scheduler: {lease_seconds: 60}\n", 0),
         ("scheduler: {lease_seconds: 61}\n", 0),
-        ("scheduler: {listen: \"127.0.0.1:9\"}\n", 1),
         ("database: {pool_size: 5, echo: false}\n", 0),
         ("database: {pool_size: 6}\n", 0),
         ("database: {echo: true}\n", 0),
