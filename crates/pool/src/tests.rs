@@ -282,7 +282,12 @@ fn every_blob_is_reported_read_by_whatever_number_of_threads() {
         let on_blob = |size| {
             bytes.fetch_add(size, Ordering::Relaxed);
         };
-        assert_eq!(pool.verify_with(threads, &on_blob).unwrap(), []);
+        let looking = Looking {
+            threads,
+            reads: &|_| true,
+            on_blob: &on_blob,
+        };
+        assert_eq!(pool.verify_survey(&pool.survey().unwrap(), &looking).unwrap(), []);
         assert_eq!(bytes.load(Ordering::Relaxed), 160, "{threads} threads");
     }
 }
