@@ -32,8 +32,9 @@ fn files(directory: &Path, wanted: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
 
 /// Blobs in the pool.
 fn blobs(chantal: &Chantal) -> Vec<PathBuf> {
-    let temporary = chantal.path("state/pool/tmp");
-    files(&chantal.path("state/pool"), &|path| !path.starts_with(&temporary))
+    let pool = chantal.path("state/pool");
+    let beside = ["tmp", "manifests"].map(|name| pool.join(name));
+    files(&pool, &|path| !beside.iter().any(|other| path.starts_with(other)))
 }
 
 fn is_package(path: &Path) -> bool {

@@ -9,7 +9,7 @@ use chantal_model::RelPath;
 use crate::dir::Dir;
 use crate::error::PublishError;
 use crate::files::{Origin, Put, is_unfinished, put, write_over};
-use crate::site::{holds, is_lock, joined};
+use crate::site::{holds, is_own, joined};
 use crate::{Site, Source};
 
 /// The deepest path that is published, in segments: every walk over a tree holds one descriptor for each.
@@ -83,12 +83,13 @@ impl Site {
     }
 }
 
-/// Why a path is never published: it would be taken for unfinished work or the lock, or lies too deep.
+/// Why a path is never published: it would be taken for unfinished work, the lock or the program's state, or lies too
+/// deep.
 pub fn unpublishable(path: &RelPath) -> Option<&'static str> {
     if path.as_str().split('/').any(is_unfinished) {
         Some("its name is reserved for unfinished work")
-    } else if is_lock(path.as_str()) {
-        Some("its name is that of the tree's lock")
+    } else if is_own(path.top()) {
+        Some("its name is that of the tree's lock or of the program's state")
     } else if path.as_str().split('/').count() > MAX_DEPTH {
         Some("it lies too deep")
     } else {

@@ -9,7 +9,7 @@ use crate::dir::Dir;
 use crate::error::PublishError;
 use crate::files::{is_unfinished, stage_name};
 use crate::recover::remove_unfinished;
-use crate::site::{is_lock, joined};
+use crate::site::{is_own, joined};
 
 const GENERATIONS: &str = "gen";
 const LIST: &str = "mirrorlist";
@@ -97,7 +97,7 @@ fn beside(tree: &RelPath, name: &'static str) -> Result<RelPath, PublishError> {
 fn link_others(tree: &Dir, tree_name: &str, entry_dir: &RelPath, stage: &Dir) -> Result<(), PublishError> {
     for entry in tree.entries()? {
         let Some(name) = entry.name.to_str() else { continue };
-        if is_lock(name) || is_unfinished(name) || name == entry_dir.top() {
+        if is_own(name) || is_unfinished(name) || name == entry_dir.top() {
             continue;
         }
         let target = Path::new("../..").join(tree_name).join(name);

@@ -9,7 +9,7 @@ use crate::Site;
 use crate::dir::Dir;
 use crate::error::PublishError;
 use crate::files::is_unfinished;
-use crate::site::is_lock;
+use crate::site::is_own;
 
 /// What pruning did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,10 +21,12 @@ pub struct Pruned {
 }
 
 impl Site {
-    /// Removes every file of a tree for which `keep` is false, and directories that are empty then.
+    /// Removes every file of a tree for which `keep` is false, and directories that are empty then, but for those at the
+    /// top whose names begin with a dot.
     ///
-    /// The tree's lock is never touched. Symbolic links are not followed. No barrier is needed: a file that comes back after a power cut is harmless. The caller holds the
-    /// tree's lock, so what interrupted runs left unfinished goes too, and is not counted.
+    /// The tree's lock and the program's state are never touched. Symbolic links are not followed. No barrier is needed: a
+    /// file that comes back after a power cut is harmless. The caller holds the tree's lock, so what interrupted runs left
+    /// unfinished goes too, and is not counted.
     pub fn prune(&self, tree: &RelPath, keep: &mut dyn FnMut(&RelPath) -> bool) -> Result<Pruned, PublishError> {
         let mut pruned = Pruned::default();
         let Some(dir) = self.dir(Some(tree))? else {
@@ -78,7 +80,7 @@ type Visit<'a> = dyn FnMut(&Dir, Found<'_>) -> Result<(), PublishError> + 'a;
 fn walk(dir: &Dir, prefix: &str, visit: &mut Visit<'_>) -> Result<(), PublishError> {
     for entry in dir.entries()? {
         let Some(name) = entry.name.to_str() else { continue };
-        if prefix.is_empty() && is_lock(name) {
+        if prefix.is_empty() && is_own(name) {
             continue;
         }
         if is_unfinished(name) {
@@ -89,7 +91,10 @@ fn walk(dir: &Dir, prefix: &str, visit: &mut Visit<'_>) -> Result<(), PublishErr
         if entry.kind == FileType::Directory {
             if let Some(child) = dir.child(name)? {
                 walk(&child, &format!("{path}/"), visit)?;
-                visit(dir, Found::Left(name))?;
+                // At the top, one with a dot is often somebody's own.
+                if !path.starts_with('.') {
+                    visit(dir, Found::Left(name))?;
+                }
             }
         } else if let Ok(path) = RelPath::parse(&path) {
             visit(dir, Found::File(path))?;

@@ -20,9 +20,12 @@ const MANY: usize = 1000;
 /// The lock file of a tree, in the tree: who may publish may not be allowed to write beside it.
 const LOCK: &str = ".lock";
 
-/// Whether a name at the top of a tree is that of its lock, which no published file can have.
-pub(crate) fn is_lock(name: &str) -> bool {
-    name == LOCK
+/// Where a mirror without a configuration keeps what it remembers, in its tree.
+const STATE: &str = ".chantal";
+
+/// Whether a name at the top of a tree is that of its lock or of the program's state, which no published file can have.
+pub(crate) fn is_own(name: &str) -> bool {
+    name == LOCK || name == STATE
 }
 const WRITABLE_BY_ALL: u32 = 0o002;
 const STICKY: u32 = 0o1000;

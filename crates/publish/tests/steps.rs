@@ -239,6 +239,20 @@ fn a_removed_tree_is_gone_and_can_come_back() {
 }
 
 #[test]
+fn what_the_program_or_somebody_keeps_in_the_tree_is_not_pruned() {
+    let bench = Bench::with_switch(SwitchMode::Probe);
+    let top = bench.site.root().join(tree().as_str());
+    let empty = [".chantal/pool/tmp", ".own/empty"].map(|name| top.join(name));
+    for directory in &empty {
+        std::fs::create_dir_all(directory).unwrap();
+    }
+    std::fs::create_dir_all(top.join("Packages/empty")).unwrap();
+    bench.site.prune(&tree(), &mut |_| true).unwrap();
+    assert!(empty.iter().all(|directory| directory.is_dir()));
+    assert!(!top.join("Packages/empty").exists());
+}
+
+#[test]
 fn generations_stay_as_they_were_while_the_tree_goes_on() {
     let bench = Bench::with_switch(SwitchMode::Probe);
     let (old, new) = (State::new(0), State::new(1));
