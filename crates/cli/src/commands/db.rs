@@ -245,6 +245,8 @@ async fn vacuum(app: &App, config: Arc<Config>) -> Outcome {
         bytes(done.before_bytes),
         bytes(done.now_bytes)
     ));
+    // What is in the log, the row of this task included, goes into the file.
+    engine.catalog().close().await;
     Ok(exit::OK)
 }
 
