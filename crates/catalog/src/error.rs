@@ -232,7 +232,9 @@ impl CatalogError {
     pub fn hint(&self) -> Option<String> {
         Some(
             match self {
-                Self::Absent { .. } => "`chantal init` makes one",
+                Self::Absent { .. } => {
+                    "`chantal init` makes one; `chantal db rebuild` makes a lost one again from the pool"
+                }
                 Self::Schema { found, needed } if found < needed => "`chantal db upgrade` brings it up to date",
                 Self::Schema { .. } => "a newer version of chantal wrote it: use that version",
                 Self::Busy { .. } => {

@@ -220,7 +220,11 @@ impl Engine {
         let configured = self.config.revisions;
         Retention {
             keep_last: configured.keep_last,
-            newest_since: self.clock.now().as_second() - i64::from(configured.keep_days) * DAY_SECONDS,
+            // None by its age alone, not even one of this second.
+            newest_since: match configured.keep_days {
+                0 => i64::MAX,
+                days => self.clock.now().as_second() - i64::from(days) * DAY_SECONDS,
+            },
         }
     }
 }

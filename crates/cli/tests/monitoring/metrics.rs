@@ -233,7 +233,7 @@ fn the_reader_of_prometheus_own_library_takes_it() {
     let script = "import sys\nfrom prometheus_client.parser import text_string_to_metric_families as read\n\
                   print(sum(len(family.samples) for family in read(sys.stdin.read())))";
     let python = |script: &str| {
-        Command::new("python3")
+        Command::new("/usr/bin/python3")
             .args(["-c", script])
             .stderr(Stdio::null())
             .output()
@@ -245,7 +245,7 @@ fn the_reader_of_prometheus_own_library_takes_it() {
     let chantal = busy_bench();
     let text = chantal.run(&["metrics"]).expect(0).stdout;
     std::fs::write(chantal.path("text"), &text).unwrap();
-    let output = Command::new("python3")
+    let output = Command::new("/usr/bin/python3")
         .args(["-c", script])
         .stdin(std::fs::File::open(chantal.path("text")).unwrap())
         .output()
