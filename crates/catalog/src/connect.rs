@@ -180,6 +180,12 @@ impl Catalog {
         let pool = PgPoolOptions::new()
             .max_connections(server.connections.max(2))
             .acquire_timeout(wait)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql(sql::POSTGRES_IDLE).execute(connection).await?;
+                    Ok(())
+                })
+            })
             .connect_lazy_with(options);
         let catalog = Self {
             writer: Pool::Postgres(pool.clone()),

@@ -8,6 +8,8 @@ pub(crate) const POSTGRES_TABLES: &str = "SELECT count(CASE WHEN tablename = 'sc
     WHERE schemaname = current_schema()";
 pub(crate) const POSTGRES_LOCK_SCHEMA: &str = "SELECT pg_advisory_xact_lock(4846793216)";
 pub(crate) const POSTGRES_LOCK_LEASES: &str = "LOCK TABLE lease IN SHARE ROW EXCLUSIVE MODE";
+/// A process that stands still in the middle of a transaction must not keep its locks: who takes over would wait for it.
+pub(crate) const POSTGRES_IDLE: &str = "SET idle_in_transaction_session_timeout = '30s'";
 pub(crate) const POSTGRES_SIZE: &str = "SELECT pg_database_size(current_database())";
 pub(crate) const POSTGRES_CLOCK: &str = "SELECT CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT)";
 pub(crate) const POSTGRES_LEASE_FENCE: &str = "SELECT fence FROM lease WHERE name = $1 AND fence = $2 FOR UPDATE";

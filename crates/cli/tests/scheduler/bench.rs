@@ -103,7 +103,7 @@ impl Bench {
 
 #[track_caller]
 pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while !is_so() {
         assert!(Instant::now() < deadline, "it took too long until {what}");
         std::thread::sleep(Duration::from_millis(50));
