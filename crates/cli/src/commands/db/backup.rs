@@ -24,7 +24,7 @@ use crate::output::{Column, Show, column};
 #[command(after_help = "Examples:
   chantal db backup
   chantal db backup /mnt/usb/chantal.tar
-  chantal db backup --include-secrets /root/whole.tar")]
+  chantal db backup --include-secrets /mnt/safe/whole.tar")]
 pub(crate) struct Backup {
     /// The archive; no file may be there yet
     file: Option<PathBuf>,
