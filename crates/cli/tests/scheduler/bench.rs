@@ -79,20 +79,47 @@ impl Bench {
 
     pub(crate) fn with_catalog(&self, work: impl AsyncFnOnce(Catalog)) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async {
-            let catalog = match &self.database {
-                None => Catalog::open(&self.chantal.path().join("chantal.db"), Access::Write).await,
-                Some(url) => {
-                    let server = chantal_catalog::Server {
-                        url: url.clone(),
-                        shown: String::new(),
-                        files: Vec::new(),
-                        connections: 2,
-                    };
-                    Catalog::connect(&server, Access::Write).await
-                }
-            };
-            work(catalog.unwrap()).await;
+        runtime.block_on(async { work(self.catalog().await).await });
+    }
+
+    /// As [`Self::with_catalog`], but gives up when it takes longer than a transaction does.
+    fn with_catalog_soon(&self, work: impl AsyncFnOnce(Catalog)) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let work = async { work(self.catalog().await).await };
+        let _ = runtime.block_on(async { tokio::time::timeout(Duration::from_millis(500), work).await });
+        runtime.shutdown_background();
+    }
+
+    async fn catalog(&self) -> Catalog {
+        let catalog = match &self.database {
+            None => Catalog::open(&self.chantal.path().join("chantal.db"), Access::Write).await,
+            Some(url) => {
+                let server = chantal_catalog::Server {
+                    url: url.clone(),
+                    shown: String::new(),
+                    files: Vec::new(),
+                    connections: 2,
+                };
+                Catalog::connect(&server, Access::Write).await
+            }
+        };
+        catalog.unwrap()
+    }
+
+    /// Stops a process between two of its transactions: one that stands still within a transaction keeps every other
+    /// writer of a SQLite database out, for as long as it stands.
+    pub(crate) fn pause(&self, process: &Running) {
+        until("it can be paused between two transactions", || {
+            process.signal("-STOP");
+            let mut free = false;
+            self.with_catalog_soon(async |catalog| {
+                catalog.drop_schedule("no such repository", 0).await.unwrap();
+                free = true;
+            });
+            if !free {
+                process.signal("-CONT");
+            }
+            free
         });
     }
 

@@ -1,5 +1,6 @@
 //! Tasks, as other processes see and end them.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt;
 
 use chantal_testkit::upstream::Fault;
@@ -153,12 +154,15 @@ fn a_sync_in_the_background_waits_for_a_scheduler() {
     assert_eq!(listed(&bench, &["--state", "queued"]).len(), 2);
     let gone = bench.chantal.run(&["task", "cancel", &first]).ok();
     assert!(gone.stderr.contains("is cancelled"), "{}", gone.stderr);
-    let watching = bench.chantal.spawn(&["task", "watch", &second]);
+    let mut watching = bench.chantal.spawn(&["task", "watch", &second]);
+    let mut lines = BufReader::new(watching.stderr.take().unwrap());
+    let mut said = String::new();
+    lines.read_line(&mut said).unwrap();
+    assert!(said.contains("queued"), "{said}");
     let scheduler = bench.start();
-    let watched = watching.wait_with_output().unwrap();
-    let said = String::from_utf8(watched.stderr).unwrap();
-    assert_eq!(watched.status.code(), Some(0), "{said}");
-    assert!(said.contains("queued") && said.contains("succeeded"), "{said}");
+    lines.read_to_string(&mut said).unwrap();
+    assert_eq!(watching.wait().unwrap().code(), Some(0), "{said}");
+    assert!(said.contains("succeeded"), "{said}");
     let logs = bench.chantal.json(&["task", "logs", &second]);
     keeps_to("task-logs", &logs);
     assert!(logs[0]["text"].as_str().unwrap().contains("recorded"), "{logs}");

@@ -90,7 +90,7 @@ fn paused(bench: &Bench) {
     let first = bench.start();
     bench.make_due();
     until("it is at work", || bench.list()[0]["running"] == true);
-    first.signal("-STOP");
+    bench.pause(&first);
     let second = bench.start();
     until("another has done it", || bench.list()[0]["status"] == "succeeded");
     let revisions = || {
