@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sha2::Digest as _;
+use aws_lc_rs::digest;
+use md5::Digest as _;
 
 /// A digest algorithm that repository metadata uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,7 +112,11 @@ pub struct Sha256(pub [u8; 32]);
 impl Sha256 {
     /// Digests bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(sha2::Sha256::digest(bytes).into())
+        Self::made(&digest::digest(&digest::SHA256, bytes))
+    }
+
+    fn made(digest: &digest::Digest) -> Self {
+        Self::from_slice(digest.as_ref()).expect("a SHA-256 digest has 32 bytes")
     }
 
     /// Reads a digest from a database column or a file; `None` unless it is 32 bytes long.
@@ -223,9 +228,12 @@ impl fmt::Debug for Digest {
 }
 
 /// Computes SHA-256 and, on request, other digests of one stream of bytes in one pass.
+///
+/// The SHA-2 family comes from AWS-LC, which TLS brings along: on a processor without SHA instructions it is twice as fast
+/// as code that does not use the vector unit, and hashing is a quarter of a first sync there.
 #[derive(Clone)]
 pub struct Digester {
-    sha256: sha2::Sha256,
+    sha256: digest::Context,
     others: Vec<Other>,
     len: u64,
 }
@@ -234,9 +242,13 @@ pub struct Digester {
 enum Other {
     Md5(md5::Md5),
     Sha1(sha1::Sha1),
-    Sha224(sha2::Sha224),
-    Sha384(sha2::Sha384),
-    Sha512(sha2::Sha512),
+    Sha2(Algorithm, digest::Context),
+}
+
+impl Other {
+    fn sha2(algorithm: Algorithm, with: &'static digest::Algorithm) -> Self {
+        Self::Sha2(algorithm, digest::Context::new(with))
+    }
 }
 
 impl Digester {
@@ -251,13 +263,13 @@ impl Digester {
                 Algorithm::Sha256 => None,
                 Algorithm::Md5 => Some(Other::Md5(md5::Md5::new())),
                 Algorithm::Sha1 => Some(Other::Sha1(sha1::Sha1::new())),
-                Algorithm::Sha224 => Some(Other::Sha224(sha2::Sha224::new())),
-                Algorithm::Sha384 => Some(Other::Sha384(sha2::Sha384::new())),
-                Algorithm::Sha512 => Some(Other::Sha512(sha2::Sha512::new())),
+                Algorithm::Sha224 => Some(Other::sha2(algorithm, &digest::SHA224)),
+                Algorithm::Sha384 => Some(Other::sha2(algorithm, &digest::SHA384)),
+                Algorithm::Sha512 => Some(Other::sha2(algorithm, &digest::SHA512)),
             })
             .collect();
         Self {
-            sha256: sha2::Sha256::new(),
+            sha256: digest::Context::new(&digest::SHA256),
             others,
             len: 0,
         }
@@ -271,9 +283,7 @@ impl Digester {
             match other {
                 Other::Md5(hasher) => hasher.update(bytes),
                 Other::Sha1(hasher) => hasher.update(bytes),
-                Other::Sha224(hasher) => hasher.update(bytes),
-                Other::Sha384(hasher) => hasher.update(bytes),
-                Other::Sha512(hasher) => hasher.update(bytes),
+                Other::Sha2(_, hasher) => hasher.update(bytes),
             }
         }
     }
@@ -285,16 +295,14 @@ impl Digester {
 
     /// Ends the pass: SHA-256 first, then the others in the order of [`Algorithm`].
     pub fn finish(self) -> (Sha256, Vec<Digest>) {
-        let sha256 = Sha256(self.sha256.finalize().into());
+        let sha256 = Sha256::made(&self.sha256.finish());
         let others = self
             .others
             .into_iter()
             .map(|other| match other {
                 Other::Md5(hasher) => raw(Algorithm::Md5, &hasher.finalize()),
                 Other::Sha1(hasher) => raw(Algorithm::Sha1, &hasher.finalize()),
-                Other::Sha224(hasher) => raw(Algorithm::Sha224, &hasher.finalize()),
-                Other::Sha384(hasher) => raw(Algorithm::Sha384, &hasher.finalize()),
-                Other::Sha512(hasher) => raw(Algorithm::Sha512, &hasher.finalize()),
+                Other::Sha2(algorithm, hasher) => raw(algorithm, hasher.finish().as_ref()),
             })
             .collect();
         (sha256, others)
@@ -334,7 +342,14 @@ mod tests {
 
     #[test]
     fn one_pass_gives_the_published_test_vectors() {
-        let mut digester = Digester::new([Algorithm::Sha512, Algorithm::Md5, Algorithm::Sha1, Algorithm::Sha1]);
+        let mut digester = Digester::new([
+            Algorithm::Sha512,
+            Algorithm::Sha384,
+            Algorithm::Sha224,
+            Algorithm::Md5,
+            Algorithm::Sha1,
+            Algorithm::Sha1,
+        ]);
         digester.update(b"a");
         digester.update(b"bc");
 
@@ -347,8 +362,10 @@ mod tests {
         let others: Vec<String> = others.iter().map(ToString::to_string).collect();
         assert_eq!(others[0], "md5:900150983cd24fb0d6963f7d28e17f72");
         assert_eq!(others[1], "sha1:a9993e364706816aba3e25717850c26c9cd0d89d");
-        assert!(others[2].starts_with("sha512:ddaf35a193617abacc417349ae204131"));
-        assert_eq!(others.len(), 3);
+        assert!(others[2].starts_with("sha224:23097d223405d8228642a477bda255b3"));
+        assert!(others[3].starts_with("sha384:cb00753f45a35e8bb5a03d699ac65007"));
+        assert!(others[4].starts_with("sha512:ddaf35a193617abacc417349ae204131"));
+        assert_eq!(others.len(), 5);
     }
 
     #[test]
