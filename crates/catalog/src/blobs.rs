@@ -116,7 +116,7 @@ impl Catalog {
         if names.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.begin_alone_as(lease).await?;
+        let mut transaction = self.begin_passing_alone_as(lease).await?;
         for chunk in names.chunks(INTENT_NAMES) {
             let joined: Vec<u8> = chunk.iter().flat_map(|name| name.0).collect();
             db::query(sql::ADD_INTENT)

@@ -87,8 +87,8 @@ const READER_CACHE: &str = "-2048";
 /// Pages in the log before they go into the database. Indexes over digests are written at random places, so that the
 /// same pages come again and again: a rare checkpoint writes each once.
 const CHECKPOINT_PAGES: &str = "8000";
-/// A log of more bytes is emptied after a verb that writes much.
-const LARGE_LOG_BYTES: u64 = 4 << 20;
+/// A log of more bytes is emptied at the end of a verb: whoever opens the database next has to read it whole.
+const LARGE_LOG_BYTES: u64 = 512 << 10;
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(60);
 /// How long one that was turned away waits before it comes again.
@@ -108,7 +108,8 @@ impl Catalog {
         let options = plain
             .clone()
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            // What is written by a statement alone may be taken back by a power cut; see [`Pool::begin`] for the rest.
+            .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
             .statement_cache_capacity(64)
             // Rows come from a thread of their own; a larger buffer wakes the reader less often.
@@ -245,6 +246,11 @@ impl Catalog {
         self.is_current
     }
 
+    /// Whether this is a file rather than a server.
+    pub fn is_sqlite(&self) -> bool {
+        self.writer.is_sqlite()
+    }
+
     /// The same connections, with an account of the leases that are taken through them.
     #[must_use]
     pub fn with_account(&self) -> Self {
@@ -312,6 +318,12 @@ impl Catalog {
     /// A transaction; on SQLite it has the write lock from its start.
     pub(crate) async fn begin(&self) -> Result<Transaction, CatalogError> {
         Ok(self.writer.begin().await?)
+    }
+
+    /// A transaction for what only matters while its process lives, or what a later transaction makes durable. On SQLite
+    /// a commit of it costs no barrier.
+    pub(crate) async fn begin_passing(&self) -> Result<Transaction, CatalogError> {
+        Ok(self.writer.begin_passing().await?)
     }
 }
 

@@ -13,6 +13,11 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Sqlite};
 use tokio::sync::Mutex;
 
+/// A transaction that is durable when it is committed, with all before it. Each says anew which kind it is, since a
+/// connection stays with what it was told last.
+const BEGIN: &str = "PRAGMA synchronous = FULL; BEGIN IMMEDIATE";
+/// One that is not: its order among the others is kept, and no power cut leaves half of it.
+const BEGIN_PASSING: &str = "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE";
 /// How long a server has to answer at first.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -290,9 +295,18 @@ impl Pool {
     /// Starts a transaction. On SQLite it has the write lock from its start; on PostgreSQL each statement sees what was
     /// committed before it, whatever the server's default.
     pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        self.begin_by(BEGIN).await
+    }
+
+    /// The same for what a power cut may take back: SQLite makes it durable with the next transaction of [`Self::begin`].
+    pub(crate) async fn begin_passing(&self) -> Result<Transaction, sqlx::Error> {
+        self.begin_by(BEGIN_PASSING).await
+    }
+
+    async fn begin_by(&self, sqlite: &'static str) -> Result<Transaction, sqlx::Error> {
         fault!("catalog::begin")?;
         Ok(match self {
-            Self::Sqlite(pool, _) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite(pool, _) => Transaction::Sqlite(pool.begin_with(sqlite).await?),
             Self::Postgres(pool) => {
                 let begun = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await;
                 match begun {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chantal_model::{ItemKind, Sha256};
+use chantal_model::{ItemKind, Sha256, hex};
 use serde::{Deserialize, Serialize};
 
 use crate::PARTS;
@@ -11,6 +11,8 @@ use crate::connect::Catalog;
 use crate::db;
 use crate::error::CatalogError;
 use crate::members::NewMember;
+use crate::packages::NewPackage;
+use crate::records::Unpacked;
 use crate::revisions::{Revision, revision};
 use crate::sql::{self, many};
 
@@ -55,6 +57,24 @@ pub struct PackageFact {
     pub summary: String,
 }
 
+impl From<NewPackage> for PackageFact {
+    fn from(package: NewPackage) -> Self {
+        Self {
+            format: package.format,
+            description: hex(&package.description.0),
+            name: package.name,
+            version: package.version,
+            version_key: hex(&package.version_key.0),
+            arch: package.arch,
+            label: package.label,
+            part_key: package.part_key,
+            is_source: package.is_source,
+            build_time: package.build_time,
+            summary: package.summary,
+        }
+    }
+}
+
 /// Records of one part in one frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackFact {
@@ -66,6 +86,24 @@ pub struct PackFact {
     pub count: i64,
     /// Digests and places of those that are there.
     pub records: Vec<(Sha256, i64)>,
+}
+
+impl PackFact {
+    /// A pack of which all records count; their digests come from what is in it.
+    ///
+    /// # Errors
+    /// [`CatalogError::Corrupt`] if it does not unpack.
+    pub fn whole(part: i64, count: i64, body: Vec<u8>) -> Result<Self, CatalogError> {
+        let unpacked = Unpacked::read(&body)?;
+        let records = (0..count).map_while(|slot| Some((Sha256::of(unpacked.get(slot)?), slot)));
+        let records = records.collect();
+        Ok(Self {
+            part,
+            body,
+            count,
+            records,
+        })
+    }
 }
 
 /// A member that a revision has no more: kind, path and the revision that had it first.
@@ -82,15 +120,6 @@ pub struct LineMember {
     pub added_in: i64,
     /// The first that has it no more.
     pub removed_in: i64,
-}
-
-/// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The bytes of hexadecimal digits.
@@ -239,23 +268,33 @@ impl Catalog {
         Ok(found)
     }
 
-    /// A pack by value; `None` if it is not there.
-    pub async fn pack_fact(&self, id: i64) -> Result<Option<PackFact>, CatalogError> {
-        let pack: Option<(i64, Vec<u8>, i64)> = db::query_as(sql::PACK).bind(id).fetch_optional(&self.reader).await?;
-        let Some((part, body, count)) = pack else {
-            return Ok(None);
-        };
-        let rows: Vec<(Vec<u8>, i64)> = db::query_as(sql::RECORDS_OF_PACK)
-            .bind(id)
-            .fetch_all(&self.reader)
-            .await?;
-        let records = rows.into_iter().map(|(digest, slot)| Ok((sha256(&digest)?, slot)));
-        Ok(Some(PackFact {
-            part,
-            body,
-            count,
-            records: records.collect::<Result<_, CatalogError>>()?,
-        }))
+    /// A pack: its part, its frame and how many records it was made of.
+    ///
+    /// # Errors
+    /// [`CatalogError::Corrupt`] if it is not there.
+    pub async fn pack(&self, id: i64) -> Result<(i64, Vec<u8>, i64), CatalogError> {
+        let pack = db::query_as(sql::PACK).bind(id).fetch_optional(&self.reader).await?;
+        pack.ok_or_else(|| CatalogError::corrupt(format!("pack {id} is gone")))
+    }
+
+    /// The packs that records are in; each record is named once.
+    ///
+    /// # Errors
+    /// [`CatalogError::Corrupt`] if a record is not there.
+    pub async fn packs_of(&self, records: &[i64]) -> Result<BTreeSet<i64>, CatalogError> {
+        let mut packs = BTreeSet::new();
+        for chunk in records.chunks(LOOKUP) {
+            let mut query = db::query_as::<(i64, i64)>(sql::list(many::RECORD_PACKS, chunk.len())).persistent(false);
+            for id in chunk {
+                query = query.bind(id);
+            }
+            let rows = query.fetch_all(&self.reader).await?;
+            if rows.iter().map(|(_, count)| *count as usize).sum::<usize>() != chunk.len() {
+                return Err(CatalogError::corrupt("a record that a member names is gone"));
+            }
+            packs.extend(rows.into_iter().map(|(pack, _)| pack));
+        }
+        Ok(packs)
     }
 
     /// Members by row: what closes when they leave.
@@ -270,6 +309,12 @@ impl Catalog {
             closed.extend(query.fetch_all(&self.reader).await?);
         }
         Ok(closed)
+    }
+
+    /// Whether any blob has a digest under another algorithm.
+    pub async fn has_other_digests(&self) -> Result<bool, CatalogError> {
+        let one = db::query(sql::ONE_OTHER_DIGEST).fetch_optional(&self.reader).await?;
+        Ok(one.is_some())
     }
 
     /// Digests of blobs under other algorithms: name of the blob, algorithm and digest in hexadecimal. Only those of

@@ -67,7 +67,7 @@ impl Catalog {
 
     /// Saves the state of a feed that brought no new revision.
     pub async fn save_feed_state(&self, lease: &Lease, repository: i64, state: &FeedState) -> Result<(), CatalogError> {
-        let mut transaction = self.begin_as(lease).await?;
+        let mut transaction = self.begin_passing_as(lease).await?;
         save(&mut transaction, repository, state).await?;
         transaction.commit().await?;
         Ok(())

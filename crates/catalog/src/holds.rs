@@ -74,21 +74,24 @@ impl Catalog {
 
     /// Holds a blob; another reason replaces the one before.
     pub async fn hold(&self, name: &Sha256, reason: &str, now: i64) -> Result<(), CatalogError> {
+        let mut transaction = self.begin().await?;
         db::query(sql::ADD_HOLD)
             .bind(&name.0[..])
             .bind(reason)
             .bind(now)
-            .execute(&self.writer)
+            .execute(&mut transaction)
             .await?;
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 
     /// Lets a blob go; gives whether it was held.
     pub async fn let_go(&self, name: &Sha256) -> Result<bool, CatalogError> {
+        let mut transaction = self.begin().await?;
         let dropped = db::query(sql::DROP_HOLD)
             .bind(&name.0[..])
-            .execute(&self.writer)
+            .execute(&mut transaction)
             .await?;
+        transaction.commit().await?;
         Ok(dropped > 0)
     }
 

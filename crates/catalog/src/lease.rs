@@ -94,7 +94,7 @@ impl Catalog {
 
     async fn try_acquire(&self, name: &str, purpose: Option<&str>) -> Result<i64, CatalogError> {
         let now = self.now().await?;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_passing().await?;
         // Of two that want it at once, one waits here and then finds it held.
         transaction.hold_leases().await?;
         let held: Option<Row> = db::query_as(sql::LEASE)
@@ -159,7 +159,7 @@ impl Catalog {
     }
 
     async fn give_back(&self, name: &str, fence: i64) -> Result<(), CatalogError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_passing().await?;
         for text in [sql::DROP_LEASE, sql::DROP_INTENTS] {
             db::query(text).bind(name).bind(fence).execute(&mut transaction).await?;
         }
@@ -186,10 +186,23 @@ impl Catalog {
         Self::as_holder(self.begin().await?, lease).await
     }
 
-    /// The same, while nobody takes or frees a lease. All who do so lock the table before its rows, or two of them would
+    /// The same for what a later transaction makes durable, see [`Catalog::begin_passing`].
+    pub(crate) async fn begin_passing_as(&self, lease: &Lease) -> Result<Transaction, CatalogError> {
+        Self::as_holder(self.begin_passing().await?, lease).await
+    }
+
+    /// The same as [`Catalog::begin_as`], while nobody takes or frees a lease. All who do so lock the table before its rows, or two of them would
     /// wait for each other.
     pub(crate) async fn begin_alone_as(&self, lease: &Lease) -> Result<Transaction, CatalogError> {
-        let mut transaction = self.begin().await?;
+        Self::alone_as(self.begin().await?, lease).await
+    }
+
+    /// Both at once.
+    pub(crate) async fn begin_passing_alone_as(&self, lease: &Lease) -> Result<Transaction, CatalogError> {
+        Self::alone_as(self.begin_passing().await?, lease).await
+    }
+
+    async fn alone_as(mut transaction: Transaction, lease: &Lease) -> Result<Transaction, CatalogError> {
         transaction.hold_leases().await?;
         Self::as_holder(transaction, lease).await
     }

@@ -64,7 +64,7 @@ pub use refill::Restoring;
 pub use repositories::Repository;
 pub use restore::{Restore, files_of};
 pub use retire::{Retention, Retired};
-pub use revisions::{NewRevision, Revision};
+pub use revisions::{NewRevision, PendingRevision, Revision};
 pub use schedule::ScheduleRow;
 pub use schema::{Migration, SchemaStatus};
 pub use snapshots::Snapshot;

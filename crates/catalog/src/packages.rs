@@ -54,7 +54,8 @@ pub(crate) fn key(package: &NewPackage) -> PackageKey {
 
 /// Records packages as they come, in transactions of bounded size.
 ///
-/// What was added counts once [`PackageWriter::finish`] has returned; until then the writing connection may be held.
+/// What was added counts once [`PackageWriter::finish`] has returned; until then the writing connection may be held. It is
+/// durable with the revision that names it.
 pub struct PackageWriter<'a> {
     catalog: &'a Catalog,
     lease: &'a Lease,
@@ -77,7 +78,7 @@ impl<'a> PackageWriter<'a> {
     pub async fn add(&mut self, packages: &[NewPackage]) -> Result<Vec<i64>, CatalogError> {
         let mut transaction = match self.transaction.take() {
             Some(transaction) => transaction,
-            None => self.catalog.begin_as(self.lease).await?,
+            None => self.catalog.begin_passing_as(self.lease).await?,
         };
         let mut known = package_ids(&mut transaction, packages).await?;
         let mut new: Vec<&NewPackage> = packages

@@ -67,7 +67,8 @@ impl Catalog {
 
 /// Stores records as they come, in transactions of bounded size.
 ///
-/// What was added counts once [`RecordWriter::finish`] has returned; until then the writing connection may be held.
+/// What was added counts once [`RecordWriter::finish`] has returned; until then the writing connection may be held. It is
+/// durable with the revision that names it.
 pub struct RecordWriter<'a> {
     catalog: &'a Catalog,
     lease: &'a Lease,
@@ -89,29 +90,34 @@ impl<'a> RecordWriter<'a> {
     /// Stores those records of a part that are not known yet; gives the rows of all, in order.
     ///
     /// A multiple of 128 records at a time fills the packs.
-    pub async fn add(&mut self, part: usize, records: &[(Sha256, Vec<u8>)]) -> Result<Vec<i64>, CatalogError> {
+    pub async fn add<R: AsRef<[u8]> + Sync>(
+        &mut self,
+        part: usize,
+        records: &[(Sha256, R)],
+    ) -> Result<Vec<i64>, CatalogError> {
         let transaction = match &mut self.transaction {
             Some(transaction) => transaction,
-            none => none.insert(self.catalog.begin_as(self.lease).await?),
+            none => none.insert(self.catalog.begin_passing_as(self.lease).await?),
         };
         let mut known: HashMap<Sha256, i64> = HashMap::with_capacity(records.len());
-        for chunk in records.chunks(LOOKUP) {
+        let digests: Vec<Sha256> = records.iter().map(|(digest, _)| *digest).collect();
+        for chunk in digests.chunks(LOOKUP) {
             lookup(transaction, chunk, &mut known).await?;
         }
         let mut seen: HashSet<Sha256> = HashSet::new();
-        let new: Vec<&(Sha256, Vec<u8>)> = records
+        let new: Vec<&(Sha256, R)> = records
             .iter()
             .filter(|(digest, _)| !known.contains_key(digest) && seen.insert(*digest))
             .collect();
         for pack in new.chunks(PACK) {
             let transaction = match &mut self.transaction {
                 Some(transaction) => transaction,
-                none => none.insert(self.catalog.begin_as(self.lease).await?),
+                none => none.insert(self.catalog.begin_passing_as(self.lease).await?),
             };
             known.extend(write_pack(transaction, part, pack).await?);
             if pack.iter().any(|(digest, _)| !known.contains_key(digest)) {
                 // Another process stored one in the meantime.
-                let again: Vec<(Sha256, Vec<u8>)> = pack.iter().map(|(digest, _)| (*digest, Vec::new())).collect();
+                let again: Vec<Sha256> = pack.iter().map(|(digest, _)| *digest).collect();
                 lookup(transaction, &again, &mut known).await?;
             }
             self.rows += pack.len();
@@ -149,11 +155,11 @@ impl<'a> RecordWriter<'a> {
 /// Adds the rows of those records that the transaction sees.
 async fn lookup(
     transaction: &mut Transaction,
-    records: &[(Sha256, Vec<u8>)],
+    digests: &[Sha256],
     known: &mut HashMap<Sha256, i64>,
 ) -> Result<(), CatalogError> {
-    let mut query = db::query_as::<(Vec<u8>, i64)>(sql::list(many::RECORD_IDS, records.len())).persistent(false);
-    for (digest, _) in records {
+    let mut query = db::query_as::<(Vec<u8>, i64)>(sql::list(many::RECORD_IDS, digests.len())).persistent(false);
+    for digest in digests {
         query = query.bind(&digest.0[..]);
     }
     for (digest, id) in query.fetch_all(&mut *transaction).await? {
@@ -163,10 +169,10 @@ async fn lookup(
 }
 
 /// Writes one pack; gives the rows of its records.
-async fn write_pack(
+async fn write_pack<R: AsRef<[u8]> + Sync>(
     transaction: &mut Transaction,
     part: usize,
-    records: &[&(Sha256, Vec<u8>)],
+    records: &[&(Sha256, R)],
 ) -> Result<Vec<(Sha256, i64)>, CatalogError> {
     let (pack,): (i64,) = db::query_as(sql::values(many::ADD_PACKS, 1))
         .bind(part as i64)
@@ -190,14 +196,15 @@ async fn write_pack(
 }
 
 /// Number of records, their lengths, their bytes, all little endian, in one frame.
-pub(crate) fn pack_up(records: &[&(Sha256, Vec<u8>)]) -> Result<Vec<u8>, CatalogError> {
-    let mut plain = Vec::with_capacity(records.iter().map(|(_, record)| record.len() + 4).sum::<usize>() + 4);
+pub(crate) fn pack_up<R: AsRef<[u8]>>(records: &[&(Sha256, R)]) -> Result<Vec<u8>, CatalogError> {
+    let bodies = || records.iter().map(|(_, record)| record.as_ref());
+    let mut plain = Vec::with_capacity(bodies().map(|record| record.len() + 4).sum::<usize>() + 4);
     plain.extend((records.len() as u32).to_le_bytes());
-    for (_, record) in records {
+    for record in bodies() {
         let len = u32::try_from(record.len()).map_err(|_| CatalogError::corrupt("a record of more than 4 GiB"))?;
         plain.extend(len.to_le_bytes());
     }
-    for (_, record) in records {
+    for record in bodies() {
         plain.extend_from_slice(record);
     }
     let packed = PACKER.with_borrow_mut(|packer| match packer {

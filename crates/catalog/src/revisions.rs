@@ -4,7 +4,7 @@ use chantal_model::{Mode, RevisionNumber, Sha256};
 
 use crate::blobs::sha256;
 use crate::connect::Catalog;
-use crate::db::{self, Row};
+use crate::db::{self, Row, Transaction};
 use crate::error::CatalogError;
 use crate::feeds::{self, FeedState};
 use crate::lease::Lease;
@@ -123,6 +123,17 @@ impl Catalog {
         new: NewRevision,
         open: &mut (dyn Iterator<Item = NewMember> + Send),
     ) -> Result<RevisionNumber, CatalogError> {
+        self.write_revision(lease, &new, open).await?.commit().await
+    }
+
+    /// Does the same but for the commit, so that something else can be made durable meanwhile. Until the answer is
+    /// committed or dropped, nobody else writes to SQLite.
+    pub async fn write_revision(
+        &self,
+        lease: &Lease,
+        new: &NewRevision,
+        open: &mut (dyn Iterator<Item = NewMember> + Send),
+    ) -> Result<PendingRevision, CatalogError> {
         let mut transaction = self.begin_as(lease).await?;
         let current = db::query(sql::CURRENT_REVISION)
             .bind(new.line)
@@ -176,7 +187,23 @@ impl Catalog {
         if let Some(state) = &new.feed_state {
             feeds::save(&mut transaction, new.repository, state).await?;
         }
-        transaction.commit().await?;
-        Ok(RevisionNumber(number))
+        Ok(PendingRevision {
+            transaction,
+            number: RevisionNumber(number),
+        })
+    }
+}
+
+/// A revision that counts once it is committed; dropped, it was never there.
+pub struct PendingRevision {
+    transaction: Transaction,
+    number: RevisionNumber,
+}
+
+impl PendingRevision {
+    /// Makes it count; gives its number.
+    pub async fn commit(self) -> Result<RevisionNumber, CatalogError> {
+        self.transaction.commit().await?;
+        Ok(self.number)
     }
 }

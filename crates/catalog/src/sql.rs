@@ -361,7 +361,7 @@ statements! {
     LINE_MEMBERS = "SELECT id, kind, path, package_id, blob_id, record_0, record_1, record_2, attributes, added_in, removed_in \
         FROM member WHERE line_id = $1 AND id > $2 ORDER BY id LIMIT $3";
     PACK = "SELECT part, body, count FROM pack WHERE id = $1";
-    RECORDS_OF_PACK = "SELECT digest, slot FROM record WHERE pack_id = $1 ORDER BY slot";
+    ONE_OTHER_DIGEST = "SELECT 1 FROM blob_digest LIMIT 1";
     OTHER_DIGESTS = "SELECT d.algorithm, d.digest, b.sha256 FROM blob_digest d JOIN blob b ON b.id = d.blob_id \
         WHERE d.algorithm > $1 OR (d.algorithm = $1 AND d.digest > $2) ORDER BY d.algorithm, d.digest LIMIT $3";
     COUNT_REPOSITORIES = "SELECT count(*) FROM repository";
@@ -462,6 +462,10 @@ pub(crate) mod many {
     );
     pub(crate) const BLOB_FACTS: (&str, &str) = ("SELECT id, sha256, size FROM blob WHERE id IN (", ")");
     pub(crate) const RECORD_FACTS: (&str, &str) = ("SELECT id, digest, pack_id FROM record WHERE id IN (", ")");
+    pub(crate) const RECORD_PACKS: (&str, &str) = (
+        "SELECT pack_id, count(*) FROM record WHERE id IN (",
+        ") GROUP BY pack_id",
+    );
     pub(crate) const MEMBER_NAMES: (&str, &str) = ("SELECT kind, path, added_in FROM member WHERE id IN (", ")");
     pub(crate) const PACKS: (&str, &str) = ("SELECT id, body FROM pack WHERE id IN (", ")");
 
@@ -475,10 +479,11 @@ pub(crate) mod many {
         ADD_STRAYS,
         ADD_TASK_LOG,
     ];
-    pub(crate) const LISTS: [(&str, &str); 11] = [
+    pub(crate) const LISTS: [(&str, &str); 12] = [
         PACKAGE_FACTS,
         BLOB_FACTS,
         RECORD_FACTS,
+        RECORD_PACKS,
         MEMBER_NAMES,
         BLOBS,
         BLOBS_BY_DIGEST,

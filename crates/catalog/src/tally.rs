@@ -56,7 +56,7 @@ impl Catalog {
     /// Counts a run; gives the exit code of the one before it that was not turned away as busy (7).
     pub async fn count_run(&self, ended: &Ended<'_>) -> Result<Option<i64>, CatalogError> {
         let repository = ended.repository.map_or("", RepoId::as_str);
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_passing().await?;
         let before: Option<(i64,)> = db::query_as(sql::LAST_TALLY)
             .bind(ended.verb)
             .bind(repository)

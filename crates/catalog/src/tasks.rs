@@ -223,7 +223,9 @@ impl Catalog {
 
     /// Puts a task into the queue; gives its number.
     pub async fn queue_task(&self, new: &NewTask, request: &str) -> Result<i64, CatalogError> {
-        let (id,): (i64,) = queue(new, request).fetch_one(&self.writer).await?;
+        let mut transaction = self.begin().await?;
+        let (id,): (i64,) = queue(new, request).fetch_one(&mut transaction).await?;
+        transaction.commit().await?;
         Ok(id)
     }
 
@@ -309,7 +311,7 @@ impl Catalog {
         if lines.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_passing().await?;
         add_lines(&mut transaction, id, lines).await?;
         transaction.commit().await?;
         Ok(())
@@ -343,9 +345,7 @@ impl Catalog {
             .bind(end.exit_code)
             .bind(&end.error)
             .bind(&end.result);
-        if lines.is_empty() {
-            return Ok(record.fetch_one(&self.writer).await?.0);
-        }
+        // With it, all that the verb wrote in passing is durable.
         let mut transaction = self.begin().await?;
         let (id,) = record.fetch_one(&mut transaction).await?;
         add_lines(&mut transaction, id, lines).await?;
@@ -373,7 +373,10 @@ impl Catalog {
             } else {
                 query
             };
-            if query.execute(&self.writer).await? > 0 {
+            let mut transaction = self.begin().await?;
+            let cancelled = query.execute(&mut transaction).await?;
+            transaction.commit().await?;
+            if cancelled > 0 {
                 return Ok(Some(if is_at_once {
                     Cancelled::AtOnce
                 } else {

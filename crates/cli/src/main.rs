@@ -20,12 +20,16 @@ mod talk;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::app::App;
 use crate::args::{Cli, Color};
 use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::talk::{Form, Manner, Talk};
+
+/// Files that this process may have open, as far as the system allows.
+const OPEN_FILES: u64 = 16_384;
 
 fn main() -> ExitCode {
     chantal_model::fault::arm();
@@ -106,7 +110,19 @@ fn told_by_clap(error: &clap::Error, words: &[std::ffi::OsString]) -> u8 {
     error.exit_code() as u8
 }
 
+/// Several syncs at a time have more files open than the thousand that many systems allow a process at first.
+fn open_more_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(OPEN_FILES, |most| most.min(OPEN_FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let current = Some(wanted);
+        // Where it is refused, the limit of before goes on to hold.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, ..limit });
+    }
+}
+
 fn run(app: &App, command: args::Command) -> Outcome {
+    open_more_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-use chantal_catalog::{Catalog, Lease, NewBlob};
+use chantal_catalog::{Catalog, Lease, NewBlob, PackageWriter};
 use chantal_fetch::{Outcome, Reference, Wish};
-use chantal_model::{Landing, Progress, Promise, Sha256, Step};
-use chantal_pool::{Pool, Sealed, Settled};
+use chantal_model::{Landing, Package, Progress, Promise, Sha256, Step};
+use chantal_pool::{Batch, Pool, Sealed, Settled};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
@@ -17,12 +17,16 @@ use crate::error::{Doing, EngineError, ExitClass, blocking, of_fetch};
 use crate::feed::{incoming, masked};
 use crate::packed::Packed;
 use crate::reach::{Reach, reference};
+use crate::record::new_package;
 use crate::report::FailedPackage;
 
-/// Fetched packages that may wait to be stored.
-const AHEAD: usize = 64;
+/// Fetched packages that may wait to be stored: about as many as come while a batch is made durable.
+const AHEAD: usize = 384;
 /// Durable packages that may wait to be recorded together. Those of a run that is killed are found by their digest.
 const RECORD_ROWS: usize = 2048;
+
+/// The name of a format, and what it lists of a package.
+type Facts = (&'static str, Box<Package>);
 
 /// A package that is to be fetched.
 pub(crate) struct Order {
@@ -31,6 +35,16 @@ pub(crate) struct Order {
     pub(crate) reference: Reference,
     pub(crate) promise: Promise,
     pub(crate) label: String,
+    /// The format of a package and what is listed of it; `None` of another file.
+    pub(crate) facts: Option<Facts>,
+}
+
+/// A package on its way from the one who fetches to the one who stores.
+struct Fetched {
+    package: u32,
+    is_promised: bool,
+    facts: Option<Facts>,
+    sealed: Sealed,
 }
 
 /// A package that could not be had.
@@ -42,11 +56,15 @@ pub(crate) struct Failure {
     pub(crate) report: FailedPackage,
 }
 
+/// Index of the listed package, its row and that of its blob, in the order of indices.
+pub(crate) type Rows = Vec<(u32, i64, i64)>;
+
 /// What was fetched and what was not.
 #[derive(Default)]
 pub(crate) struct Downloaded {
     /// Index of the listed package, its bytes' digest and size.
     pub(crate) blobs: Vec<(u32, Sha256, u64)>,
+    pub(crate) rows: Rows,
     pub(crate) failures: Vec<Failure>,
 }
 
@@ -86,15 +104,20 @@ impl<T> Drop for Task<T> {
 }
 
 /// Turns indices of listed packages, in ascending order, into orders, one at a time.
-pub(crate) fn orders<'a>(packages: &'a Packed, missing: &'a [u32]) -> impl Iterator<Item = Order> + Send + 'a {
+pub(crate) fn orders<'a>(
+    format: &'static str,
+    packages: &'a Packed,
+    missing: &'a [u32],
+) -> impl Iterator<Item = Order> + Send + 'a {
     let mut wanted = missing.iter().copied().peekable();
     packages.iter().filter_map(move |(index, package)| {
         wanted.next_if_eq(&index)?;
         Some(Order {
             package: index,
             reference: reference(&package),
-            label: package.label.into(),
-            promise: package.promise,
+            label: package.label.to_string(),
+            promise: package.promise.clone(),
+            facts: Some((format, Box::new(package))),
         })
     })
 }
@@ -108,15 +131,17 @@ impl Downloader<'_> {
         let progress = &self.source.progress;
         progress.begin(Step::Download, bytes);
         let (send, receive) = mpsc::channel(AHEAD);
-        let (failures, blobs) = tokio::try_join!(self.fetch_all(orders, send), self.store_all(receive))?;
+        let batch = self.source.pool.batch();
+        let stored = self.store_all(batch, receive);
+        let (failures, (blobs, rows)) = tokio::try_join!(self.fetch_all(orders, send), stored)?;
         progress.end(Step::Download);
-        Ok(Downloaded { blobs, failures })
+        Ok(Downloaded { blobs, rows, failures })
     }
 
     async fn fetch_all(
         &self,
         orders: impl Iterator<Item = Order>,
-        send: mpsc::Sender<(u32, bool, Sealed)>,
+        send: mpsc::Sender<Fetched>,
     ) -> Result<Vec<Failure>, EngineError> {
         let mut failures = Vec::new();
         let mut answers = stream::iter(orders)
@@ -124,16 +149,22 @@ impl Downloader<'_> {
                 let source = self.source.clone();
                 Task(tokio::spawn(async move {
                     let answer = source.fetch(&one).await;
-                    (one.package, one.promise.sha256().is_some(), answer)
+                    (one, answer)
                 }))
             })
             .buffer_unordered(self.parallel.max(1));
         while let Some(answer) = answers.next().await {
-            let (package, is_promised, answer) = answer.map_err(|error| EngineError::Worker(error.to_string()))?;
+            let (one, answer) = answer.map_err(|error| EngineError::Worker(error.to_string()))?;
             match answer? {
                 Ok(sealed) => {
+                    let fetched = Fetched {
+                        package: one.package,
+                        is_promised: one.promise.sha256().is_some(),
+                        facts: one.facts,
+                        sealed,
+                    };
                     // The receiver is gone only when storing failed; its error is the one to report.
-                    if send.send((package, is_promised, sealed)).await.is_err() {
+                    if send.send(fetched).await.is_err() {
                         break;
                     }
                 }
@@ -145,20 +176,16 @@ impl Downloader<'_> {
 
     async fn store_all(
         &self,
-        mut receive: mpsc::Receiver<(u32, bool, Sealed)>,
-    ) -> Result<Vec<(u32, Sha256, u64)>, EngineError> {
-        let mut store = Store {
-            blobs: Vec::new(),
-            waiting: VecDeque::new(),
-            unrecorded: Vec::new(),
-        };
-        let mut batch = self.source.pool.batch();
+        mut batch: Batch,
+        mut receive: mpsc::Receiver<Fetched>,
+    ) -> Result<(Vec<(u32, Sha256, u64)>, Rows), EngineError> {
+        let mut store = Store::default();
         // Names that nobody knew before, so that they are not noted as relied on yet.
         let mut surprises = Vec::new();
-        while let Some((package, is_promised, sealed)) = receive.recv().await {
-            store.waiting.push_back(package);
-            surprises.extend((!is_promised).then_some(sealed.sha256));
-            if batch.push(sealed) {
+        while let Some(fetched) = receive.recv().await {
+            store.waiting.push_back((fetched.package, fetched.facts));
+            surprises.extend((!fetched.is_promised).then_some(fetched.sealed.sha256));
+            if batch.push(fetched.sealed) {
                 self.intend(&mut surprises).await?;
                 let settled;
                 (batch, settled) = blocking(move || {
@@ -168,14 +195,15 @@ impl Downloader<'_> {
                 .await?;
                 store.take(settled);
                 if store.unrecorded.len() >= RECORD_ROWS {
-                    self.record(&mut store.unrecorded).await?;
+                    self.record(&mut store).await?;
                 }
             }
         }
         self.intend(&mut surprises).await?;
         store.take(blocking(move || batch.finish().doing("store packages")).await?);
-        self.record(&mut store.unrecorded).await?;
-        Ok(store.blobs)
+        self.record(&mut store).await?;
+        store.rows.sort_unstable();
+        Ok((store.blobs, store.rows))
     }
 
     async fn intend(&self, names: &mut Vec<Sha256>) -> Result<(), EngineError> {
@@ -184,42 +212,61 @@ impl Downloader<'_> {
         noted.doing("note what is relied on")
     }
 
-    async fn record(&self, settled: &mut Vec<NewBlob>) -> Result<(), EngineError> {
-        if settled.is_empty() {
+    /// Records files, and what is listed of those that are packages.
+    async fn record(&self, store: &mut Store) -> Result<(), EngineError> {
+        if store.unrecorded.is_empty() {
             return Ok(());
         }
-        self.catalog
-            .add_blobs(self.lease, settled)
-            .await
-            .doing("record fetched packages")?;
-        settled.clear();
+        let (blobs, listed): (Vec<NewBlob>, Vec<_>) = std::mem::take(&mut store.unrecorded).into_iter().unzip();
+        let ids = self.catalog.add_blobs(self.lease, &blobs).await;
+        let ids = ids.doing("record fetched packages")?;
+        let mut numbers = Vec::with_capacity(listed.len());
+        let mut packages = Vec::with_capacity(listed.len());
+        for ((blob, id), (number, facts)) in blobs.iter().zip(ids).zip(listed) {
+            if let Some((format, facts)) = facts {
+                numbers.push((number, id));
+                packages.push(new_package(format, &facts, &blob.sha256, id));
+            }
+        }
+        if packages.is_empty() {
+            return Ok(());
+        }
+        let mut writer = PackageWriter::new(self.catalog, self.lease);
+        let rows = writer.add(&packages).await.doing("store packages")?;
+        writer.finish().await.doing("store packages")?;
+        let rows = numbers.into_iter().zip(rows);
+        store.rows.extend(rows.map(|((number, blob), row)| (number, row, blob)));
         Ok(())
     }
 }
 
+/// A file by its number in the download, and what is listed of it if it is a package.
+type Listed = (u32, Option<Facts>);
+
 /// Fetched packages on their way into the catalog.
+#[derive(Default)]
 struct Store {
     blobs: Vec<(u32, Sha256, u64)>,
+    rows: Rows,
     /// Packages whose files are not durable yet, oldest first.
-    waiting: VecDeque<u32>,
+    waiting: VecDeque<Listed>,
     /// Durable files that the catalog does not know yet.
-    unrecorded: Vec<NewBlob>,
+    unrecorded: Vec<(NewBlob, Listed)>,
 }
 
 impl Store {
     /// Takes what has become durable, oldest first.
     fn take(&mut self, settled: Vec<Settled>) {
-        let packages = self.waiting.drain(..settled.len());
-        self.blobs.extend(
-            packages
-                .zip(&settled)
-                .map(|(package, settled)| (package, settled.sha256, settled.size)),
-        );
-        self.unrecorded.extend(settled.into_iter().map(|settled| NewBlob {
-            sha256: settled.sha256,
-            size: settled.size,
-            digests: settled.digests,
-        }));
+        let listed = self.waiting.drain(..settled.len());
+        for (listed, settled) in listed.zip(settled) {
+            self.blobs.push((listed.0, settled.sha256, settled.size));
+            let blob = NewBlob {
+                sha256: settled.sha256,
+                size: settled.size,
+                digests: settled.digests,
+            };
+            self.unrecorded.push((blob, listed));
+        }
     }
 }
 

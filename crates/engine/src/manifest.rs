@@ -13,7 +13,7 @@ mod small;
 
 pub(crate) use form::*;
 pub(crate) use scroll::{Scroll, Scrolled, next, read_all};
-pub(crate) use series::links;
+pub(crate) use series::{Opened, links};
 
 use chantal_catalog::Repository as Row;
 use chantal_model::RelPath;

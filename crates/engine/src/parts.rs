@@ -80,10 +80,32 @@ impl Places {
     }
 }
 
-struct Found {
-    slot: u32,
-    digest: Sha256,
-    record: Vec<u8>,
+/// Records that travel together, one after the other in one buffer.
+struct Batch {
+    /// The place in the choice of each record, its digest, and where it ends.
+    found: Vec<(u32, Sha256, usize)>,
+    bytes: Vec<u8>,
+}
+
+impl Batch {
+    /// An empty one with room for as much as travels together.
+    fn with_room() -> Self {
+        Self {
+            found: Vec::with_capacity(PACK),
+            bytes: Vec::with_capacity(BATCH_BYTES + BATCH_BYTES / 8),
+        }
+    }
+
+    /// Each record with its digest.
+    fn records(&self) -> Vec<(Sha256, &[u8])> {
+        let mut from = 0;
+        let record = |(_, digest, end): &(u32, Sha256, usize)| {
+            let record = &self.bytes[from..*end];
+            from = *end;
+            (*digest, record)
+        };
+        self.found.iter().map(record).collect()
+    }
 }
 
 /// Passes over all parts at the same time and records what is new. Those of part 0 come from the listing.
@@ -101,7 +123,7 @@ pub(crate) async fn record_parts(
         unknown: [0; PARTS],
     };
     let request = request_of(repo);
-    let (send, mut receive) = mpsc::channel::<(usize, Vec<Found>)>(AHEAD);
+    let (send, mut receive) = mpsc::channel::<(usize, Batch)>(AHEAD);
     let mut passes = vec![tokio::task::spawn_blocking({
         let (places, send) = (places.clone(), send.clone());
         move || pass_listed(&listed, &places, send)
@@ -113,14 +135,10 @@ pub(crate) async fn record_parts(
     drop(send);
     let mut writer = RecordWriter::new(catalog, lease);
     while let Some((part, batch)) = receive.recv().await {
-        let (slots, bodies): (Vec<u32>, Vec<_>) = batch
-            .into_iter()
-            .map(|found| (found.slot, (found.digest, found.record)))
-            .unzip();
-        let ids = writer.add(part, &bodies).await.doing("store records")?;
-        for ((slot, (digest, _)), id) in slots.into_iter().zip(bodies).zip(ids) {
-            records.digests[slot as usize][part] = Some(digest);
-            records.ids[slot as usize][part] = Some(id);
+        let ids = writer.add(part, &batch.records()).await.doing("store records")?;
+        for ((slot, digest, _), id) in batch.found.iter().zip(ids) {
+            records.digests[*slot as usize][part] = Some(*digest);
+            records.ids[*slot as usize][part] = Some(id);
         }
     }
     writer.finish().await.doing("store records")?;
@@ -137,45 +155,39 @@ pub(crate) async fn record_parts(
 /// Collects records and sends them on in batches.
 struct Sender {
     part: usize,
-    send: mpsc::Sender<(usize, Vec<Found>)>,
-    batch: Vec<Found>,
-    bytes: usize,
+    send: mpsc::Sender<(usize, Batch)>,
+    batch: Batch,
 }
 
 impl Sender {
-    fn new(part: usize, send: mpsc::Sender<(usize, Vec<Found>)>) -> Self {
+    fn new(part: usize, send: mpsc::Sender<(usize, Batch)>) -> Self {
         Self {
             part,
             send,
-            batch: Vec::new(),
-            bytes: 0,
+            batch: Batch::with_room(),
         }
     }
 
     fn push(&mut self, slot: u32, digest: Sha256, record: &[u8]) -> Result<(), Stop> {
-        self.bytes += record.len();
-        self.batch.push(Found {
-            slot,
-            digest,
-            record: record.to_vec(),
-        });
-        let is_full = self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES && self.batch.len().is_multiple_of(PACK);
+        let Batch { found, bytes } = &mut self.batch;
+        bytes.extend_from_slice(record);
+        found.push((slot, digest, bytes.len()));
+        let is_full = found.len() >= BATCH || bytes.len() >= BATCH_BYTES && found.len().is_multiple_of(PACK);
         if is_full { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), Stop> {
-        self.bytes = 0;
-        if self.batch.is_empty() {
+        if self.batch.found.is_empty() {
             return Ok(());
         }
         self.send
-            .blocking_send((self.part, std::mem::take(&mut self.batch)))
+            .blocking_send((self.part, std::mem::replace(&mut self.batch, Batch::with_room())))
             .map_err(|_| Stop)
     }
 }
 
 /// Part 0, which was read with the listing, on a blocking thread. It has no records of unknown packages.
-fn pass_listed(listed: &Spool, places: &Places, send: mpsc::Sender<(usize, Vec<Found>)>) -> Result<u64, FormatError> {
+fn pass_listed(listed: &Spool, places: &Places, send: mpsc::Sender<(usize, Batch)>) -> Result<u64, FormatError> {
     let mut sender = Sender::new(0, send);
     let mut reader = listed.read();
     for slot in &places.slots {
@@ -199,7 +211,7 @@ fn pass(
     part: usize,
     (files, request): (&Files, &ReadRequest),
     places: &Places,
-    send: mpsc::Sender<(usize, Vec<Found>)>,
+    send: mpsc::Sender<(usize, Batch)>,
 ) -> Result<u64, FormatError> {
     let mut sender = Sender::new(part, send);
     let mut unknown = 0_u64;

@@ -24,6 +24,7 @@ pub(crate) fn orders(files: &Files, listed: usize) -> Vec<Order> {
             reference: reference(wanted),
             promise: wanted.promise.clone().unwrap_or_default(),
             label: wanted.path.to_string(),
+            facts: None,
         })
         .collect()
 }

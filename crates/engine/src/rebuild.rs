@@ -225,7 +225,7 @@ impl Rebuilding<'_> {
     }
 
     async fn one(&mut self, id: RepoId) -> Result<(), EngineError> {
-        let Some((made, is_whole)) = self.series(id).await? else {
+        let Some((made, reached, is_whole)) = self.series(id).await? else {
             return Ok(());
         };
         let retired: Vec<(i64, i64)> = self.value(&below(made.id.as_str(), "retired")?).unwrap_or_default();
@@ -238,7 +238,7 @@ impl Rebuilding<'_> {
         self.publications(&made, &snapshots).await?;
         let feed: Option<FeedForm> = self.value(&below(made.id.as_str(), "feed")?);
         // Where revisions are lost, the next sync has to read all of the feed.
-        let feed = feed.filter(|_| is_whole);
+        let feed = feed.filter(|feed| is_whole && feed.revision.is_none_or(|number| number == reached));
         if let Some(state) = feed.and_then(FeedForm::into_state) {
             let saved = self.restoring.feed_state(made.repository, &state).await;
             saved.doing("save the feed's state")?;
@@ -246,8 +246,8 @@ impl Rebuilding<'_> {
         Ok(())
     }
 
-    /// Replays a series as far as its files follow each other; says whether that is all of it.
-    async fn series(&mut self, id: RepoId) -> Result<Option<(Made, bool)>, EngineError> {
+    /// Replays a series as far as its files follow each other; gives the newest revision of it, and whether that is all.
+    async fn series(&mut self, id: RepoId) -> Result<Option<(Made, i64, bool)>, EngineError> {
         let names = self
             .pool
             .manifests(Some(&below(id.as_str(), "")?))
@@ -277,7 +277,7 @@ impl Rebuilding<'_> {
                 last.unwrap_or_default()
             ));
         }
-        Ok(made.map(|made| (made, reached >= last)))
+        Ok(made.map(|made| (made, reached.unwrap_or(0), reached >= last)))
     }
 
     /// Replays one file; the inner error is why it cannot be used, and then nothing of it counts.

@@ -1,9 +1,12 @@
 //! Records what a sync chose and fetched: packages, then one transaction for the new revision.
 
+mod openings;
+
 use std::collections::BTreeMap;
 
 use chantal_catalog::{
-    FeedState, Lease, NewBlob, NewMember, NewPackage, NewRevision, PackageWriter, Repository as Row, Revision,
+    FeedState, Lease, NewBlob, NewMember, NewPackage, NewRevision, PackageWriter, PendingRevision, Repository as Row,
+    Revision,
 };
 use chantal_config::Repository;
 use chantal_formats::Format;
@@ -11,14 +14,16 @@ use chantal_model::{ItemKind, Package, RelPath, RevisionNumber, Sha256, Step, fa
 
 use crate::Engine;
 use crate::content::{Delta, Fingerprint, Line, Merge, New, PARTS, Rows};
-use crate::download::Failure;
+use crate::download::{Failure, Rows as KnownRows};
 use crate::error::{Doing, EngineError, blocking};
 use crate::items::{Entry, Items, severity};
+use crate::manifest::Opened;
 use crate::parts::Records;
 use crate::plan::Blobs;
 use crate::report::SyncPlan;
 use crate::retain::{Retained, merged, retained};
 use crate::sync::Prepared;
+use openings::opened;
 
 /// Packages written at a time.
 const CHUNK: usize = 2000;
@@ -101,15 +106,24 @@ impl Content {
         self.items.iter().filter(move |item| item.kind == kind)
     }
 
-    /// Members of one kind in path order.
-    fn members(&self, kind: ItemKind) -> Box<dyn Iterator<Item = New<'_>> + Send + '_> {
-        if kind == ItemKind::Package {
-            let kept = self.kept().map(|(slot, path, _)| New {
+    /// Packages in path order, those of the listing with their slot.
+    fn packages(&self) -> impl Iterator<Item = (Option<usize>, New<'_>)> + Send {
+        let kept = self.kept().map(|(slot, path, _)| {
+            let new = New {
                 path: path.as_str(),
                 rows: self.package_rows(slot),
                 attributes: None,
-            });
-            return Box::new(merged(kept, self.retained.iter().map(Retained::member), |new| new.path));
+            };
+            (Some(slot), new)
+        });
+        let retained = self.retained.iter().map(|one| (None, one.member()));
+        merged(kept, retained, |(_, new)| new.path)
+    }
+
+    /// Members of one kind in path order.
+    fn members(&self, kind: ItemKind) -> Box<dyn Iterator<Item = New<'_>> + Send + '_> {
+        if kind == ItemKind::Package {
+            return Box::new(self.packages().map(|(_, new)| new));
         }
         Box::new(self.items_of(kind).map(|item| New {
             path: &item.path,
@@ -119,24 +133,13 @@ impl Content {
     }
 }
 
-fn new_member(kind: ItemKind, new: &New<'_>) -> NewMember {
-    NewMember {
-        kind,
-        path: new.path.to_owned(),
-        package_id: new.rows.package,
-        blob_id: new.rows.blob,
-        records: new.rows.records,
-        attributes: new.attributes.map(str::to_owned),
-    }
-}
-
 impl Recording<'_> {
     /// Writes packages, then the revision, unless the content equals the current one.
     pub(crate) async fn record(
         &self,
         mut prepared: Prepared,
         records: Records,
-        fetched: Vec<(u32, Sha256, u64)>,
+        (fetched, known): (Vec<(u32, Sha256, u64)>, KnownRows),
         failures: &[Failure],
     ) -> Result<Recorded, EngineError> {
         let progress = &self.engine.progress;
@@ -187,7 +190,7 @@ impl Recording<'_> {
                 }
             }
             current => {
-                content.rows = self.add_packages(&prepared, &content).await?;
+                content.rows = self.add_packages(&prepared, &content, &known).await?;
                 fault!("engine::record::stored").doing("record the new revision")?;
                 self.commit(prepared, &content, fingerprint, current.as_ref()).await?
             }
@@ -258,13 +261,25 @@ impl Recording<'_> {
         Ok(())
     }
 
-    /// Rows of all kept packages and their blobs, by slot.
-    async fn add_packages(&self, prepared: &Prepared, content: &Content) -> Result<Vec<(i64, i64)>, EngineError> {
+    /// Rows of all kept packages and their blobs, by slot; those that the download has recorded are `known`.
+    async fn add_packages(
+        &self,
+        prepared: &Prepared,
+        content: &Content,
+        known: &KnownRows,
+    ) -> Result<Vec<(i64, i64)>, EngineError> {
         let mut slots = vec![None; prepared.packages.len()];
-        for (slot, (index, _)) in content.choice.iter().enumerate() {
-            slots[*index as usize] = Some(slot);
-        }
         let mut rows = vec![(0, 0); content.choice.len()];
+        for (slot, (index, _)) in content.choice.iter().enumerate() {
+            match known.binary_search_by_key(index, |(index, ..)| *index) {
+                Ok(at) => rows[slot] = (known[at].1, known[at].2),
+                Err(_) => slots[*index as usize] = Some(slot),
+            }
+        }
+        self.engine.progress.advance(Step::Record, known.len() as u64);
+        if slots.iter().all(Option::is_none) {
+            return Ok(rows);
+        }
         let mut chunk: Vec<(usize, Package, Sha256)> = Vec::with_capacity(CHUNK);
         let mut writer = PackageWriter::new(&self.engine.catalog, self.lease);
         for (index, package) in prepared.packages.iter() {
@@ -333,6 +348,31 @@ impl Recording<'_> {
         Ok(deltas)
     }
 
+    /// Writes the manifest of a revision and, not committed yet, its rows.
+    ///
+    /// With SQLite both at the same time. A transaction of PostgreSQL waits for nothing else: it holds the row of a lease
+    /// that is told of progress meanwhile, and a connection of those that the manifest reads by.
+    async fn write_twice(
+        &self,
+        current: Option<&Revision>,
+        revision: &NewRevision,
+        openings: &mut (dyn Iterator<Item = Opened> + Send),
+        open: &mut (dyn Iterator<Item = NewMember> + Send),
+    ) -> Result<PendingRevision, EngineError> {
+        let catalog = &self.engine.catalog;
+        let kept = self.engine.keep_revision(self.row, current, revision, openings);
+        let written = catalog.write_revision(self.lease, revision, open);
+        let (kept, written) = if catalog.is_sqlite() {
+            // What is at work on the manifest cannot be stopped, so that both end before an error of either is told.
+            tokio::join!(kept, written)
+        } else {
+            kept.await?;
+            (Ok(()), written.await)
+        };
+        kept?;
+        written.doing("record the new revision")
+    }
+
     async fn commit(
         &self,
         prepared: Prepared,
@@ -362,20 +402,17 @@ impl Recording<'_> {
         };
         // Hits may come from a run that was killed before its blobs' names were durable.
         let pool = self.engine.pool.clone();
-        blocking(move || pool.barrier().doing("make blobs durable")).await?;
+        let barrier = blocking(move || pool.barrier().doing("make blobs durable"));
+        let (durable, series) = tokio::join!(barrier, self.engine.keep_series(self.row, current));
+        durable?;
+        series?;
         fault!("engine::record::durable").doing("record the new revision")?;
+        let mut openings = content.openings(self.format.name(), &prepared.packages, &deltas);
         let mut open = deltas.iter().flat_map(|(kind, delta)| opened(content, *kind, delta));
-        self.engine
-            .keep_revision(self.row, current, &revision, &mut open)
-            .await?;
-        let mut open = deltas.iter().flat_map(|(kind, delta)| opened(content, *kind, delta));
-        let number = self
-            .engine
-            .catalog
-            .commit_revision(self.lease, revision, &mut open)
-            .await
-            .doing("record the new revision")?;
+        let pending = self.write_twice(current, &revision, &mut openings, &mut open).await?;
+        let number = pending.commit().await.doing("record the new revision")?;
         fault!("engine::record::recorded").doing("end the sync")?;
+        drop(openings);
         let counts = &prepared.plan.counts;
         tracing::info!(
             repo.id = %self.repo.id,
@@ -384,7 +421,6 @@ impl Recording<'_> {
             counts.removed,
             counts.upgraded
         );
-        self.engine.keep_feed(self.row).await?;
         Ok(Recorded {
             plan: prepared.plan,
             revision: number,
@@ -394,16 +430,7 @@ impl Recording<'_> {
     }
 }
 
-/// The members that a delta opens.
-fn opened<'a>(content: &'a Content, kind: ItemKind, delta: &'a Delta) -> impl Iterator<Item = NewMember> + Send + 'a {
-    let mut wanted = delta.open.iter().copied().peekable();
-    content.members(kind).enumerate().filter_map(move |(at, new)| {
-        wanted.next_if_eq(&(at as u32))?;
-        Some(new_member(kind, &new))
-    })
-}
-
-fn new_package(format: &str, package: &Package, sha256: &Sha256, blob_id: i64) -> NewPackage {
+pub(crate) fn new_package(format: &str, package: &Package, sha256: &Sha256, blob_id: i64) -> NewPackage {
     let part_key = &*package.part_key;
     NewPackage {
         format: format.to_owned(),

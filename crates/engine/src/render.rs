@@ -200,7 +200,7 @@ struct PoolTree<'a> {
 
 impl Tree for PoolTree<'_> {
     fn create(&self, also: &[Algorithm]) -> Result<Box<dyn Leaf + '_>, FormatError> {
-        let incoming = self.pool.incoming(also).map_err(|error| unwritable(&error))?;
+        let incoming = self.pool.incoming(also).map_err(unwritable)?;
         Ok(Box::new(PoolLeaf { tree: self, incoming }))
     }
 }
@@ -210,10 +210,11 @@ struct PoolLeaf<'a> {
     incoming: Incoming,
 }
 
-fn unwritable(error: &chantal_pool::PoolError) -> FormatError {
+fn unwritable(error: chantal_pool::PoolError) -> FormatError {
+    let file = error.to_string();
     FormatError::Io {
-        file: "pool".into(),
-        source: std::io::Error::other(error.to_string()),
+        source: error.into(),
+        file,
     }
 }
 
@@ -237,7 +238,7 @@ impl Leaf for PoolLeaf<'_> {
     fn place(self: Box<Self>, path: &str) -> Result<(), FormatError> {
         let Self { tree, incoming } = *self;
         let path = RelPath::parse(path).map_err(|error| FormatError::malformed(path, error.to_string()))?;
-        let sealed = incoming.seal().map_err(|error| unwritable(&error))?;
+        let sealed = incoming.seal().map_err(unwritable)?;
         let mut placed = tree.placed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         placed.push((path, sealed));
         Ok(())

@@ -60,13 +60,22 @@ impl Engine {
         self.retire_report(id, &row, retired.revisions, true).await
     }
 
-    /// The same for the holder of a repository, after a sync; what has to wait is left for the next one.
-    pub(crate) async fn retire_held(&self, row: &Row, lease: &Lease) -> Result<u64, EngineError> {
+    /// The same for the holder of a repository, after a sync; what has to wait, or cannot be done, is left for the next
+    /// one: what the sync came to is recorded by now.
+    pub(crate) async fn retire_after(
+        &self,
+        row: &Row,
+        lease: &Lease,
+        warnings: &mut Vec<String>,
+    ) -> Result<u64, EngineError> {
         let now = self.clock.now().as_second();
         match self.catalog.retire(lease, row.line, self.retention(), now).await {
             Ok(retired) => {
-                if !retired.revisions.is_empty() {
-                    self.retire_manifests(row).await?;
+                if !retired.revisions.is_empty()
+                    && let Err(error) = self.retire_manifests(row).await
+                {
+                    let reason = crate::error::chain(&error);
+                    warnings.push(format!("manifests of retired revisions stay for now: {reason}"));
                 }
                 Ok(retired.revisions.len() as u64)
             }
@@ -74,7 +83,13 @@ impl Engine {
                 tracing::debug!(repo.id = %row.name, lease = name, "revisions retire later");
                 Ok(0)
             }
-            Err(error) => Err(error).doing("retire revisions"),
+            Err(error @ CatalogError::LostLease { .. }) => Err(error).doing("retire revisions"),
+            Err(source) => {
+                let what = "retire revisions";
+                let reason = crate::error::chain(&EngineError::Catalog { what, source });
+                warnings.push(format!("older revisions stay for now: {reason}"));
+                Ok(0)
+            }
         }
     }
 

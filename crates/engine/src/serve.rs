@@ -17,6 +17,9 @@ use crate::report::{PublishOptions, PublishReport};
 use crate::site::{Place, client_file, publishing};
 use crate::state::{StateFile, complete, entry_path};
 
+/// The most packages of a repository whose metadata are rendered while its packages are linked.
+const TOGETHER: u64 = 40_000;
+
 impl Engine {
     #[expect(
         clippy::too_many_arguments,
@@ -59,12 +62,14 @@ impl Engine {
         let newest = self.newest_generation(place, &mut publication).await?;
         let mut named = None;
         if !report.plan.unchanged {
-            report.plan.render = self.metadata_files(state).await?.is_none();
-            let metadata = self.rendered(repo, format, state, lease).await?;
+            let known = self.metadata_files(state).await?;
+            refuse_missing(&self.pool, known.as_deref().unwrap_or_default())?;
+            report.plan.render = known.is_none();
+            let gathered = self.gather(repo, format, place, state, lease).await?;
+            let (metadata, packages, linked) = gathered;
             fault!("engine::publish::rendered").doing("publish")?;
-            let packages = self.package_files(state).await?;
-            named = Some((packages.len() + metadata.len()) as u64);
-            report.linked = self.add(place, &entry_dir, packages, &metadata).await?;
+            named = Some((packages + metadata.len()) as u64);
+            report.linked = linked + self.add(place, outside(&metadata, &entry_dir)).await?;
             report.plan.new_files = report.linked;
             fault!("engine::publish::added").doing("publish")?;
             publication.generation = newest + i64::from(place.has_generations());
@@ -87,6 +92,32 @@ impl Engine {
         report.generation = place.has_generations().then_some(publication.generation);
         drop(guard);
         Ok(report)
+    }
+
+    /// Renders what is not rendered yet and links the packages meanwhile: the one reads the catalog, the other the pool.
+    /// Each has a list of all packages, so that of a large repository it is one after the other. Gives the metadata, the number of packages, and how many of these were not there.
+    async fn gather(
+        &self,
+        repo: &Repository,
+        format: &'static dyn Format,
+        place: &Place,
+        state: &State,
+        lease: &Lease,
+    ) -> Result<(Vec<StateFile>, usize, u64), EngineError> {
+        let rendering = self.rendered(repo, format, state, lease);
+        let linking = async {
+            let packages = self.package_files(state).await?;
+            let count = packages.len();
+            Ok::<_, EngineError>((count, self.add(place, packages).await?))
+        };
+        let (metadata, linked) = if state.packages <= TOGETHER {
+            // Both end before an error of either is told: what links cannot be stopped.
+            tokio::join!(rendering, linking)
+        } else {
+            (Ok(rendering.await?), linking.await)
+        };
+        let (metadata, (packages, linked)) = (metadata?, linked?);
+        Ok((metadata, packages, linked))
     }
 
     /// The newest generation that any recorded state has; the publication gets that of the live one. The states tell,
@@ -124,28 +155,12 @@ impl Engine {
         })
     }
 
-    /// Links every file outside the entry directory.
-    pub(crate) async fn add(
-        &self,
-        place: &Place,
-        entry_dir: &RelPath,
-        packages: Vec<StateFile>,
-        metadata: &[StateFile],
-    ) -> Result<u64, EngineError> {
-        for file in packages.iter().chain(metadata) {
-            if !self.pool.contains(&file.sha256, file.size) {
-                return Err(EngineError::MissingBlob {
-                    sha256: file.sha256.hex(),
-                    what: file.path.to_string(),
-                });
-            }
+    /// Links files that lie outside the entry directory; gives how many were not there.
+    pub(crate) async fn add(&self, place: &Place, files: Vec<StateFile>) -> Result<u64, EngineError> {
+        if files.is_empty() {
+            return Ok(0);
         }
-        let outside: Vec<StateFile> = metadata
-            .iter()
-            .filter(|file| file.path.parent().as_ref() != Some(entry_dir))
-            .cloned()
-            .collect();
-        self.progress.begin(Step::Add, (packages.len() + outside.len()) as u64);
+        self.progress.begin(Step::Add, files.len() as u64);
         let (site, tree, pool, progress) = (
             place.site.clone(),
             place.tree.clone(),
@@ -154,9 +169,9 @@ impl Engine {
         );
         let shown = place.key();
         let linked = blocking(move || {
-            let mut files = packages
+            refuse_missing(&pool, &files)?;
+            let mut files = files
                 .into_iter()
-                .chain(outside)
                 .map(|file| (file.path, Source::Link(pool.path(&file.sha256))));
             let added = site
                 .add(&tree, &mut files, &|source| renew(&pool, source), &|| {
@@ -290,6 +305,23 @@ impl Engine {
         let (path, text) = client_file(repo, format, place, url);
         place.site.write_file(&path, text.as_bytes()).map_err(wrap)
     }
+}
+
+/// Refuses files whose blob the pool does not have.
+pub(crate) fn refuse_missing(pool: &Pool, files: &[StateFile]) -> Result<(), EngineError> {
+    match files.iter().find(|file| !pool.contains(&file.sha256, file.size)) {
+        None => Ok(()),
+        Some(file) => Err(EngineError::MissingBlob {
+            sha256: file.sha256.hex(),
+            what: file.path.to_string(),
+        }),
+    }
+}
+
+/// The metadata files that do not lie in the entry directory.
+pub(crate) fn outside(metadata: &[StateFile], entry_dir: &RelPath) -> Vec<StateFile> {
+    let is_outside = |file: &&StateFile| file.path.parent().as_ref() != Some(entry_dir);
+    metadata.iter().filter(is_outside).cloned().collect()
 }
 
 /// Gives a blob a second inode, since the file system allows no more links to the first.

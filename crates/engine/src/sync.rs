@@ -260,9 +260,10 @@ impl Engine {
         if !options.force_removals {
             guard::removals(repo, &prepared.plan, prepared.guarded.as_ref())?;
         }
-        let missing = std::mem::take(&mut prepared.missing);
+        let mut missing = std::mem::take(&mut prepared.missing);
         self.preflight(&missing, &prepared.files)?;
         self.intend(&prepared, &missing, lease).await?;
+        missing.sha256 = Vec::new();
         fault!("engine::sync::intended").doing("go on with the sync")?;
         if !self.still_holds(&prepared, epoch).await? {
             return Ok(None);
@@ -287,16 +288,18 @@ impl Engine {
             row,
             lease,
         };
-        let recorded = recording.record(prepared, records, downloaded.blobs, &failures).await?;
+        let fetched = (downloaded.blobs, downloaded.rows);
+        let mut recorded = Box::pin(recording.record(prepared, records, fetched, &failures)).await?;
+        let retired = if recorded.is_new {
+            self.retire_after(row, lease, &mut recorded.plan.warnings).await?
+        } else {
+            0
+        };
         Ok(Some(Done {
             plan: recorded.plan,
             revision: Some(recorded.revision),
             recorded: recorded.is_new,
-            retired: if recorded.is_new {
-                self.retire_held(row, lease).await?
-            } else {
-                0
-            },
+            retired,
             new_advisories: recorded.new_advisories,
             feed_timestamp,
             failures,
@@ -439,7 +442,7 @@ impl Engine {
             lease,
             parallel: repo.download.parallel,
         };
-        let orders = orders(&prepared.packages, &missing.packages);
+        let orders = orders(self.format(repo)?.name(), &prepared.packages, &missing.packages);
         // Files that come with the repository may be the largest, so they go first.
         let files = payload::orders(&prepared.files, prepared.packages.len()).into_iter();
         let bytes = missing.bytes + prepared.files.ordered_bytes();

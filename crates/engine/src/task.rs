@@ -30,7 +30,7 @@ const MAX_LINES: i64 = 1000;
 /// Characters of a line.
 const MAX_CHARACTERS: usize = 2000;
 /// Members of each list of a result.
-const MAX_MEMBERS: usize = 100;
+const MAX_MEMBERS: usize = 25;
 
 /// What a verb comes to, for a task to keep.
 pub trait TaskReport: Serialize {

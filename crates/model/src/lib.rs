@@ -17,7 +17,7 @@ mod schedule;
 
 pub use comparison::Comparison;
 pub use compression::{Compression, ParseCompressionError};
-pub use digest::{Algorithm, Digest, Digester, ParseDigestError, Sha256};
+pub use digest::{Algorithm, Digest, Digester, ParseDigestError, Sha256, hex};
 pub use landing::{Landing, Memory, Mismatch, Note, Promise};
 pub use name::{NameError, RepoId, SnapshotName};
 pub use package::{Fields, ItemKind, Package, Version, VersionKey};

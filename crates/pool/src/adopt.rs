@@ -240,7 +240,7 @@ fn sealed(read: Examined, temporary: Temporary) -> Sealed {
         size: read.size,
         digests: read.digests,
         temporary,
-        file: read.file,
+        file: Some(read.file),
         opened: Instant::now(),
     }
 }

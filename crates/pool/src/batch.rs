@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use chantal_model::fault;
 
-use crate::Pool;
 use crate::error::PoolError;
 use crate::incoming::{Sealed, Settled};
-use crate::settle::Sorted;
+use crate::settle::{FEW, Sorted};
+use crate::{Durability, Pool};
 
 /// A batch is due at so many files,
 const MAX_FILES: usize = 512;
@@ -27,29 +27,38 @@ pub struct Batch {
     since: Instant,
     /// Files that have names which are not durable yet.
     named: Sorted,
-    /// Is told of every write error since the first file of the first batch was opened.
+    /// Is told of every write error since the batch began, or else since the first file of it was opened.
     witness: Option<File>,
+    /// Whether that is so since the batch began, so that files need not stay open for it.
+    is_early: bool,
 }
 
 impl Batch {
     pub(crate) fn new(pool: Pool) -> Self {
+        let witness = File::open(pool.root()).ok();
         Self {
-            pool,
             files: Vec::new(),
             bytes: 0,
             since: Instant::now(),
             named: Sorted::default(),
-            witness: None,
+            is_early: witness.is_some() && pool.inner.durability == Durability::Batch,
+            witness,
+            pool,
         }
     }
 
-    /// Adds a file; `true` when the batch is due.
+    /// Adds a file that was begun after the batch; `true` when the batch is due.
     pub fn push(&mut self, sealed: Sealed) -> bool {
         if self.files.is_empty() {
             self.since = Instant::now();
         }
         self.bytes += sealed.size;
         self.files.push(sealed);
+        // A process may have a thousand files open.
+        if self.is_early && self.files.len() > FEW {
+            let open = self.files.iter_mut().rev().take_while(|sealed| sealed.file.is_some());
+            open.for_each(|sealed| sealed.file = None);
+        }
         self.files.len() >= MAX_FILES || self.bytes >= MAX_BYTES || self.since.elapsed() >= MAX_AGE
     }
 

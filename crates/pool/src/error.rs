@@ -86,6 +86,16 @@ impl PoolError {
     }
 }
 
+impl From<PoolError> for io::Error {
+    /// The system's own error where there is one, so that it still tells a full disk from a broken one.
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Io { source, .. } | PoolError::Barrier { source, .. } => source,
+            other => Self::other(other.to_string()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

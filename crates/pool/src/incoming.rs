@@ -163,7 +163,7 @@ impl Incoming {
             size,
             digests,
             temporary: self.temporary,
-            file: self.file,
+            file: Some(self.file),
             opened: self.opened,
         })
     }
@@ -233,7 +233,8 @@ pub struct Sealed {
     /// Its digests under the algorithms that were asked for.
     pub digests: Vec<Digest>,
     pub(crate) temporary: Temporary,
-    pub(crate) file: File,
+    /// `None` once it waits among many others, for which one barrier serves.
+    pub(crate) file: Option<File>,
     pub(crate) opened: Instant,
 }
 

@@ -212,7 +212,7 @@ impl Pool {
         if sealed.sha256 != *sha256 {
             return Err(PoolError::Altered { path });
         }
-        self.sync_file(&sealed.file, &path)?;
+        self.sync_sealed(&sealed)?;
         std::fs::rename(sealed.temporary.path(), &path).map_err(|source| PoolError::io("replace", &path, source))?;
         sealed.temporary.give_away();
         Ok(())

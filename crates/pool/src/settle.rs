@@ -13,7 +13,7 @@ use crate::{Durability, Pool, inspect, make_directory};
 /// Threads that call `fsync` where each file gets its own.
 const FSYNC_THREADS: usize = 8;
 /// Up to so many files one `fsync` each is cheaper than a barrier for the whole file system.
-const FEW: usize = 4;
+pub(crate) const FEW: usize = 4;
 
 /// Files on their way to their names.
 #[derive(Default)]
@@ -84,7 +84,8 @@ impl Pool {
     /// reported to a younger one.
     pub(crate) fn witness(&self, files: &[Sealed]) -> Result<File, PoolError> {
         let oldest = files.iter().min_by_key(|sealed| sealed.opened);
-        let file = oldest.map_or(&self.inner.directory, |sealed| &sealed.file);
+        let file = oldest.and_then(|sealed| sealed.file.as_ref());
+        let file = file.unwrap_or(&self.inner.directory);
         file.try_clone()
             .map_err(|source| PoolError::barrier(self.root(), source))
     }
@@ -119,12 +120,22 @@ impl Pool {
 
     /// Makes the bytes of files durable; `true` if everything else on the file system is durable too.
     pub(crate) fn sync_data(&self, files: &[Sealed], witness: &File) -> Result<bool, PoolError> {
-        if self.inner.durability == Durability::Batch && files.len() > FEW {
+        let are_many = files.len() > FEW || files.iter().any(|sealed| sealed.file.is_none());
+        if self.inner.durability == Durability::Batch && are_many {
             self.sync_file_system(witness)?;
             return Ok(true);
         }
-        in_threads(files, |sealed| self.sync_file(&sealed.file, sealed.temporary.path()))?;
+        in_threads(files, |sealed| self.sync_sealed(sealed))?;
         Ok(false)
+    }
+
+    pub(crate) fn sync_sealed(&self, sealed: &Sealed) -> Result<(), PoolError> {
+        let path = sealed.temporary.path();
+        if let Some(file) = &sealed.file {
+            return self.sync_file(file, path);
+        }
+        let file = File::open(path).map_err(|source| PoolError::barrier(path, source))?;
+        self.sync_file(&file, path)
     }
 
     pub(crate) fn sync_directories(&self, directories: &BTreeSet<PathBuf>, witness: &File) -> Result<(), PoolError> {

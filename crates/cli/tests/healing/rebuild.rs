@@ -266,6 +266,28 @@ fn a_torn_manifest_is_named_and_never_believed() {
 }
 
 #[test]
+fn what_is_remembered_of_a_feed_is_not_believed_without_the_revision_that_came_of_it() {
+    let life = Life::new(None);
+    let revisions = || {
+        let shown = life.chantal.json(&["repo", "show", "f"]);
+        shown["revisions"].as_array().unwrap().len()
+    };
+    let before = revisions();
+    // A sync that begins to write another third revision removes the manifest of the one that was never recorded.
+    let manifests = life.manifests("f");
+    let last = manifests
+        .iter()
+        .rfind(|path| path.to_string_lossy().contains("/r-"))
+        .unwrap();
+    std::fs::remove_file(last).unwrap();
+    life.lose_database();
+    life.chantal.run(&["db", "rebuild"]).expect(8);
+    assert_eq!(revisions(), before - 1);
+    life.run(&["repo", "sync", "f"]);
+    assert_eq!(revisions(), before);
+}
+
+#[test]
 fn a_pool_without_manifests_gets_them_by_the_next_sync() {
     let life = Life::new(None);
     let manifests = life.chantal.pool().join("manifests");

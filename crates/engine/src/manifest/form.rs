@@ -88,6 +88,9 @@ pub(crate) struct FeedForm {
     pub(crate) complete: bool,
     pub(crate) changed_at: i64,
     pub(crate) upstream_timestamp: Option<i64>,
+    /// The newest revision when the feed was in this state, which came of it if it is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) revision: Option<i64>,
 }
 
 impl From<FeedState> for FeedForm {
@@ -101,6 +104,7 @@ impl From<FeedState> for FeedForm {
             complete: state.complete,
             changed_at: state.changed_at,
             upstream_timestamp: state.upstream_timestamp,
+            revision: None,
         }
     }
 }

@@ -9,12 +9,15 @@ use serde::de::DeserializeOwned;
 use super::form::Head;
 use crate::error::{Doing, EngineError};
 
-/// zstd level of what is not compressed yet.
-const LEVEL: i32 = 3;
+/// zstd level of what is not compressed yet: half of it are digests, which no level makes smaller.
+const LEVEL: i32 = 1;
 
 const HEAD: u8 = b'H';
 const CLOSED: u8 = b'C';
-const PACK: u8 = b'P';
+/// A pack with the digests of those of its records that count, as it was written before.
+const LISTED_PACK: u8 = b'P';
+/// A pack of which all records count.
+const PACK: u8 = b'Q';
 const MEMBERS: u8 = b'M';
 const DIGESTS: u8 = b'D';
 const VALUE: u8 = b'V';
@@ -80,19 +83,13 @@ impl Scroll {
         self.0.chunk(VALUE, packed).doing("write a manifest")
     }
 
-    /// The frame goes in as it is; before it stands what is in it.
-    pub(crate) fn pack(&mut self, pack: &PackFact) -> Result<(), EngineError> {
-        let records: Vec<(String, i64)> = pack
-            .records
-            .iter()
-            .map(|(digest, slot)| (digest.hex(), *slot))
-            .collect();
-        let index = packed(&(pack.part, pack.count, records))?;
-        let len = u32::try_from(index.len()).map_err(broken)?;
-        let mut chunk = Vec::with_capacity(4 + index.len() + pack.body.len());
-        chunk.extend(len.to_le_bytes());
-        chunk.extend(index);
-        chunk.extend(&pack.body);
+    /// The frame goes in as it is; before it stand its part and how many records it was made of. The digests of these
+    /// are not written: they come from the records, and so are right.
+    pub(crate) fn pack(&mut self, part: i64, body: &[u8], count: i64) -> Result<(), EngineError> {
+        let mut chunk = Vec::with_capacity(16 + body.len());
+        chunk.extend(part.to_le_bytes());
+        chunk.extend(count.to_le_bytes());
+        chunk.extend(body);
         self.0.chunk(PACK, &chunk).doing("write a manifest")
     }
 
@@ -102,6 +99,14 @@ impl Scroll {
 }
 
 fn pack(chunk: &[u8]) -> Result<PackFact, EngineError> {
+    let short = || broken("a pack without its head");
+    let (part, rest) = chunk.split_first_chunk::<8>().ok_or_else(short)?;
+    let (count, body) = rest.split_first_chunk::<8>().ok_or_else(short)?;
+    let whole = PackFact::whole(i64::from_le_bytes(*part), i64::from_le_bytes(*count), body.to_vec());
+    whole.doing("read a manifest")
+}
+
+fn listed_pack(chunk: &[u8]) -> Result<PackFact, EngineError> {
     let short = || broken("a pack without its index");
     let (len, rest) = chunk.split_first_chunk::<4>().ok_or_else(short)?;
     let (index, body) = rest
@@ -129,6 +134,7 @@ pub(crate) fn next(reader: &mut ManifestReader) -> Result<Option<Scrolled>, Engi
         HEAD => Scrolled::Head(unpacked(&body)?),
         CLOSED => Scrolled::Closed(unpacked(&body)?),
         PACK => Scrolled::Pack(pack(&body)?),
+        LISTED_PACK => Scrolled::Pack(listed_pack(&body)?),
         MEMBERS => Scrolled::Members(unpacked(&body)?),
         DIGESTS => Scrolled::Digests(unpacked(&body)?),
         other => return Err(broken(format!("a chunk of kind {other}"))),

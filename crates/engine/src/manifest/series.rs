@@ -1,6 +1,6 @@
 //! A repository's series of revisions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chantal_catalog::{FOREVER, Fact, NewMember, NewRevision, Repository as Row, Revision};
 use chantal_model::Sha256;
@@ -8,6 +8,7 @@ use chantal_model::Sha256;
 use super::scroll::unpacked;
 use super::{Head, RevisionForm, Scroll, below};
 use crate::Engine;
+use crate::content::PARTS;
 use crate::error::{Doing, EngineError, blocking};
 
 /// Members written at a time.
@@ -17,6 +18,21 @@ const SLACK_BYTES: u64 = 1 << 20;
 
 const BASE: &str = "base-";
 const STEP: &str = "r-";
+
+/// A member that a revision opens.
+pub(crate) enum Opened {
+    /// What its manifest says of it, and the rows of its records.
+    Known(Box<Fact>, [Option<i64>; PARTS]),
+    /// Rows from which that can be read.
+    Rows(NewMember),
+}
+
+/// What a file has so far.
+struct Written {
+    packs: HashSet<i64>,
+    /// Names of blobs; `None` if no blob has a digest under another algorithm.
+    names: Option<HashSet<Sha256>>,
+}
 
 /// A file of a series.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +88,8 @@ impl Engine {
     /// Keeps what a sync that records no revision may have changed.
     pub(crate) async fn keep_up(&self, row: &Row, current: Option<&Revision>) -> Result<(), EngineError> {
         self.keep_series(row, current).await?;
+        // Of a commit that never came.
+        self.forget_links(row, |link| current.is_none_or(|current| link.number > current.number.0))?;
         self.keep_feed(row).await
     }
 
@@ -97,15 +115,14 @@ impl Engine {
         }
     }
 
-    /// Writes what a revision that is about to be recorded adds and removes.
+    /// Writes what a revision that is about to be recorded adds and removes, after [`Engine::keep_series`].
     pub(crate) async fn keep_revision(
         &self,
         row: &Row,
         current: Option<&Revision>,
         new: &NewRevision,
-        open: &mut (dyn Iterator<Item = NewMember> + Send),
+        open: &mut (dyn Iterator<Item = Opened> + Send),
     ) -> Result<(), EngineError> {
-        self.keep_series(row, current).await?;
         let number = current.map_or(1, |current| current.number.0 + 1);
         self.forget_links(row, |link| link.number >= number)?;
         let mut scroll = Scroll::begin(&self.pool, &below(row.name.as_str(), &format!("{STEP}{number:010}"))?)?;
@@ -132,16 +149,19 @@ impl Engine {
         for chunk in new.close.chunks(CHUNK) {
             scroll.closed(&self.catalog.closed(chunk).await.doing("read members")?)?;
         }
-        let mut packs = HashSet::new();
-        let mut names = HashSet::new();
+        let mut written = self.nothing_written().await?;
         loop {
-            let chunk: Vec<_> = open.take(CHUNK).map(|member| (member, number, FOREVER)).collect();
+            let chunk: Vec<Opened> = open.take(CHUNK).collect();
             if chunk.is_empty() {
                 break;
             }
-            self.write_members(&mut scroll, &chunk, &mut packs, &mut names).await?;
+            self.write_opened(&mut scroll, chunk, number, &mut written).await?;
         }
-        self.end(scroll, &names).await
+        self.end(scroll, &written).await?;
+        match new.feed_state.clone() {
+            Some(state) => self.keep_feed_of(row, state, number),
+            None => Ok(()),
+        }
     }
 
     /// Writes all members of a line, then removes the files before.
@@ -157,8 +177,7 @@ impl Engine {
             parent: None,
             revisions: revisions.iter().map(RevisionForm::from).collect(),
         })?;
-        let mut packs = HashSet::new();
-        let mut names = HashSet::new();
+        let mut written = self.nothing_written().await?;
         let mut after = 0;
         loop {
             let page = self.catalog.line_members(row.line, after).await.doing("read members")?;
@@ -168,40 +187,90 @@ impl Engine {
                 .into_iter()
                 .map(|one| (one.member, one.added_in, one.removed_in))
                 .collect();
-            self.write_members(&mut scroll, &page, &mut packs, &mut names).await?;
+            self.write_members(&mut scroll, &page, &mut written).await?;
         }
-        self.end(scroll, &names).await?;
+        self.end(scroll, &written).await?;
         self.forget_links(row, |link| link.name != name)
+    }
+
+    /// Writes members that a revision opens. What they say is at hand, so that only their packs are looked up.
+    async fn write_opened(
+        &self,
+        scroll: &mut Scroll,
+        opened: Vec<Opened>,
+        number: i64,
+        written: &mut Written,
+    ) -> Result<(), EngineError> {
+        let mut facts = Vec::with_capacity(opened.len());
+        let mut records = Vec::with_capacity(opened.len() * PARTS);
+        let mut rows = Vec::new();
+        for one in opened {
+            match one {
+                Opened::Known(fact, of) => {
+                    records.extend(of.into_iter().flatten());
+                    facts.push(Fact {
+                        added_in: number,
+                        ..*fact
+                    });
+                }
+                Opened::Rows(member) => rows.push((member, number, FOREVER)),
+            }
+        }
+        records.sort_unstable();
+        records.dedup();
+        let needed = self.catalog.packs_of(&records).await.doing("read records")?;
+        self.write_facts(scroll, (&facts, needed), written).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.write_members(scroll, &rows, written).await
     }
 
     async fn write_members(
         &self,
         scroll: &mut Scroll,
         members: &[(NewMember, i64, i64)],
-        packs: &mut HashSet<i64>,
-        names: &mut HashSet<Sha256>,
+        written: &mut Written,
     ) -> Result<(), EngineError> {
         let (facts, needed) = self.catalog.facts(members).await.doing("read members")?;
-        for id in needed {
-            if packs.insert(id)
-                && let Some(pack) = self.catalog.pack_fact(id).await.doing("read records")?
-            {
-                scroll.pack(&pack)?;
-            }
-        }
-        let name = |fact: &Fact| fact.blob.as_ref().and_then(|(name, _)| name.parse::<Sha256>().ok());
-        names.extend(facts.iter().filter_map(name));
-        scroll.members(&facts)
+        self.write_facts(scroll, (&facts, needed), written).await
     }
 
-    async fn end(&self, mut scroll: Scroll, names: &HashSet<Sha256>) -> Result<(), EngineError> {
-        let digests = self
-            .catalog
-            .other_digests(&|name| names.contains(name))
-            .await
-            .doing("read digests")?;
-        if !digests.is_empty() {
-            scroll.digests(&digests)?;
+    /// Writes members after those packs of their records that the file does not have yet.
+    async fn write_facts(
+        &self,
+        scroll: &mut Scroll,
+        (facts, needed): (&[Fact], BTreeSet<i64>),
+        written: &mut Written,
+    ) -> Result<(), EngineError> {
+        for id in needed {
+            if written.packs.insert(id) {
+                let (part, body, count) = self.catalog.pack(id).await.doing("read records")?;
+                scroll.pack(part, &body, count)?;
+            }
+        }
+        if let Some(names) = &mut written.names {
+            let name = |fact: &Fact| fact.blob.as_ref().and_then(|(name, _)| name.parse::<Sha256>().ok());
+            names.extend(facts.iter().filter_map(name));
+        }
+        scroll.members(facts)
+    }
+
+    async fn nothing_written(&self) -> Result<Written, EngineError> {
+        let has_others = self.catalog.has_other_digests().await.doing("read digests")?;
+        Ok(Written {
+            packs: HashSet::new(),
+            names: has_others.then(HashSet::new),
+        })
+    }
+
+    async fn end(&self, mut scroll: Scroll, written: &Written) -> Result<(), EngineError> {
+        if let Some(names) = &written.names {
+            let digests = self.catalog.other_digests(&|name| names.contains(name)).await;
+            let digests = digests.doing("read digests")?;
+            if !digests.is_empty() {
+                scroll.digests(&digests)?;
+            }
         }
         blocking(move || scroll.finish()).await
     }

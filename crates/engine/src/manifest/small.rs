@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chantal_catalog::{Repository as Row, Snapshot};
+use chantal_catalog::{FeedState, Repository as Row, Snapshot};
 use chantal_model::{RelPath, RevisionNumber, Sha256, SnapshotName};
 use serde::Serialize;
 
@@ -32,9 +32,25 @@ impl Engine {
     pub(crate) async fn keep_feed(&self, row: &Row) -> Result<(), EngineError> {
         let name = below(row.name.as_str(), "feed")?;
         match self.catalog.feed_state(row.id).await.doing("read the feed's state")? {
-            Some(state) => self.keep_value(&name, &FeedForm::from(state)),
+            Some(state) => {
+                let current = self.catalog.current(row.line).await.doing("find the newest revision")?;
+                let form = FeedForm {
+                    revision: current.map(|current| current.number.0),
+                    ..FeedForm::from(state)
+                };
+                self.keep_value(&name, &form)
+            }
             None => self.pool.remove_manifest(&name).doing("remove a manifest"),
         }
+    }
+
+    /// Keeps the state of a feed of which a revision is about to be recorded.
+    pub(crate) fn keep_feed_of(&self, row: &Row, state: FeedState, revision: i64) -> Result<(), EngineError> {
+        let form = FeedForm {
+            revision: Some(revision),
+            ..FeedForm::from(state)
+        };
+        self.keep_value(&below(row.name.as_str(), "feed")?, &form)
     }
 
     /// Keeps a snapshot that is about to be made.

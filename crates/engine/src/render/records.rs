@@ -129,7 +129,7 @@ fn scatter(
         .filter_map(|(at, place)| Some(((*place)?, at)))
         .collect();
     wanted.sort_unstable_by_key(|(place, _)| (place.pack, place.slot));
-    let file = pool.scratch().map_err(|error| unwritable(&error))?;
+    let file = pool.scratch().map_err(unwritable)?;
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);
     let mut spans = vec![(0, 0); order.len()];
     let mut offset = 0;

@@ -237,6 +237,7 @@ fn order(at: usize, one: &Sick, reference: Reference, label: String) -> Order {
             size: Some(one.size),
         },
         label,
+        facts: None,
     }
 }
 
