@@ -81,7 +81,7 @@ const LEASE_SECONDS: i64 = 60;
 const READERS: u32 = 4;
 /// Page cache of the writing connection, in negative KiB. The indexes of a hundred thousand packages are written at
 /// random places; the kernel's cache holds the rest.
-const WRITER_CACHE: &str = "-8192";
+const WRITER_CACHE: &str = "-6144";
 /// Page cache of a reading connection, in negative KiB.
 const READER_CACHE: &str = "-2048";
 /// Pages in the log before they go into the database. Indexes over digests are written at random places, so that the
@@ -108,8 +108,8 @@ impl Catalog {
         let options = plain
             .clone()
             .journal_mode(SqliteJournalMode::Wal)
-            // What is written by a statement alone may be taken back by a power cut; see [`Pool::begin`] for the rest.
-            .synchronous(SqliteSynchronous::Normal)
+            // Each transaction says for itself; see [`Pool::begin`].
+            .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .statement_cache_capacity(64)
             // Rows come from a thread of their own; a larger buffer wakes the reader less often.

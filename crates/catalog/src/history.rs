@@ -80,6 +80,7 @@ impl Catalog {
     /// Notes that a run began; gives its row.
     pub async fn begin_history(&self, repository: i64, verb: &str) -> Result<i64, CatalogError> {
         let own = Process::own();
+        let mut transaction = self.begin_passing().await?;
         let (id,): (i64,) = db::query_as(sql::BEGIN_HISTORY)
             .bind(repository)
             .bind(verb)
@@ -88,13 +89,15 @@ impl Catalog {
             .bind(own.pid)
             .bind(own.start)
             .bind(now())
-            .fetch_one(&self.writer)
+            .fetch_one(&mut transaction)
             .await?;
+        transaction.commit().await?;
         Ok(id)
     }
 
     /// Notes how a run ended.
     pub async fn finish_history(&self, id: i64, outcome: &Outcome) -> Result<(), CatalogError> {
+        let mut transaction = self.begin_passing().await?;
         db::query(sql::FINISH_HISTORY)
             .bind(id)
             .bind(now())
@@ -108,9 +111,9 @@ impl Catalog {
             .bind(outcome.packages)
             .bind(outcome.bytes_fetched)
             .bind(outcome.bytes_saved)
-            .execute(&self.writer)
+            .execute(&mut transaction)
             .await?;
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 
     /// Runs of one repository or of all, newest first.

@@ -94,6 +94,7 @@ impl Catalog {
 
     /// Says how far the holder of a lease is. Nothing happens once the lease is somebody else's.
     pub async fn tell_progress(&self, lease: &Lease, step: &str, done: u64, total: u64) -> Result<(), CatalogError> {
+        let mut transaction = self.begin_passing().await?;
         db::query(sql::TELL_PROGRESS)
             .bind(lease.name())
             .bind(lease.fence())
@@ -101,9 +102,9 @@ impl Catalog {
             .bind(i64::try_from(done).unwrap_or(i64::MAX))
             .bind(i64::try_from(total).unwrap_or(i64::MAX))
             .bind(now())
-            .execute(&self.writer)
+            .execute(&mut transaction)
             .await?;
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 }
 

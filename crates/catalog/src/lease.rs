@@ -269,13 +269,14 @@ impl Drop for Lease {
 
 async fn renew(catalog: &Catalog, name: &str, fence: i64) -> Result<(), CatalogError> {
     let until = catalog.now().await? + catalog.lease_seconds;
+    let mut transaction = catalog.begin_passing().await?;
     db::query(sql::RENEW_LEASE)
         .bind(name)
         .bind(fence)
         .bind(until)
-        .execute(&catalog.writer)
+        .execute(&mut transaction)
         .await?;
-    Ok(())
+    Ok(transaction.commit().await?)
 }
 
 async fn beat(catalog: Catalog, name: String, fence: i64) {

@@ -58,13 +58,14 @@ impl Catalog {
 
     /// Notes when a repository starts next by this specification, unless another scheduler did so for the same one.
     pub async fn plan_schedule(&self, repository: &str, spec: &str, next_at: i64) -> Result<(), CatalogError> {
+        let mut transaction = self.begin_passing().await?;
         db::query(tasks::PLAN_SCHEDULE)
             .bind(repository)
             .bind(spec)
             .bind(next_at)
-            .execute(&self.writer)
+            .execute(&mut transaction)
             .await?;
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 
     /// Forgets a schedule. Its run, if that still waits, is cancelled.

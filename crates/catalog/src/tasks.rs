@@ -232,6 +232,8 @@ impl Catalog {
     /// Writes that this process is at work on a task that did not go through the queue.
     pub async fn begin_task(&self, new: &NewTask) -> Result<TaskHold, CatalogError> {
         let own = Process::own();
+        let until = self.now().await? + self.lease_seconds;
+        let mut transaction = self.begin_passing().await?;
         let (id,): (i64,) = db::query_as(tasks::BEGIN_TASK)
             .bind(&new.verb)
             .bind(&new.subject)
@@ -241,9 +243,10 @@ impl Catalog {
             .bind(own.pid)
             .bind(own.start)
             .bind(new.at)
-            .bind(self.now().await? + self.lease_seconds)
-            .fetch_one(&self.writer)
+            .bind(until)
+            .fetch_one(&mut transaction)
             .await?;
+        transaction.commit().await?;
         Ok(TaskHold { id, fence: 1 })
     }
 
@@ -284,15 +287,18 @@ impl Catalog {
         total: u64,
     ) -> Result<bool, CatalogError> {
         let number = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        let until = self.now().await? + self.lease_seconds;
+        let mut transaction = self.begin_passing().await?;
         let told = db::query(tasks::TELL_TASK)
             .bind(hold.id)
             .bind(hold.fence)
             .bind(step)
             .bind(number(done))
             .bind(number(total))
-            .bind(self.now().await? + self.lease_seconds)
-            .execute(&self.writer)
+            .bind(until)
+            .execute(&mut transaction)
             .await?;
+        transaction.commit().await?;
         Ok(told > 0)
     }
 
@@ -355,11 +361,13 @@ impl Catalog {
 
     /// Gives a claimed task back to the queue.
     pub async fn queue_again(&self, hold: TaskHold) -> Result<bool, CatalogError> {
+        let mut transaction = self.begin_passing().await?;
         let queued = db::query(tasks::QUEUE_AGAIN)
             .bind(hold.id)
             .bind(hold.fence)
-            .execute(&self.writer)
+            .execute(&mut transaction)
             .await?;
+        transaction.commit().await?;
         Ok(queued > 0)
     }
 

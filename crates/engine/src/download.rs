@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use chantal_catalog::{Catalog, Lease, NewBlob, PackageWriter};
 use chantal_fetch::{Outcome, Reference, Wish};
-use chantal_model::{Landing, Package, Progress, Promise, Sha256, Step};
+use chantal_model::{Fields, Landing, Package, Progress, Promise, Sha256, Step};
 use chantal_pool::{Batch, Pool, Sealed, Settled};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
@@ -110,13 +110,17 @@ pub(crate) fn orders<'a>(
     missing: &'a [u32],
 ) -> impl Iterator<Item = Order> + Send + 'a {
     let mut wanted = missing.iter().copied().peekable();
-    packages.iter().filter_map(move |(index, package)| {
+    packages.iter().filter_map(move |(index, mut package)| {
         wanted.next_if_eq(&index)?;
+        let reference = reference(&package);
+        // Thousands wait to be recorded: without what the catalog has no column for.
+        package.href = Box::default();
+        package.fields = Fields::default();
         Some(Order {
             package: index,
-            reference: reference(&package),
+            reference,
             label: package.label.to_string(),
-            promise: package.promise.clone(),
+            promise: std::mem::take(&mut package.promise),
             facts: Some((format, Box::new(package))),
         })
     })

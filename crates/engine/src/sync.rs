@@ -142,18 +142,28 @@ impl Engine {
         };
         let fetched_bytes = fetched.load(Ordering::Relaxed);
         fault!("engine::sync::ended").doing("end the sync")?;
-        let outcome = outcome(&done, fetched_bytes);
-        self.catalog
-            .finish_history(run, &outcome)
-            .await
-            .doing("write the history")?;
-        lease.release().await.doing("release the repository")?;
-        self.catalog.tidy().await;
-        let done = done?;
+        let closed = self.close_run(run, &outcome(&done, fetched_bytes), lease).await;
+        let mut done = done?;
+        // What the sync came to is recorded by now.
+        if let Err(error) = closed {
+            let reason = crate::error::chain(&error);
+            done.plan
+                .warnings
+                .push(format!("the end of the run could not be noted: {reason}"));
+        }
         let mut report = self.sync_report(done, fetched_bytes);
         self.follow_up(id, options, &mut report).await?;
         report.duration_ms = started.elapsed().as_millis() as u64;
         Ok(report)
+    }
+
+    /// Notes how a run ended and gives the repository back.
+    async fn close_run(&self, run: i64, outcome: &chantal_catalog::Outcome, lease: Lease) -> Result<(), EngineError> {
+        let noted = self.catalog.finish_history(run, outcome).await;
+        let released = lease.release().await;
+        self.catalog.tidy().await;
+        noted.doing("write the history")?;
+        released.doing("release the repository")
     }
 
     /// What [`Engine::sync`] would do now. Changes nothing: metadata goes into a scratch directory.
