@@ -28,6 +28,9 @@ use crate::exit::Outcome;
 use crate::failure::Failure;
 use crate::talk::{Form, Manner, Talk};
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Files that this process may have open, as far as the system allows.
 const OPEN_FILES: u64 = 16_384;
 
