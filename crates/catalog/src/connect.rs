@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::db::{self, Pool, Transaction};
 use crate::error::CatalogError;
+use crate::sqlite::{Readers, Writer};
 use crate::{schema, sql};
 
 /// What the database is opened for.
@@ -117,34 +118,29 @@ impl Catalog {
             // What a statement over many rows keeps for its own undoing would go to a file, page by page.
             .pragma("temp_store", "MEMORY")
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
-        let pool = |connections, wait| {
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(wait)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                // A file does not go away as a server does.
-                .test_before_acquire(false)
-                // After a COMMIT that failed for want of space, the engine has rolled back by itself and the driver
-                // still counts a transaction.
-                .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
-        };
         let cached = |pages| options.clone().pragma("cache_size", pages);
         if !has_log(path) {
             // Turning the log on writes into the file, which may be a newer program's or another one's.
-            let plain = pool(1, BUSY).connect_with(plain.read_only(true)).await;
-            let plain = Pool::writing(plain.map_err(|source| opening(path, source))?);
+            let plain = Writer::connect(plain.read_only(true), BUSY).await;
+            let plain = Pool::Writing(plain.map_err(|source| opening(path, source))?);
             let found = schema::version(&plain).await;
             plain.close().await;
             refuse_newer(found?)?;
         }
+        let writer = first(|| Writer::connect(cached(WRITER_CACHE), TURN))
+            .await
+            .map_err(|source| opening(path, source))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(BUSY)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            // A file does not go away as a server does.
+            .test_before_acquire(false)
+            .connect_lazy_with(cached(READER_CACHE));
         let catalog = Self {
-            writer: Pool::writing(
-                first(|| pool(1, TURN).connect_with(cached(WRITER_CACHE)))
-                    .await
-                    .map_err(|source| opening(path, source))?,
-            ),
-            reader: Pool::reading(pool(READERS, BUSY).connect_lazy_with(cached(READER_CACHE))),
+            reader: Pool::Reading(Readers::new(readers, writer.clone())),
+            writer: Pool::Writing(writer),
             path: Some(path.to_owned()),
             lease_seconds: LEASE_SECONDS,
             taken: None,
@@ -355,9 +351,9 @@ fn has_log(path: &Path) -> bool {
 
 /// Connects. Of several that make a new file at the same time, SQLite turns some away at once, without waiting as it does
 /// for statements: they come again.
-async fn first<C>(connect: impl Fn() -> C) -> Result<SqlitePool, sqlx::Error>
+async fn first<C>(connect: impl Fn() -> C) -> Result<Writer, sqlx::Error>
 where
-    C: Future<Output = Result<SqlitePool, sqlx::Error>>,
+    C: Future<Output = Result<Writer, sqlx::Error>>,
 {
     let start = std::time::Instant::now();
     loop {

@@ -4,14 +4,14 @@
 //! anonymous (`?`) in the text are numbered for PostgreSQL.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chantal_model::{fault, faulty};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Sqlite};
-use tokio::sync::Mutex;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Postgres, Sqlite};
+
+use crate::sqlite::{Readers, SqliteQuery, Writer, Writing};
 
 /// A transaction that is durable when it is committed, with all before it. Each says anew which kind it is, since a
 /// connection stays with what it was told last.
@@ -106,7 +106,7 @@ impl Query {
         Ok(on.rows(self).await?.into_iter().next())
     }
 
-    fn sqlite(self) -> sqlx::query::Query<'static, Sqlite, sqlx::sqlite::SqliteArguments> {
+    fn sqlite(self) -> SqliteQuery {
         let mut query = sqlx::query(AssertSqlSafe(self.text.into_owned())).persistent(self.persistent);
         for value in self.values {
             query = match value {
@@ -176,13 +176,13 @@ impl<T: FromRow> QueryAs<T> {
     /// Each returned row is a message between two threads. SQLite numbers the rows of one statement one after the other
     /// while nobody else writes, so where all of them were new, the first number says as much.
     pub(crate) async fn insert(mut self, on: &mut Transaction, rows: usize) -> Result<Inserted<T>, sqlx::Error> {
-        let Transaction::Sqlite(transaction) = on else {
+        let Transaction::Writing(transaction) = on else {
             return self.fetch_all(on).await.map(Inserted::Returned);
         };
         if let Some((insertion, _)) = self.query.text.split_once(RETURNING) {
             self.query.text = insertion.to_owned().into();
         }
-        let done = self.query.sqlite().execute(&mut **transaction).await?;
+        let done = self.query.sqlite().execute(transaction.connection()).await?;
         Ok(if done.rows_affected() == rows as u64 {
             Inserted::Numbered(done.last_insert_rowid() - rows as i64 + 1)
         } else {
@@ -267,29 +267,17 @@ tuples! {
 /// Connections to either engine. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) enum Pool {
-    Sqlite(SqlitePool, Option<Kept>),
+    /// The connection to a file that writes.
+    Writing(Writer),
+    /// Connections to a file that read.
+    Reading(Readers),
     Postgres(PgPool),
 }
 
-/// A connection beside the pool for statements that come one after the other. The pool takes connections back in tasks
-/// of their own, so that the next statement would often come too early and open another one. Whoever finds it taken
-/// asks the pool.
-type Kept = Arc<Mutex<Option<SqliteConnection>>>;
-
 impl Pool {
-    /// Connections to a file that only read.
-    pub(crate) fn reading(pool: SqlitePool) -> Self {
-        Self::Sqlite(pool, Some(Kept::default()))
-    }
-
-    /// The connection to a file that writes.
-    pub(crate) fn writing(pool: SqlitePool) -> Self {
-        Self::Sqlite(pool, None)
-    }
-
     /// Whether this is SQLite.
     pub(crate) fn is_sqlite(&self) -> bool {
-        matches!(self, Self::Sqlite(..))
+        !matches!(self, Self::Postgres(_))
     }
 
     /// Starts a transaction. On SQLite it has the write lock from its start; on PostgreSQL each statement sees what was
@@ -306,7 +294,8 @@ impl Pool {
     async fn begin_by(&self, sqlite: &'static str) -> Result<Transaction, sqlx::Error> {
         fault!("catalog::begin")?;
         Ok(match self {
-            Self::Sqlite(pool, _) => Transaction::Sqlite(pool.begin_with(sqlite).await?),
+            Self::Writing(writer) => Transaction::Writing(writer.begin(sqlite).await?),
+            Self::Reading(readers) => Transaction::Reading(readers.begin().await?),
             Self::Postgres(pool) => {
                 let begun = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await;
                 match begun {
@@ -320,7 +309,8 @@ impl Pool {
     /// Starts a transaction that only reads and sees one state, whatever is written meanwhile.
     pub(crate) async fn begin_reading(&self) -> Result<Transaction, sqlx::Error> {
         Ok(match self {
-            Self::Sqlite(pool, _) => Transaction::Sqlite(pool.begin_with("BEGIN DEFERRED").await?),
+            Self::Writing(writer) => Transaction::Writing(writer.begin("BEGIN DEFERRED").await?),
+            Self::Reading(readers) => Transaction::Reading(readers.begin().await?),
             Self::Postgres(pool) => {
                 let begun = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
                 match begun {
@@ -333,30 +323,20 @@ impl Pool {
 
     /// Runs statements that have no values, in a row.
     pub(crate) async fn raw(&self, text: &'static str) -> Result<(), sqlx::Error> {
-        let text = sqlx::raw_sql(text);
         match self {
-            Self::Sqlite(pool, _) => {
-                text.execute(pool).await?;
-            }
-            Self::Postgres(pool) => {
-                if let Err(error) = text.execute(pool).await {
-                    return Err(reason(pool, error).await);
-                }
-            }
+            Self::Writing(writer) => writer.raw(text).await,
+            Self::Reading(readers) => readers.raw(text).await,
+            Self::Postgres(pool) => match sqlx::raw_sql(text).execute(pool).await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(reason(pool, error).await),
+            },
         }
-        Ok(())
     }
 
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite(pool, kept) => {
-                if let Some(kept) = kept
-                    && let Some(connection) = kept.lock().await.take()
-                {
-                    let _ = connection.close().await;
-                }
-                pool.close().await;
-            }
+            Self::Writing(writer) => writer.close().await,
+            Self::Reading(readers) => readers.close().await,
             Self::Postgres(pool) => pool.close().await,
         }
     }
@@ -379,21 +359,23 @@ pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, 
 
 /// A transaction of either engine; dropped, it is rolled back.
 pub(crate) enum Transaction {
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Writing(Writing),
+    Reading(sqlx::Transaction<'static, Sqlite>),
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
 impl Transaction {
     /// Whether this is SQLite.
     pub(crate) fn is_sqlite(&self) -> bool {
-        matches!(self, Self::Sqlite(_))
+        !matches!(self, Self::Postgres(_))
     }
 
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         faulty!(
             "catalog::commit",
             match self {
-                Self::Sqlite(transaction) => transaction.commit().await,
+                Self::Writing(transaction) => transaction.commit().await,
+                Self::Reading(transaction) => transaction.commit().await,
                 Self::Postgres(transaction) => transaction.commit().await,
             }
         )
@@ -411,7 +393,10 @@ impl Transaction {
     pub(crate) async fn raw(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
         let text = sqlx::raw_sql(text);
         match self {
-            Self::Sqlite(transaction) => {
+            Self::Writing(transaction) => {
+                text.execute(transaction.connection()).await?;
+            }
+            Self::Reading(transaction) => {
                 text.execute(&mut **transaction).await?;
             }
             Self::Postgres(transaction) => {
@@ -434,7 +419,8 @@ pub(crate) trait Executor: Send {
 impl Executor for &Pool {
     async fn rows(self, query: Query) -> Result<Vec<Row>, sqlx::Error> {
         Ok(match self {
-            Pool::Sqlite(pool, kept) => sqlite_rows(read(pool, kept.as_ref(), query).await?),
+            Pool::Writing(writer) => sqlite_rows(writer.rows(query.sqlite()).await?),
+            Pool::Reading(readers) => sqlite_rows(readers.rows(query.sqlite()).await?),
             Pool::Postgres(pool) => match query.postgres().fetch_all(pool).await {
                 Ok(rows) => postgres_rows(rows),
                 Err(error) => return Err(reason(pool, error).await),
@@ -444,7 +430,8 @@ impl Executor for &Pool {
 
     async fn run(self, query: Query) -> Result<u64, sqlx::Error> {
         Ok(match self {
-            Pool::Sqlite(pool, _) => query.sqlite().execute(pool).await?.rows_affected(),
+            Pool::Writing(writer) => writer.run(query.sqlite()).await?,
+            Pool::Reading(readers) => readers.run(query.sqlite()).await?,
             Pool::Postgres(pool) => match query.postgres().execute(pool).await {
                 Ok(done) => done.rows_affected(),
                 Err(error) => return Err(reason(pool, error).await),
@@ -456,28 +443,19 @@ impl Executor for &Pool {
 impl Executor for &mut Transaction {
     async fn rows(self, query: Query) -> Result<Vec<Row>, sqlx::Error> {
         Ok(match self {
-            Transaction::Sqlite(on) => sqlite_rows(query.sqlite().fetch_all(&mut **on).await?),
+            Transaction::Writing(on) => sqlite_rows(query.sqlite().fetch_all(on.connection()).await?),
+            Transaction::Reading(on) => sqlite_rows(query.sqlite().fetch_all(&mut **on).await?),
             Transaction::Postgres(on) => postgres_rows(query.postgres().fetch_all(&mut **on).await?),
         })
     }
 
     async fn run(self, query: Query) -> Result<u64, sqlx::Error> {
         Ok(match self {
-            Transaction::Sqlite(on) => query.sqlite().execute(&mut **on).await?.rows_affected(),
+            Transaction::Writing(on) => query.sqlite().execute(on.connection()).await?.rows_affected(),
+            Transaction::Reading(on) => query.sqlite().execute(&mut **on).await?.rows_affected(),
             Transaction::Postgres(on) => query.postgres().execute(&mut **on).await?.rows_affected(),
         })
     }
-}
-
-async fn read(pool: &SqlitePool, kept: Option<&Kept>, query: Query) -> Result<Vec<SqliteRow>, sqlx::Error> {
-    let Some(mut kept) = kept.and_then(|kept| kept.try_lock().ok()) else {
-        return query.sqlite().fetch_all(pool).await;
-    };
-    let connection = match &mut *kept {
-        Some(connection) => connection,
-        none => none.insert(pool.connect_options().connect().await?),
-    };
-    query.sqlite().fetch_all(&mut *connection).await
 }
 
 fn sqlite_rows(rows: Vec<SqliteRow>) -> Vec<Row> {

@@ -3,7 +3,7 @@
 use chantal_model::RevisionNumber;
 
 use crate::connect::Catalog;
-use crate::db;
+use crate::db::{self, Transaction};
 use crate::error::CatalogError;
 use crate::process::{Process, now};
 use crate::sql;
@@ -98,21 +98,7 @@ impl Catalog {
     /// Notes how a run ended.
     pub async fn finish_history(&self, id: i64, outcome: &Outcome) -> Result<(), CatalogError> {
         let mut transaction = self.begin_passing().await?;
-        db::query(sql::FINISH_HISTORY)
-            .bind(id)
-            .bind(now())
-            .bind(&outcome.status)
-            .bind(outcome.exit_code)
-            .bind(&outcome.error)
-            .bind(outcome.revision.map(|revision| revision.0))
-            .bind(outcome.added)
-            .bind(outcome.removed)
-            .bind(outcome.upgraded)
-            .bind(outcome.packages)
-            .bind(outcome.bytes_fetched)
-            .bind(outcome.bytes_saved)
-            .execute(&mut transaction)
-            .await?;
+        finish(id, outcome, &mut transaction).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -159,4 +145,23 @@ impl Catalog {
         }
         Ok(history)
     }
+}
+/// Notes how a run ended, as part of a transaction.
+pub(crate) async fn finish(id: i64, outcome: &Outcome, transaction: &mut Transaction) -> Result<(), sqlx::Error> {
+    db::query(sql::FINISH_HISTORY)
+        .bind(id)
+        .bind(now())
+        .bind(&outcome.status)
+        .bind(outcome.exit_code)
+        .bind(&outcome.error)
+        .bind(outcome.revision.map(|revision| revision.0))
+        .bind(outcome.added)
+        .bind(outcome.removed)
+        .bind(outcome.upgraded)
+        .bind(outcome.packages)
+        .bind(outcome.bytes_fetched)
+        .bind(outcome.bytes_saved)
+        .execute(transaction)
+        .await?;
+    Ok(())
 }

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use crate::connect::Catalog;
 use crate::db::{self, Transaction};
 use crate::error::CatalogError;
+use crate::history::{self, Outcome};
 use crate::process::Process;
 use crate::sql;
 
@@ -158,8 +159,11 @@ impl Catalog {
         }
     }
 
-    async fn give_back(&self, name: &str, fence: i64) -> Result<(), CatalogError> {
+    async fn give_back(&self, name: &str, fence: i64, run: Option<(i64, &Outcome)>) -> Result<(), CatalogError> {
         let mut transaction = self.begin_passing().await?;
+        if let Some((run, outcome)) = run {
+            history::finish(run, outcome, &mut transaction).await?;
+        }
         for text in [sql::DROP_LEASE, sql::DROP_INTENTS] {
             db::query(text).bind(name).bind(fence).execute(&mut transaction).await?;
         }
@@ -176,7 +180,7 @@ impl Catalog {
         let Some(taken) = &self.taken else { return Ok(()) };
         let names = taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (name, fence) in names {
-            self.give_back(&name, fence).await?;
+            self.give_back(&name, fence, None).await?;
         }
         Ok(())
     }
@@ -241,7 +245,20 @@ impl Lease {
     /// Gives it back.
     pub async fn release(self) -> Result<(), CatalogError> {
         self.heartbeat.abort();
-        self.catalog.give_back(&self.name, self.fence).await
+        self.catalog.give_back(&self.name, self.fence, None).await
+    }
+
+    /// Notes how the run ended that it was taken for, and gives it back; also where the one fails.
+    pub async fn release_after(self, run: i64, outcome: &Outcome) -> Result<(), CatalogError> {
+        self.heartbeat.abort();
+        let both = self.catalog.give_back(&self.name, self.fence, Some((run, outcome)));
+        match both.await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.catalog.give_back(&self.name, self.fence, None).await?;
+                Err(error)
+            }
+        }
     }
 
     /// Checks that it is still this one's, before something that the database cannot take back.

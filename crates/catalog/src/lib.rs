@@ -35,6 +35,7 @@ mod schedule;
 mod schema;
 mod snapshots;
 pub mod sql;
+mod sqlite;
 mod tables;
 mod tally;
 mod tasks;

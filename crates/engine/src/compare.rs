@@ -6,11 +6,11 @@ use chantal_catalog::Revision;
 use chantal_model::{Package, Sha256};
 
 use crate::Engine;
+use crate::blobs::Blobs;
 use crate::choose::Choice;
 use crate::diff::{Changed, Counts, DiffEntry, Side, pair};
 use crate::error::{Doing, EngineError};
 use crate::packed::Packed;
-use crate::plan::Blobs;
 
 impl Engine {
     /// Compares the choice with a revision by the bytes of packages.
@@ -36,7 +36,7 @@ impl Engine {
         let mut held: HashMap<Sha256, bool> = choice
             .packages
             .iter()
-            .filter_map(|(index, _)| hits[*index as usize])
+            .filter_map(|(index, _)| hits.get(*index))
             .map(|(sha256, _)| sha256)
             .chain(retained.iter().copied())
             .map(|sha256| (sha256, false))
@@ -63,7 +63,7 @@ impl Engine {
                 .doing("read the current revision")?;
         }
         let added = added(packages, choice, |index| {
-            hits[index as usize].is_none_or(|(sha256, _)| !held[&sha256])
+            hits.get(index).is_none_or(|(sha256, _)| !held[&sha256])
         });
         let changes = pair(removed, added);
         let counts = Counts::of(&changes);

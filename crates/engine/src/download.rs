@@ -13,6 +13,7 @@ use chantal_pool::{Batch, Pool, Sealed, Settled};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
+use crate::blobs::Blobs;
 use crate::error::{Doing, EngineError, ExitClass, blocking, of_fetch};
 use crate::feed::{incoming, masked};
 use crate::packed::Packed;
@@ -62,8 +63,8 @@ pub(crate) type Rows = Vec<(u32, i64, i64)>;
 /// What was fetched and what was not.
 #[derive(Default)]
 pub(crate) struct Downloaded {
-    /// Index of the listed package, its bytes' digest and size.
-    pub(crate) blobs: Vec<(u32, Sha256, u64)>,
+    /// The bytes of each, by the number of its order.
+    pub(crate) blobs: Blobs,
     pub(crate) rows: Rows,
     pub(crate) failures: Vec<Failure>,
 }
@@ -182,7 +183,7 @@ impl Downloader<'_> {
         &self,
         mut batch: Batch,
         mut receive: mpsc::Receiver<Fetched>,
-    ) -> Result<(Vec<(u32, Sha256, u64)>, Rows), EngineError> {
+    ) -> Result<(Blobs, Rows), EngineError> {
         let mut store = Store::default();
         // Names that nobody knew before, so that they are not noted as relied on yet.
         let mut surprises = Vec::new();
@@ -250,7 +251,7 @@ type Listed = (u32, Option<Facts>);
 /// Fetched packages on their way into the catalog.
 #[derive(Default)]
 struct Store {
-    blobs: Vec<(u32, Sha256, u64)>,
+    blobs: Blobs,
     rows: Rows,
     /// Packages whose files are not durable yet, oldest first.
     waiting: VecDeque<Listed>,
@@ -263,7 +264,7 @@ impl Store {
     fn take(&mut self, settled: Vec<Settled>) {
         let listed = self.waiting.drain(..settled.len());
         for (listed, settled) in listed.zip(settled) {
-            self.blobs.push((listed.0, settled.sha256, settled.size));
+            self.blobs.set(listed.0, (settled.sha256, settled.size));
             let blob = NewBlob {
                 sha256: settled.sha256,
                 size: settled.size,

@@ -4,6 +4,7 @@
 
 mod adopt;
 mod backup;
+mod blobs;
 mod certificate;
 mod choose;
 mod client;

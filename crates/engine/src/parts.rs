@@ -1,6 +1,7 @@
 //! Brings upstream's raw records of the chosen packages into the catalog, part by part, in a stream.
 
 use std::collections::HashMap;
+use std::num::NonZeroI64;
 use std::sync::Arc;
 
 use chantal_catalog::{Catalog, Lease, RecordWriter};
@@ -31,10 +32,44 @@ pub(crate) const NOT_CHOSEN: u32 = u32::MAX;
 
 /// Digests and rows of each chosen package's records, by place in the choice.
 pub(crate) struct Records {
-    pub(crate) digests: Vec<[Option<Sha256>; PARTS]>,
-    pub(crate) ids: Vec<[Option<i64>; PARTS]>,
+    all: Vec<Found>,
     /// For each part, records of packages that upstream does not list.
     pub(crate) unknown: [u64; PARTS],
+}
+
+/// What was found of one package: the digest of each part is nothing where the part has no row.
+#[derive(Clone, Copy)]
+struct Found {
+    digests: [Sha256; PARTS],
+    rows: [Option<NonZeroI64>; PARTS],
+}
+
+impl Records {
+    fn of(chosen: usize) -> Self {
+        let nothing = Found {
+            digests: [Sha256([0; 32]); PARTS],
+            rows: [None; PARTS],
+        };
+        Self {
+            all: vec![nothing; chosen],
+            unknown: [0; PARTS],
+        }
+    }
+
+    fn set(&mut self, slot: u32, part: usize, digest: Sha256, row: i64) {
+        let found = &mut self.all[slot as usize];
+        found.digests[part] = digest;
+        found.rows[part] = NonZeroI64::new(row);
+    }
+
+    pub(crate) fn digests(&self, slot: usize) -> [Option<Sha256>; PARTS] {
+        let found = &self.all[slot];
+        std::array::from_fn(|part| found.rows[part].map(|_| found.digests[part]))
+    }
+
+    pub(crate) fn rows(&self, slot: usize) -> [Option<i64>; PARTS] {
+        self.all[slot].rows.map(|row| row.map(NonZeroI64::get))
+    }
 }
 
 /// What a pass over the parts needs to know about the listing.
@@ -117,11 +152,7 @@ pub(crate) async fn record_parts(
     lease: &Lease,
     repo: &Repository,
 ) -> Result<Records, EngineError> {
-    let mut records = Records {
-        digests: vec![[None; PARTS]; places.chosen],
-        ids: vec![[None; PARTS]; places.chosen],
-        unknown: [0; PARTS],
-    };
+    let mut records = Records::of(places.chosen);
     let request = request_of(repo);
     let (send, mut receive) = mpsc::channel::<(usize, Batch)>(AHEAD);
     let mut passes = vec![tokio::task::spawn_blocking({
@@ -137,8 +168,7 @@ pub(crate) async fn record_parts(
     while let Some((part, batch)) = receive.recv().await {
         let ids = writer.add(part, &batch.records()).await.doing("store records")?;
         for ((slot, digest, _), id) in batch.found.iter().zip(ids) {
-            records.digests[*slot as usize][part] = Some(*digest);
-            records.ids[*slot as usize][part] = Some(id);
+            records.set(*slot, part, *digest, id);
         }
     }
     writer.finish().await.doing("store records")?;

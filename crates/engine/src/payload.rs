@@ -2,12 +2,13 @@
 //!
 //! In a download they are numbered after the listed packages.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use chantal_config::{OnPackageError, Repository};
-use chantal_model::{Mode, RelPath, Sha256};
+use chantal_model::{Mode, RelPath};
 use chantal_pool::Pool;
 
+use crate::blobs::Blobs;
 use crate::choose::Choice;
 use crate::download::{Failure, Order};
 use crate::error::EngineError;
@@ -29,17 +30,13 @@ pub(crate) fn orders(files: &Files, listed: usize) -> Vec<Order> {
         .collect()
 }
 
-/// Takes the files out of what was fetched and puts them where they were missing.
-pub(crate) fn take(blobs: &mut Vec<(u32, Sha256, u64)>, files: &mut Files, listed: usize, pool: &Pool) {
-    let fetched: HashMap<u32, (Sha256, u64)> = blobs
-        .extract_if(.., |(number, _, _)| *number as usize >= listed)
-        .map(|(number, sha256, size)| (number, (sha256, size)))
-        .collect();
+/// Puts files that were fetched, numbered after the `listed` packages, where they were missing.
+pub(crate) fn take(fetched: &Blobs, files: &mut Files, listed: usize, pool: &Pool) {
     let had: Vec<Had> = files
         .ordered()
         .zip(listed as u32..)
         .filter_map(|(wanted, number)| {
-            let (sha256, size) = *fetched.get(&number)?;
+            let (sha256, size) = fetched.get(number)?;
             Some(Had {
                 wanted: wanted.clone(),
                 sha256,

@@ -9,6 +9,7 @@ use chantal_formats::Format;
 use chantal_model::{Digest, Promise, Sha256, Step};
 
 use crate::Engine;
+use crate::blobs::Blobs;
 use crate::choose::{Choice, ChooseError, Question, choose};
 use crate::diff::Counts;
 use crate::error::{Doing, EngineError, blocking};
@@ -23,9 +24,6 @@ use crate::reach::reference;
 use crate::report::SyncPlan;
 use crate::settings::Settings;
 use crate::sync::Prepared;
-
-/// Blobs of packages, by index of the listed package.
-pub(crate) type Blobs = Vec<Option<(Sha256, u64)>>;
 
 /// What is wanted of a plan beside planning.
 #[derive(Clone, Debug, Default)]
@@ -181,12 +179,12 @@ impl Engine {
 
     /// Which of the flagged packages the pool has already, by any digest that upstream promises.
     pub(crate) async fn hits(&self, packages: &Packed, flags: &[bool]) -> Result<Blobs, EngineError> {
-        let mut hits: Blobs = vec![None; packages.len()];
+        let mut hits = Blobs::with_room(packages.len());
         let mut waiting: Vec<(u32, Promise)> = Vec::new();
         for (index, package) in packages.iter().filter(|(index, _)| flags[*index as usize]) {
             match package.promise.sha256().zip(package.promise.size) {
                 Some((sha256, size)) if self.pool.contains(&sha256, size) => {
-                    hits[index as usize] = Some((sha256, size));
+                    hits.set(index, (sha256, size));
                 }
                 Some(_) => {}
                 None => waiting.push((index, package.promise)),
@@ -215,7 +213,7 @@ impl Engine {
                 && promise.size.is_none_or(|promised| promised == size)
                 && self.pool.contains(&sha256, size)
             {
-                hits[index as usize] = Some((sha256, size));
+                hits.set(index, (sha256, size));
             }
         }
         Ok(())
@@ -240,7 +238,7 @@ impl Missing {
         let mut named: HashSet<Sha256> = HashSet::new();
         let mut missing = Self::default();
         for (index, package) in packages.iter() {
-            if !chosen[index as usize] || hits[index as usize].is_some() {
+            if !chosen[index as usize] || hits.get(index).is_some() {
                 continue;
             }
             // The same bytes under two paths are fetched once; recording finds them by digest.
@@ -310,7 +308,7 @@ fn describe(plan: &mut SyncPlan, listing: &Listing, choice: &Choice, hits: &Blob
             .to_owned();
         *plan.left_out.entry(word).or_default() += 1;
     }
-    plan.saved_bytes = hits.iter().flatten().map(|(_, size)| size).sum();
+    plan.saved_bytes = hits.all().iter().map(|(_, size)| size).sum();
     for bad in &listing.bad {
         plan.warnings.push(format!(
             "{}: record {} ({}) left out: {}",

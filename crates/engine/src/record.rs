@@ -13,13 +13,13 @@ use chantal_formats::Format;
 use chantal_model::{ItemKind, Package, RelPath, RevisionNumber, Sha256, Step, fault};
 
 use crate::Engine;
+use crate::blobs::Blobs;
 use crate::content::{Delta, Fingerprint, Line, Merge, New, PARTS, Rows};
 use crate::download::{Failure, Rows as KnownRows};
 use crate::error::{Doing, EngineError, blocking};
 use crate::items::{Entry, Items, severity};
 use crate::manifest::Opened;
 use crate::parts::Records;
-use crate::plan::Blobs;
 use crate::report::SyncPlan;
 use crate::retain::{Retained, merged, retained};
 use crate::sync::Prepared;
@@ -66,7 +66,7 @@ impl Content {
         self.choice
             .iter()
             .enumerate()
-            .filter_map(|(slot, (index, path))| Some((slot, path, self.blobs[*index as usize]?)))
+            .filter_map(|(slot, (index, path))| Some((slot, path, self.blobs.get(*index)?)))
     }
 
     /// Number and size of all packages.
@@ -81,7 +81,7 @@ impl Content {
             kind: ItemKind::Package,
             path: path.as_str(),
             blob: Some(blob),
-            records: self.records.digests[slot],
+            records: self.records.digests(slot),
             attributes: None,
         });
         for line in merged(kept, self.retained.iter().map(Retained::line), |line| line.path) {
@@ -98,7 +98,7 @@ impl Content {
         Rows {
             package: Some(package),
             blob: Some(blob),
-            records: self.records.ids[slot],
+            records: self.records.rows(slot),
         }
     }
 
@@ -139,13 +139,14 @@ impl Recording<'_> {
         &self,
         mut prepared: Prepared,
         records: Records,
-        (fetched, known): (Vec<(u32, Sha256, u64)>, KnownRows),
+        (fetched, known): (Blobs, KnownRows),
         failures: &[Failure],
     ) -> Result<Recorded, EngineError> {
         let progress = &self.engine.progress;
         progress.begin(Step::Record, prepared.plan.chosen);
         let blobs = self.blobs_of(&mut prepared, fetched).await?;
-        let kept: Vec<bool> = blobs.iter().map(Option::is_some).collect();
+        let listed = 0..prepared.packages.len() as u32;
+        let kept: Vec<bool> = listed.map(|index| blobs.get(index).is_some()).collect();
         let items = Items {
             engine: self.engine,
             lease: self.lease,
@@ -210,15 +211,12 @@ impl Recording<'_> {
     }
 
     /// Every blob that is relied on; makes sure that the catalog has a row for it.
-    async fn blobs_of(&self, prepared: &mut Prepared, fetched: Vec<(u32, Sha256, u64)>) -> Result<Blobs, EngineError> {
+    async fn blobs_of(&self, prepared: &mut Prepared, fetched: Blobs) -> Result<Blobs, EngineError> {
         let mut blobs = std::mem::take(&mut prepared.hits);
-        let hits = prepared
-            .packages
-            .iter()
-            .filter(|(index, _)| blobs[*index as usize].is_some());
+        let packages = (!blobs.all().is_empty()).then(|| prepared.packages.iter());
         let mut rows: Vec<NewBlob> = Vec::new();
-        for (index, package) in hits {
-            let Some((sha256, size)) = blobs[index as usize] else {
+        for (index, package) in packages.into_iter().flatten() {
+            let Some((sha256, size)) = blobs.get(index) else {
                 continue;
             };
             rows.push(NewBlob {
@@ -231,19 +229,14 @@ impl Recording<'_> {
             }
         }
         self.add_blobs(&mut rows).await?;
-        for (package, sha256, size) in fetched {
-            blobs[package as usize] = Some((sha256, size));
-        }
+        blobs.take(fetched);
         // What has the bytes of another package was fetched once.
         let mut without = prepared.choice.flags();
-        for (flag, blob) in without.iter_mut().zip(&blobs) {
-            *flag &= blob.is_none();
+        for (flag, index) in without.iter_mut().zip(0..) {
+            *flag &= blobs.get(index).is_none();
         }
         if without.iter().any(|flag| *flag) {
-            let found = self.engine.hits(&prepared.packages, &without).await?;
-            for (blob, found) in blobs.iter_mut().zip(found) {
-                *blob = blob.or(found);
-            }
+            blobs.take(self.engine.hits(&prepared.packages, &without).await?);
         }
         Ok(blobs)
     }
@@ -283,7 +276,7 @@ impl Recording<'_> {
         let mut chunk: Vec<(usize, Package, Sha256)> = Vec::with_capacity(CHUNK);
         let mut writer = PackageWriter::new(&self.engine.catalog, self.lease);
         for (index, package) in prepared.packages.iter() {
-            if let (Some(slot), Some((sha256, _))) = (slots[index as usize], content.blobs[index as usize]) {
+            if let (Some(slot), Some((sha256, _))) = (slots[index as usize], content.blobs.get(index)) {
                 chunk.push((slot, package, sha256));
             }
             if chunk.len() == CHUNK {
@@ -464,7 +457,7 @@ fn new_advisories(content: &Content, deltas: &[(ItemKind, Delta)]) -> BTreeMap<S
 fn warnings_about_parts(format: &dyn Format, content: &Content) -> Vec<String> {
     let mut missing = [0_u64; PARTS];
     for (slot, _, _) in content.kept() {
-        for (count, row) in missing.iter_mut().zip(&content.records.ids[slot]) {
+        for (count, row) in missing.iter_mut().zip(content.records.rows(slot)) {
             *count += u64::from(row.is_none());
         }
     }

@@ -12,6 +12,7 @@ use chantal_model::{ItemKind, Mode, RepoId, RevisionNumber, Sha256, fault};
 use tracing::Instrument;
 
 use crate::Engine;
+use crate::blobs::Blobs;
 use crate::check_file_systems;
 use crate::choose::Choice;
 use crate::download::{Downloaded, Downloader, Failure, Source, orders};
@@ -25,7 +26,7 @@ use crate::listing::Listing;
 use crate::packed::Packed;
 use crate::parts::{Places, Records, record_parts};
 use crate::payload;
-use crate::plan::{Asked, Blobs, Missing, unchanged};
+use crate::plan::{Asked, Missing, unchanged};
 use crate::reach::Reach;
 use crate::record::Recording;
 use crate::report::{SyncOptions, SyncPlan, SyncReport};
@@ -159,11 +160,9 @@ impl Engine {
 
     /// Notes how a run ended and gives the repository back.
     async fn close_run(&self, run: i64, outcome: &chantal_catalog::Outcome, lease: Lease) -> Result<(), EngineError> {
-        let noted = self.catalog.finish_history(run, outcome).await;
-        let released = lease.release().await;
+        let closed = lease.release_after(run, outcome).await;
         self.catalog.tidy().await;
-        noted.doing("write the history")?;
-        released.doing("release the repository")
+        closed.doing("note the end and release the repository")
     }
 
     /// What [`Engine::sync`] would do now. Changes nothing: metadata goes into a scratch directory.
@@ -279,13 +278,13 @@ impl Engine {
             return Ok(None);
         }
         let bringing = self.bring((repo, format), &mut prepared, &missing, lease, fetched);
-        let (mut downloaded, records) = bringing.await?;
+        let (downloaded, records) = bringing.await?;
         fault!("engine::sync::downloaded").doing("go on with the sync")?;
         prepared.plan.warnings.extend(prepared.reach.take_warnings());
         let listed = prepared.packages.len();
         let failures = judge_failures(repo, downloaded.failures, prepared.plan.download_files as usize, listed)?;
         payload::take(
-            &mut downloaded.blobs,
+            &downloaded.blobs,
             Arc::make_mut(&mut prepared.files),
             listed,
             &self.pool,
@@ -343,7 +342,7 @@ impl Engine {
         if epoch == now && !now.1 {
             return Ok(true);
         }
-        let hits = prepared.hits.iter().flatten().copied();
+        let hits = prepared.hits.all().iter().copied();
         let files = prepared.files.all().map(|had| (had.sha256, had.size));
         let relied_on: Vec<(Sha256, u64)> = hits.chain(files).collect();
         let pool = self.pool.clone();
@@ -414,8 +413,8 @@ impl Engine {
     async fn intend(&self, prepared: &Prepared, missing: &Missing, lease: &Lease) -> Result<(), EngineError> {
         let relied_on: Vec<Sha256> = prepared
             .hits
+            .all()
             .iter()
-            .flatten()
             .map(|(sha256, _)| *sha256)
             .chain(missing.sha256.iter().copied())
             .chain(

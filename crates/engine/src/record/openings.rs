@@ -31,11 +31,11 @@ impl Content {
         let listed = packages.iter().filter_map(move |(index, package)| {
             let slot = slots[index as usize];
             let (_, path) = self.choice.get(slot as usize)?;
-            let blob = self.blobs[index as usize]?;
+            let blob = self.blobs.get(index)?;
             let slot = slot as usize;
             let package = new_package(format, &package, &blob.0, 0);
-            let fact = package_fact(path, package, blob, self.records.digests[slot]);
-            Some(Opened::Known(Box::new(fact), self.records.ids[slot]))
+            let fact = package_fact(path, package, blob, self.records.digests(slot));
+            Some(Opened::Known(Box::new(fact), self.records.rows(slot)))
         });
         let items = deltas.iter().filter(|(kind, _)| *kind != ItemKind::Package);
         let items = items.flat_map(|(kind, delta)| places(self.items_of(*kind), &delta.open));

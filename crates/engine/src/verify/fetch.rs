@@ -120,7 +120,7 @@ impl Engine {
             parallel: repo.download.parallel,
         };
         let downloaded = downloader.run(orders.into_iter(), bytes).await?;
-        for (at, sha256, _) in downloaded.blobs {
+        for (at, (sha256, _)) in downloaded.blobs.iter() {
             let one = &mut sick[at as usize];
             if one.sha256 == sha256 {
                 one.cure = Some(format!("fetched again from {}", repo.id));
