@@ -208,21 +208,19 @@ impl Catalog {
         let mut order = Vec::new();
         let mut after = String::new();
         loop {
-            let rows: Vec<(String, Option<i64>, Option<i64>)> = db::query_as(sql::MEMBER_RECORDS)
+            // One row for a page: each costs a message between two threads.
+            let (count, last, places): (i64, Option<String>, Option<String>) = db::query_as(sql::MEMBER_RECORDS)
                 .bind(line)
                 .bind(kind.name())
                 .bind(&after)
                 .bind(revision.0)
                 .bind(PAGE)
                 .bind(part as i64)
-                .fetch_all(&self.reader)
+                .fetch_one(&self.reader)
                 .await?;
-            let place = |(_, pack, slot): &(_, Option<i64>, Option<i64>)| {
-                pack.zip(*slot).map(|(pack, slot)| RecordPlace { pack, slot })
-            };
-            order.extend(rows.iter().map(place));
-            match rows.into_iter().last() {
-                Some((last, ..)) if order.len() % PAGE as usize == 0 => after = last,
+            order.extend(places.iter().flat_map(|places| places.split(',')).map(record_place));
+            match last {
+                Some(last) if count == PAGE => after = last,
                 _ => return Ok(order),
             }
         }
@@ -313,5 +311,13 @@ fn member(row: &Row) -> Result<Member, CatalogError> {
         blob,
         records: [row.try_get(2)?, row.try_get(3)?, row.try_get(4)?],
         attributes: row.try_get(5)?,
+    })
+}
+/// Reads a pack and a slot; anything else stands for a member without a record.
+fn record_place(text: &str) -> Option<RecordPlace> {
+    let (pack, slot) = text.split_once(' ')?;
+    Some(RecordPlace {
+        pack: pack.parse().ok()?,
+        slot: slot.parse().ok()?,
     })
 }

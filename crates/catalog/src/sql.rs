@@ -122,10 +122,12 @@ statements! {
     MEMBER_PATHS = "SELECT m.path FROM member m \
         WHERE m.line_id = $1 AND m.kind = $2 AND m.path > $3 AND m.added_in <= $4 AND m.removed_in > $4 \
         AND m.blob_id IS NOT NULL ORDER BY m.path LIMIT $5";
-    MEMBER_RECORDS = "SELECT m.path, r.pack_id, r.slot FROM member m \
-        LEFT JOIN record r ON r.id = CASE CAST($6 AS BIGINT) WHEN 0 THEN m.record_0 WHEN 1 THEN m.record_1 ELSE m.record_2 END \
+    MEMBER_RECORDS = "SELECT count(*), max(q.path), \
+        string_agg(COALESCE(CAST(q.pack_id AS TEXT) || ' ' || CAST(q.slot AS TEXT), '-'), ',' ORDER BY q.path) FROM ( \
+        SELECT m.path, r.pack_id, r.slot FROM member m LEFT JOIN record r \
+        ON r.id = CASE CAST($6 AS BIGINT) WHEN 0 THEN m.record_0 WHEN 1 THEN m.record_1 ELSE m.record_2 END \
         WHERE m.line_id = $1 AND m.kind = $2 AND m.path > $3 AND m.added_in <= $4 AND m.removed_in > $4 \
-        ORDER BY m.path LIMIT $5";
+        ORDER BY m.path LIMIT $5) q";
     MEMBER_KEYS = "SELECT id, path, package_id, blob_id, record_0, record_1, record_2, attributes \
         FROM member WHERE line_id = $1 AND kind = $2 AND path > $3 AND added_in <= $4 AND removed_in > $4 \
         ORDER BY path LIMIT $5";

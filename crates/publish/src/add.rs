@@ -8,8 +8,8 @@ use chantal_model::RelPath;
 
 use crate::dir::Dir;
 use crate::error::PublishError;
-use crate::files::{Origin, Put, is_unfinished, put, write_over};
-use crate::site::{holds, is_own, joined};
+use crate::files::{Origin, Put, is_linked, is_unfinished, put, write_over};
+use crate::site::{LinkMode, holds, is_own, joined};
 use crate::{Site, Source};
 
 /// The deepest path that is published, in segments: every walk over a tree holds one descriptor for each.
@@ -44,6 +44,8 @@ impl Site {
         let mut added = Added::default();
         let mut directories: HashSet<Option<RelPath>> = HashSet::from([None]);
         let mut current: (Option<RelPath>, Dir) = (None, self.make(Some(tree))?);
+        // Where one file was there, the next will be: looking is cheaper than a link that is refused.
+        let mut was_there = false;
         for (path, source) in files {
             check(&path)?;
             let parent = path.parent();
@@ -53,9 +55,17 @@ impl Site {
             }
             let (dir, name) = (&current.1, path.file_name());
             let result = match &source {
+                Source::Link(source)
+                    if was_there
+                        && self.link_mode() == LinkMode::Hardlink
+                        && is_linked(Origin::Path(source), dir, name)? =>
+                {
+                    Put::Same
+                }
                 Source::Link(source) => put(self.link_mode(), Origin::Path(source), dir, name, Some(renew))?,
                 Source::Bytes(bytes) => put_bytes(bytes, dir, name)?,
             };
+            was_there = result == Put::Same;
             match result {
                 Put::Same => added.unchanged += 1,
                 Put::New => added.linked += 1,

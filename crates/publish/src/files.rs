@@ -204,6 +204,13 @@ fn finish(file: &File, mtime: Option<SystemTime>) -> io::Result<()> {
     faulty!("publish::fsync_file", file.sync_all())
 }
 
+/// Whether a name is a link to the origin.
+pub(crate) fn is_linked(origin: Origin<'_>, dir: &Dir, name: &str) -> Result<bool, PublishError> {
+    let Some(to) = dir.stat(name)? else { return Ok(false) };
+    let from = origin.stat()?;
+    Ok((from.st_dev, from.st_ino) == (to.st_dev, to.st_ino))
+}
+
 /// Whether the file that is there has the origin's bytes: one inode, or in other link modes equal size and stamp, or
 /// equal bytes.
 fn is_same(mode: LinkMode, origin: Origin<'_>, dir: &Dir, name: &str) -> Result<bool, PublishError> {
