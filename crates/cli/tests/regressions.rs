@@ -106,17 +106,24 @@ fn indexes_of_other_tools_are_left_out_of_what_is_filtered() {
     let sample = Repository::sample()
         .extra("primary_db", "primary.sqlite", b"names every package")
         .extra("filelists_zck", "filelists.xml.zck", b"names every package")
-        .extra("prestodelta_zck", "prestodelta.xml.zck", b"names every delta");
+        .extra("prestodelta_zck", "prestodelta.xml.zck", b"names every delta")
+        .extra("filelists-ext", "filelists-ext.xml", b"names every package")
+        .extra("susedata", "susedata.xml", b"names every package")
+        .extra("susedata.de", "susedata.de.xml", b"names every package");
+    let other = |kind: &String| {
+        let is_index = kind.ends_with("_db") || kind.ends_with("_zck");
+        is_index || kind.starts_with("susedata") || kind == "filelists-ext"
+    };
     let (chantal, _upstream) = bench(&sample, &["filters: {patterns: {exclude: ['^greeter']}}"]);
     publish(&chantal);
-    let kinds = kinds(&chantal);
-    assert!(
-        kinds
-            .iter()
-            .all(|kind| !kind.ends_with("_db") && !kind.ends_with("_zck")),
-        "{kinds:?}"
-    );
-    assert!(kinds.iter().any(|kind| kind == "chantal_unknown"), "{kinds:?}");
+    let filtered = kinds(&chantal);
+    assert!(!filtered.iter().any(other), "{filtered:?}");
+    assert!(filtered.iter().any(|kind| kind == "chantal_unknown"), "{filtered:?}");
+
+    let (chantal, _upstream) = bench(&sample, &["mode: mirror"]);
+    publish(&chantal);
+    let mirrored = kinds(&chantal);
+    assert_eq!(mirrored.iter().filter(|kind| other(kind)).count(), 6, "{mirrored:?}");
 }
 
 #[test]

@@ -61,11 +61,19 @@ fn is_delta(kind: &str) -> bool {
     matches!(kind, "prestodelta" | "deltainfo")
 }
 
-/// What generated metadata needs: its sources, and what it hands on as it is. Indexes of other tools describe the
-/// unfiltered content and are left out.
+/// What generated metadata needs: its sources, and what it hands on as it is.
 fn is_needed(repomd: &Repomd, data: &Data) -> bool {
-    let other_index = data.kind.ends_with("_db") || data.kind.ends_with("_zck") || is_delta(&data.kind);
-    !other_index && (is_source(repomd, data) || !(is_read(&data.kind)))
+    !is_other_index(&data.kind) && (is_source(repomd, data) || !(is_read(&data.kind)))
+}
+
+/// Whether a type lists packages for other tools. It describes the unfiltered content, and nothing here writes it.
+fn is_other_index(kind: &str) -> bool {
+    // Translations are types of their own, such as `susedata.de`.
+    let per_package = matches!(
+        kind.split('.').next(),
+        Some("filelists-ext" | "filelists_ext" | "susedata")
+    );
+    per_package || kind.ends_with("_db") || kind.ends_with("_zck") || is_delta(kind)
 }
 
 /// Whether this very file is read for generated metadata.

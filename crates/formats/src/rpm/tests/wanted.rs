@@ -80,6 +80,29 @@ fn first_the_entry_point_then_all_that_it_names() {
 }
 
 #[test]
+fn lists_of_packages_for_other_tools_are_left_out_of_what_is_filtered() {
+    let other = [
+        "filelists-ext",
+        "filelists_ext",
+        "filelists-ext_zck",
+        "filelists_ext_db",
+        "susedata",
+        "susedata.de",
+        "susedata.pt_BR",
+        "primary_db",
+        "prestodelta",
+    ];
+    let kept = ["suseinfo", "susedata-like", "productid"];
+    for kind in other.iter().chain(&kept) {
+        let files = repomd(&entry(kind, &format!("repodata/{kind}"), "sha256"));
+        let id = format!("data/{kind}");
+        let is_wanted = |mode| wants(&files, mode).unwrap().iter().any(|wanted| wanted.id == id);
+        assert!(is_wanted(Mode::Mirror), "{kind}");
+        assert_eq!(is_wanted(Mode::Filtered), kept.contains(kind), "{kind}");
+    }
+}
+
+#[test]
 fn a_second_entry_of_a_type_is_fetched_and_the_first_is_read() {
     let data = entry("updateinfo", "repodata/u1", "sha256") + &entry("updateinfo", "repodata/u2", "sha256");
     let mirror = wants(&repomd(&data), Mode::Mirror).unwrap();
