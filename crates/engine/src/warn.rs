@@ -73,11 +73,12 @@ fn groups(listing: &Listing, held: &Held, selection: &Selection) -> io::Result<V
     let count = listing.packages.len();
     let dropped = held.packages.iter().zip(&selection.verdicts[count..]);
     let dropped = dropped
-        .filter(|(_, verdict)| verdict.is_chosen())
+        .filter(|(one, verdict)| verdict.is_chosen() && !one.row.is_source)
         .map(|(one, _)| one.row.name.clone());
     let mut chosen: HashSet<String> = dropped.collect();
     let mut left_out: HashSet<String> = HashSet::new();
-    for (index, package) in listing.packages.iter() {
+    // A group installs packages; a source has the name of one, and is none.
+    for (index, package) in listing.packages.iter().filter(|(_, package)| !package.is_source) {
         if selection.verdicts[index as usize].is_chosen() {
             chosen.insert(package.name.into());
         } else if needed.contains(&*package.name) {

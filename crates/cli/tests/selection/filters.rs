@@ -229,3 +229,35 @@ fn a_group_that_loses_a_mandatory_package_is_named() {
         "{groups}"
     );
 }
+
+#[test]
+fn a_source_package_is_no_package_of_a_group() {
+    let feed = Repository::new()
+        .with(Rpm::new("hello", "1", "1", "noarch"))
+        .with(Rpm::new("hello", "1", "1", "src"))
+        .with(Rpm::new("tool", "1", "1", "x86_64"))
+        .group(Group::new("core", &["hello", "tool"]))
+        .group(Group::new("greetings", &["hello"]));
+    let exclude = "filters: {metadata: {architectures: {exclude: [noarch]}}}";
+    let (chantal, _upstream) = bench(&feed, &[exclude]);
+    let ran = sync(&chantal);
+    let told = "group/core lacks 1 of its mandatory packages: hello";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    let groups = metadata(&chantal, "group");
+    assert!(
+        groups.contains(">tool</packagereq>") && !groups.contains(">hello</packagereq>"),
+        "{groups}"
+    );
+    assert!(!groups.contains("<id>greetings</id>"), "{groups}");
+}
+
+#[test]
+fn a_group_loses_nothing_with_a_source_package() {
+    let feed = Repository::new()
+        .with(rpm("a", "1"))
+        .with(Rpm::new("b", "1", "1", "src"))
+        .group(Group::new("core", &["a", "b"]));
+    let (chantal, _upstream) = bench(&feed, &["filters: {rpm: {exclude_source_rpms: true}}"]);
+    let ran = sync(&chantal);
+    assert!(!ran.stderr.contains("mandatory"), "{}", ran.stderr);
+}

@@ -251,12 +251,17 @@ fn package(fields: &Fields, fragment: &[u8], arches: &mut Arches) -> Result<(Pac
         },
         description: Sha256::of(record::description(&record)),
         label: version::label(name, epoch, ver, release, arch).into(),
-        is_source: matches!(arch, "src" | "nosrc"),
+        is_source: is_source(arch),
         build_time: fields.build_time,
         summary: summary(fields.summary.as_deref().unwrap_or_default()).into(),
         fields: facts(&fields.header, epoch),
     };
     Ok((package, record))
+}
+
+/// Whether packages of an architecture are sources, which are built and not installed.
+pub(super) fn is_source(arch: &str) -> bool {
+    matches!(arch, "src" | "nosrc")
 }
 
 /// A name, architecture or part of a version: such text becomes file names, ids and lines of reports.

@@ -16,6 +16,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::ops::Bound;
 use std::thread;
 
+use super::primary::is_source;
 use super::{render_comps, render_modules, render_updateinfo};
 use crate::error::FormatError;
 use crate::render::{Content, RenderSettings, RenderedPackage, Tree};
@@ -25,13 +26,14 @@ use parts::Roots;
 #[derive(Default)]
 pub(super) struct Published {
     labels: HashSet<Box<str>>,
+    /// Names of what can be installed. A source package has the name of one that is built of it.
     names: BTreeSet<Box<str>>,
 }
 
 impl Published {
     fn add(&mut self, package: &RenderedPackage<'_>) {
         self.labels.insert(package.label.into());
-        if !self.names.contains(package.name) {
+        if !is_source(package.arch) && !self.names.contains(package.name) {
             self.names.insert(package.name.into());
         }
     }
@@ -41,12 +43,12 @@ impl Published {
         self.labels.contains(label)
     }
 
-    /// Whether a package of this name is published.
+    /// Whether a package of this name is published that can be installed.
     pub(super) fn has_name(&self, name: &str) -> bool {
         self.names.contains(name)
     }
 
-    /// Whether a package is published whose name begins and ends so, with at least one byte in between.
+    /// Whether such a package is published whose name begins and ends so, with at least one byte in between.
     pub(super) fn has_name_like(&self, start: &str, end: &str) -> bool {
         self.names
             .range::<str, _>((Bound::Included(start), Bound::Unbounded))

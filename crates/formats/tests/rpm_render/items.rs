@@ -122,6 +122,27 @@ fn groups_and_what_refers_to_them_are_there_together() {
 }
 
 #[test]
+fn source_packages_are_no_packages_of_a_group() {
+    let comps = "<comps><group><id>g</id><packagelist><packagereq>a</packagereq><packagereq>b</packagereq>\
+                 <packagereq>c</packagereq></packagelist></group>\
+                 <langpacks><match name=\"a\" install=\"b-%s\"/></langpacks></comps>";
+    let published = [
+        A,
+        ("b", "1", "1", "src"),
+        ("c", "1", "1", "nosrc"),
+        ("b-de", "1", "1", "src"),
+    ];
+    let content = kept(&[("primary", &primary(&published)), ("group", comps)]);
+    let text = open(&render(&content.choose(&Rpm, |_| true)), "comps").unwrap();
+    assert_eq!(
+        (text.matches("<packagereq>").count(), text.matches("<match").count()),
+        (1, 0),
+        "{text}"
+    );
+    assert!(text.contains("<packagereq>a</packagereq>"), "{text}");
+}
+
+#[test]
 fn a_group_defined_twice_is_gone_only_if_both_are() {
     let comps = "<comps><group><id>g</id><packagelist><packagereq>b</packagereq></packagelist></group>\
                  <group><id>g</id><packagelist><packagereq>a</packagereq></packagelist></group>\
