@@ -4,6 +4,7 @@
 //! was to go; where that cannot be had (nested flow style, aliases), the document stays as it is.
 
 mod lines;
+mod pairs;
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -18,6 +19,7 @@ use crate::render::{Content, RenderSettings, RenderedItem, Tree};
 
 const STREAM: &str = "modulemd";
 const ARTIFACTS: [&str; 3] = ["data", "artifacts", "rpms"];
+const PROFILES: [&str; 2] = ["data", "profiles"];
 const DEFAULTS: &str = "modulemd-defaults";
 /// Documents that are about the streams of one module.
 const ABOUT: [&str; 3] = [DEFAULTS, "modulemd-translations", "modulemd-obsoletes"];
@@ -38,7 +40,7 @@ pub(super) fn render(
         let text = text(&item)?;
         let edited = match word(&item, "document") {
             STREAM => without_artifacts(text, published),
-            DEFAULTS if !streams.has_default(&item) => without_default(text),
+            DEFAULTS => streams.defaults(&item, text),
             _ => None,
         };
         document.write("", edited.as_deref().unwrap_or(text).as_bytes(), "...\n")
@@ -93,10 +95,18 @@ impl Streams {
         }
     }
 
-    /// Whether the stream that a document of defaults names is there; true if it names none.
-    fn has_default(&self, item: &RenderedItem<'_>) -> bool {
+    fn is_there(&self, item: &RenderedItem<'_>, stream: &str) -> bool {
+        self.there.contains(&(word(item, "name").to_owned(), stream.to_owned()))
+    }
+
+    /// A document of defaults without what it says about streams that are not there; `None` if nothing is to go or can
+    /// go.
+    fn defaults(&self, item: &RenderedItem<'_>, text: &str) -> Option<String> {
         let stream = word(item, "stream");
-        stream.is_empty() || self.there.contains(&(word(item, "name").to_owned(), stream.to_owned()))
+        let has_default = stream.is_empty() || self.is_there(item, stream);
+        let edited = if has_default { None } else { without_default(text) };
+        let left = edited.as_deref().unwrap_or(text);
+        without_profiles(left, &|stream| self.is_there(item, stream)).or(edited)
     }
 }
 
@@ -121,6 +131,22 @@ fn without_default(text: &str) -> Option<String> {
     let path = ["data", "stream"];
     let cut = lines::pair(text, &path)?;
     edit(text, &[cut], &|at, _| is_at(at, &path))
+}
+
+/// The defaults without profiles of streams that are not there.
+fn without_profiles(text: &str, is_there: &dyn Fn(&str) -> bool) -> Option<String> {
+    let mut gone = HashSet::new();
+    let cuts = pairs::cuts(text, &PROFILES, &mut |stream| {
+        let is_gone = !is_there(stream);
+        if is_gone {
+            gone.insert(stream.to_owned());
+        }
+        is_gone
+    });
+    edit(text, &cuts, &|path, _| match path.get(PROFILES.len()) {
+        Some(Step::Key(stream)) => is_at(&path[..PROFILES.len()], &PROFILES) && gone.contains(stream),
+        _ => false,
+    })
 }
 
 fn edit(text: &str, cuts: &[Range<usize>], gone: &dyn Fn(&[Step], &str) -> bool) -> Option<String> {

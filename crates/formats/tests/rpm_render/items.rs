@@ -252,8 +252,6 @@ fn streams_list_what_is_published() {
     version: 1
     data:
       module: m
-      profiles:
-        2: [default]
     ...
     ---
     document: modulemd
@@ -293,6 +291,46 @@ fn streams_list_what_is_published() {
     ...
     "#);
     assert!(open(&files, "repomd").unwrap().contains("<data type=\"modules\">"));
+}
+
+#[test]
+fn defaults_say_nothing_about_streams_that_are_not_there() {
+    let stream = |stream: u8, package: &str| {
+        format!(
+            "---\ndocument: modulemd\nversion: 2\ndata:\n  name: m\n  stream: {stream}\n  artifacts:\n    rpms:\n    - \
+             {package}\n...\n"
+        )
+    };
+    let streams = stream(1, "a-0:1-2.el9.x86_64") + &stream(2, "b-0:1.0~rc1-3.noarch");
+    let head = "---\ndocument: modulemd-defaults\nversion: 1\ndata:\n  module: m\n";
+    for (data, expected) in [
+        (
+            "  stream: 2\n  profiles:\n    1: [common]\n    2: [common]\n  intents: {}\n",
+            "  stream: 2\n  profiles:\n    2: [common]\n  intents: {}\n",
+        ),
+        (
+            "  profiles:\n    # both\n    \"1\": [common]\n    '2':\n    - common\n    - server\n",
+            "  profiles:\n    # both\n    '2':\n    - common\n    - server\n",
+        ),
+        (
+            "  stream: 1\n  profiles: {1: [a, b], 2: [common]}\n",
+            "  profiles: { 2: [common]}\n",
+        ),
+        ("  stream: 1\n  profiles:\n    1:\n    - common\n", ""),
+        (
+            "  profiles: &all\n    1: [common]\n",
+            "  profiles: &all\n    1: [common]\n",
+        ),
+    ] {
+        let modules = format!("{streams}{head}{data}...\n");
+        let content = kept(&[("primary", &primary(&[A, B])), ("modules", &modules)]);
+        let text = open(
+            &render(&content.choose(&Rpm, |package| &*package.name == "b")),
+            "modules",
+        )
+        .unwrap();
+        assert!(text.starts_with(&format!("{head}{expected}...\n")), "{data}: {text}");
+    }
 }
 
 #[test]

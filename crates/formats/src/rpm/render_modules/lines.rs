@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
-struct Line<'a> {
-    range: Range<usize>,
-    indent: usize,
+pub(super) struct Line<'a> {
+    pub(super) range: Range<usize>,
+    pub(super) indent: usize,
     /// Without indentation and white space at the end.
-    text: &'a str,
+    pub(super) text: &'a str,
 }
 
 /// What to take out of a text so that the sequence at a path of keys loses the entries that are `gone`.
@@ -19,22 +19,28 @@ pub(super) fn cuts(text: &str, path: &[&str], gone: &mut dyn FnMut(&str) -> bool
     let Some((last, path)) = path.split_last() else {
         return Vec::new();
     };
-    let lines = lines(text);
-    let mut block = lines.as_slice();
-    for key in path {
-        block = below(block, key);
-    }
-    let flow = block
-        .iter()
-        .filter(|line| Some(line.indent) == block.first().map(|first| first.indent))
-        .find_map(|line| value(line.text, last)?.strip_prefix('[')?.strip_suffix(']'));
-    match flow {
+    let lines = of(text);
+    let block = at(&lines, path);
+    match flow(block, last, ('[', ']')) {
         Some(inside) => {
             let start = inside.as_ptr().addr() - text.as_ptr().addr();
-            flow_cuts(inside, start, gone)
+            let mut is_gone = |entry: &str| scalar(entry).is_some_and(&mut *gone);
+            flow_cuts(inside.split(','), start..start + inside.len(), &mut is_gone)
         }
         None => line_cuts(below(block, last), gone),
     }
+}
+
+/// The lines of the mapping at a path of keys.
+pub(super) fn at<'b, 'a>(lines: &'b [Line<'a>], path: &[&str]) -> &'b [Line<'a>] {
+    path.iter().fold(lines, |block, key| below(block, key))
+}
+
+/// What stands between these brackets on the line of a key of a mapping.
+pub(super) fn flow<'a>(mapping: &[Line<'a>], key: &str, (open, close): (char, char)) -> Option<&'a str> {
+    let indent = mapping.first()?.indent;
+    let mut lines = mapping.iter().filter(|line| line.indent == indent);
+    lines.find_map(|line| value(line.text, key)?.strip_prefix(open)?.strip_suffix(close))
 }
 
 fn line_cuts(block: &[Line<'_>], gone: &mut dyn FnMut(&str) -> bool) -> Vec<Range<usize>> {
@@ -56,19 +62,24 @@ fn line_cuts(block: &[Line<'_>], gone: &mut dyn FnMut(&str) -> bool) -> Vec<Rang
     entries.into_iter().map(|(_, range)| range).collect()
 }
 
-/// Each entry goes with the comma after it as long as none stays, then with the comma before it.
-fn flow_cuts(inside: &str, start: usize, gone: &mut dyn FnMut(&str) -> bool) -> Vec<Range<usize>> {
+/// Each entry goes with the comma after it as long as none stays, then with the comma before it. The entries are all that
+/// stands in a range, but for the commas between them.
+pub(super) fn flow_cuts<'a>(
+    entries: impl Iterator<Item = &'a str>,
+    range: Range<usize>,
+    gone: &mut dyn FnMut(&str) -> bool,
+) -> Vec<Range<usize>> {
     let mut cuts = Vec::new();
-    let mut at = start;
+    let mut at = range.start;
     let mut any_stays = false;
-    for entry in inside.split(',') {
+    for entry in entries {
         let end = at + entry.len();
-        if !scalar(entry.trim()).is_some_and(&mut *gone) {
+        if !gone(entry.trim()) {
             any_stays = true;
         } else if any_stays {
             cuts.push(at - 1..end);
         } else {
-            cuts.push(at..(end + 1).min(start + inside.len()));
+            cuts.push(at..(end + 1).min(range.end));
         }
         at = end + 1;
     }
@@ -78,11 +89,8 @@ fn flow_cuts(inside: &str, start: usize, gone: &mut dyn FnMut(&str) -> bool) -> 
 /// The line of the pair at a path of keys, if its value stands there too.
 pub(super) fn pair(text: &str, path: &[&str]) -> Option<Range<usize>> {
     let (last, path) = path.split_last()?;
-    let lines = lines(text);
-    let mut block = lines.as_slice();
-    for key in path {
-        block = below(block, key);
-    }
+    let lines = of(text);
+    let block = at(&lines, path);
     let indent = block.first()?.indent;
     let line = block
         .iter()
@@ -99,7 +107,8 @@ enum Open {
     Quoted(char),
 }
 
-fn lines(text: &str) -> Vec<Line<'_>> {
+/// The lines of a text that say something.
+pub(super) fn of(text: &str) -> Vec<Line<'_>> {
     let mut start = 0;
     let mut lines = Vec::new();
     let mut open = Open::Nothing;
@@ -159,13 +168,11 @@ fn closes(text: &str, mark: char) -> bool {
 }
 
 /// The lines of the value of a key of a mapping.
-fn below<'b, 'a>(mapping: &'b [Line<'a>], key: &str) -> &'b [Line<'a>] {
+pub(super) fn below<'b, 'a>(mapping: &'b [Line<'a>], key: &str) -> &'b [Line<'a>] {
     let Some(indent) = mapping.first().map(|line| line.indent) else {
         return &[];
     };
-    let at = mapping
-        .iter()
-        .position(|line| line.indent == indent && value(line.text, key) == Some(""));
+    let at = mapping.iter().position(|line| is_header(line, indent, key));
     let rest = at.map_or(&[][..], |at| &mapping[at + 1..]);
     // A sequence may stand as deep as its key.
     let end = rest
@@ -174,12 +181,22 @@ fn below<'b, 'a>(mapping: &'b [Line<'a>], key: &str) -> &'b [Line<'a>] {
     &rest[..end.unwrap_or(rest.len())]
 }
 
+/// The line of a key of a mapping whose value stands below.
+pub(super) fn header<'b, 'a>(mapping: &'b [Line<'a>], key: &str) -> Option<&'b Line<'a>> {
+    let indent = mapping.first()?.indent;
+    mapping.iter().find(|line| is_header(line, indent, key))
+}
+
+fn is_header(line: &Line<'_>, indent: usize, key: &str) -> bool {
+    line.indent == indent && value(line.text, key) == Some("")
+}
+
 fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let value = text.strip_prefix(key)?.strip_prefix(':')?;
     (value.is_empty() || value.starts_with([' ', '\t'])).then(|| value.trim())
 }
 
-fn scalar(value: &str) -> Option<&str> {
+pub(super) fn scalar(value: &str) -> Option<&str> {
     let quoted = |mark: char| value.strip_prefix(mark).and_then(|rest| rest.strip_suffix(mark));
     if let Some(inside) = quoted('"').or_else(|| quoted('\'')) {
         return Some(inside);
