@@ -16,7 +16,7 @@ use chantal_model::{Algorithm, Compression, Mode, RelPath};
 use memory::{Kept, Upstream};
 
 /// Names of the targets.
-pub(crate) const TARGETS: [&str; 12] = [
+pub(crate) const TARGETS: [&str; 13] = [
     "repomd",
     "primary",
     "filelists",
@@ -24,6 +24,7 @@ pub(crate) const TARGETS: [&str; 12] = [
     "comps",
     "modulemd",
     "prestodelta",
+    "treeinfo",
     "compressed",
     "location",
     "relpath",
@@ -59,6 +60,7 @@ pub(crate) fn run(target: &str, bytes: &[u8]) {
         "comps" => there_and_back(&[("primary", PRIMARY.as_bytes()), ("group", bytes)]),
         "modulemd" => there_and_back(&[("primary", PRIMARY.as_bytes()), ("modules", bytes)]),
         "prestodelta" => deltas(bytes),
+        "treeinfo" => installation_tree(bytes),
         "compressed" => compressed(bytes),
         "location" => location(bytes),
         "relpath" => relpath(bytes),
@@ -80,6 +82,29 @@ fn deltas(bytes: &[u8]) {
     for wanted in wanted {
         is_below(&wanted.path);
         assert_ne!(wanted.path.top(), Rpm.entry_dir(), "a delta among the metadata");
+    }
+}
+
+/// Every file of an installation tree has a safe path beside the metadata, and is promised.
+fn installation_tree(bytes: &[u8]) {
+    for (mode, path) in [(Mode::Mirror, ".treeinfo"), (Mode::Filtered, "treeinfo")] {
+        let mut upstream = Upstream::of(&[("primary", PRIMARY.as_bytes())]);
+        for id in ["repomd.asc", "repomd.key", ".treeinfo"] {
+            upstream.0.insert(id.to_owned(), None);
+        }
+        upstream.0.insert(path.to_owned(), Some(bytes.to_vec()));
+        let request = memory::request(mode);
+        let _ = Rpm.overview(&upstream, &request);
+        let Ok(wanted) = Rpm.wants(&upstream, &request) else {
+            continue;
+        };
+        for wanted in wanted {
+            is_below(&wanted.path);
+            assert_ne!(wanted.path.top(), Rpm.entry_dir(), "an image among the metadata");
+            assert_ne!(wanted.path.as_str(), path, "the description names itself");
+            let promises = wanted.promise.map_or(0, |promise| promise.digests.len());
+            assert_eq!(promises, 1, "{} cannot be verified", wanted.path);
+        }
     }
 }
 

@@ -83,6 +83,13 @@ fn damaged_deltas_are_survived() {
 }
 
 #[test]
+fn damaged_installation_trees_are_survived() {
+    for name in ["good", "general"] {
+        survive("treeinfo", name);
+    }
+}
+
+#[test]
 fn damaged_dependencies_are_survived() {
     for name in ["record", "if", "with", "deep-good"] {
         survive("relations", name);

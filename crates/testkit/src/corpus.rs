@@ -14,6 +14,7 @@ pub mod mutate;
 pub mod names;
 pub mod packages;
 pub mod settings;
+pub mod trees;
 
 pub use draw::Draw;
 pub use feed::Feed;
@@ -29,6 +30,8 @@ pub enum Expect {
     LeftOut(&'static str),
     /// Exit 0; what is served is whole.
     Taken,
+    /// The same, and a text that matches the pattern.
+    Warned(&'static str),
 }
 
 /// One input: what upstream serves, and how it is asked.
@@ -57,6 +60,11 @@ impl Variant {
     /// A feed of which something is left out.
     pub fn left_out(what: impl Into<String>, site: Site, text: &'static str) -> Self {
         Self::new(what, site, Expect::LeftOut(text))
+    }
+
+    /// A feed that must be taken, of which something is said.
+    pub fn warned(what: impl Into<String>, site: Site, text: &'static str) -> Self {
+        Self::new(what, site, Expect::Warned(text))
     }
 
     fn new(what: impl Into<String>, site: Site, expect: Expect) -> Self {

@@ -101,6 +101,7 @@ impl Bench {
             Expect::Refused(codes, text) => (codes, text),
             Expect::LeftOut(text) => (&[9], text),
             Expect::Taken => (&[0], ""),
+            Expect::Warned(text) => (&[0], text),
         };
         if !codes.contains(&ran.code) {
             return wrong(&format!("expected exit {codes:?}"));

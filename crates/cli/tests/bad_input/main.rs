@@ -19,4 +19,5 @@ mod names;
 mod packages;
 mod settings;
 mod store;
+mod trees;
 mod trust;
