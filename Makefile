@@ -11,8 +11,10 @@ ERRORS ?= 2000
 FLIPS ?= 1000
 SYSTEMATIC ?= all
 SEED ?= 42
+FUZZ ?=
+FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test check fmt deny docs build bench torture clean-demo
+.PHONY: help demo test check fmt deny docs build bench torture fuzz clean-demo
 
 help:
 	@echo 'make demo            build, mirror the shipped upstream twice, diff, publish, install with dnf'
@@ -24,6 +26,8 @@ help:
 	@echo 'make bench QUICK=1   three rounds and small repositories only: a few minutes'
 	@echo 'make torture         faults of every kind, hours of them: KILLS=10000 CUTS=3000 ERRORS=2000 FLIPS=1000 SYSTEMATIC=all'
 	@echo 'make torture QUICK=1 what make test does of it: a few minutes'
+	@echo 'make fuzz            every fuzz target for FUZZ_SECONDS=60; needs nightly and cargo-fuzz, and says so'
+	@echo "make fuzz FUZZ='query comps' FUZZ_SECONDS=600   some targets, longer"
 	@echo 'make docs            write the generated parts of docs/ anew'
 
 # What is delivered has no places where tests make something fail.
@@ -69,3 +73,7 @@ torture:
 	CHANTAL_MUTANT_CUTS=200 CHANTAL_ERRORS=$(ERRORS) CHANTAL_FAILPOINTS=1 CHANTAL_BITROT=$(FLIPS) CHANTAL_SEED=$(SEED)) \
 	$(CARGO) nextest run --locked --no-fail-fast --success-output final -p chantal-cli \
 	-E 'binary(torture) + binary(kill) + test(bitrot)'
+
+# `make test` replays the seeds of every target on stable; this looks for new ones.
+fuzz:
+	FUZZ_SECONDS='$(FUZZ_SECONDS)' scripts/fuzz $(FUZZ)

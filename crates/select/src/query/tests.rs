@@ -99,8 +99,21 @@ proptest! {
     }
 
     #[test]
-    fn text_made_of_query_characters_never_panics(text in "[a-z=!<>~\"'\\\\ *?0-9K]{0,30}") {
-        let _ = Query::parse(&text);
+    fn text_made_of_query_characters_reads_back_as_it_is_shown_or_is_refused(
+        text in "((name|version|size|sha256|x) ?)?[a-z=!<>~\"'\\\\ *?0-9K]{0,30}",
+    ) {
+        if let Ok(query) = Query::parse(&text) {
+            prop_assert_eq!(Query::parse(&query.to_string()), Ok(query), "{}", text);
+        }
+    }
+
+    #[test]
+    fn a_comparison_reads_back_as_it_was_written(
+        terms in prop::collection::vec(("version|size", "=|!=|<|<=|>|>=", 0..u64::MAX >> 10, "K?"), 1..4),
+    ) {
+        let terms = terms.iter().map(|(field, operator, value, unit)| format!("{field} {operator} {value}{unit}"));
+        let query = Query::parse(&terms.collect::<Vec<_>>().join(" ")).unwrap();
+        prop_assert_eq!(Query::parse(&query.to_string()).unwrap(), query);
     }
 
     #[test]
