@@ -125,7 +125,7 @@ impl Catalog {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::tests::{Bench, member, revision};
     use crate::{Publication, PublicationKind};
@@ -178,17 +178,23 @@ mod tests {
             "INSERT INTO publication_state (path, line_id, revision, render_key, generation, status, served_from) \
              VALUES ('r/latest', 1, 1, 'k', 0, 'live', 5)",
             "INSERT INTO stray (path, file, seen_at) VALUES ('r/latest', 'f', 5)",
-            "INSERT INTO feed_state (repository_id, entry_url, entry_sha256, selection, complete, checked_at, changed_at) \
-             VALUES (1, 'u', x'00', 's', 1, 5, 5) ON CONFLICT DO NOTHING",
         ] {
             db::query(text).execute(&catalog.writer).await.unwrap();
         }
+        let feed_state = "INSERT INTO feed_state (repository_id, entry_url, entry_sha256, selection, complete, checked_at, \
+                          changed_at) VALUES (1, 'u', $1, 's', 1, 5, 5) ON CONFLICT DO NOTHING";
+        let entry = vec![0_u8];
+        db::query(feed_state)
+            .bind(entry)
+            .execute(&catalog.writer)
+            .await
+            .unwrap();
         catalog.begin_history(repository.id, "sync").await.unwrap();
         (repository, lease)
     }
 
     #[tokio::test]
-    async fn everything_of_a_repository_goes_but_for_what_others_may_share() {
+    pub(crate) async fn everything_of_a_repository_goes_but_for_what_others_may_share() {
         let bench = Bench::new().await;
         let (repository, lease) = full(&bench).await;
         for table in EMPTY {
@@ -214,7 +220,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_may_not_go_keeps_everything() {
+    pub(crate) async fn what_may_not_go_keeps_everything() {
         let bench = Bench::new().await;
         let (repository, lease) = full(&bench).await;
         let before = bench.catalog.held(repository.id).await.unwrap();
@@ -234,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_revision_that_somebody_else_pins_keeps_everything() {
+    pub(crate) async fn a_revision_that_somebody_else_pins_keeps_everything() {
         let bench = Bench::new().await;
         let (repository, lease) = full(&bench).await;
         bench

@@ -109,12 +109,12 @@ impl Catalog {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use crate::db;
     use crate::tests::Bench;
 
     #[tokio::test]
-    async fn another_process_sees_who_holds_a_lease_and_how_far_it_is() {
+    pub(crate) async fn another_process_sees_who_holds_a_lease_and_how_far_it_is() {
         let bench = Bench::new().await;
         let catalog = &bench.catalog;
         assert_eq!(catalog.holder("sync:r").await.unwrap(), None);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_a_holder_elsewhere_only_its_lease_tells() {
+    pub(crate) async fn of_a_holder_elsewhere_only_its_lease_tells() {
         let bench = Bench::new().await;
         let (_, _lease) = bench.repository().await;
         for (until, alive) in [(i64::MAX, None), (1, Some(false))] {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_database_that_was_not_upgraded_knows_no_progress() {
+    pub(crate) async fn a_database_that_was_not_upgraded_knows_no_progress() {
         let bench = Bench::new().await;
         let (_, _lease) = bench.repository().await;
         for text in [
