@@ -32,9 +32,12 @@ impl Cron {
             .seconds(croner::parser::Seconds::Disallowed)
             .year(croner::parser::Year::Disallowed)
             .build();
-        let cron = parser
-            .parse(text)
-            .map_err(|error| ScheduleError(format!("{text:?} is not a cron expression: {error}")))?;
+        let wrong = |why: String| ScheduleError(format!("{text:?} is not a cron expression: {why}"));
+        // The parser lets a list without entries be no time at all, for which it then looks through thousands of years.
+        if text.split_whitespace().any(|field| field.split(',').any(str::is_empty)) {
+            return Err(wrong("a list has an empty entry".to_owned()));
+        }
+        let cron = parser.parse(text).map_err(|error| wrong(error.to_string()))?;
         Ok(Self {
             text: text.to_owned(),
             cron,
@@ -364,7 +367,18 @@ mod tests {
 
     #[test]
     fn expressions_that_are_none_or_never_come_are_told() {
-        for wrong in ["", "often", "61 * * * *", "* * * *", "0 0 0 * * *", "@never"] {
+        for wrong in [
+            "",
+            "often",
+            "61 * * * *",
+            "* * * *",
+            "0 0 0 * * *",
+            "@never",
+            ", * * * *",
+            "0, * * * *",
+            "* * 1,,2 * *",
+            "* * * * ,",
+        ] {
             let error = Cron::parse(wrong).unwrap_err().to_string();
             assert!(error.contains("is not a cron expression"), "{wrong}: {error}");
         }
