@@ -345,7 +345,7 @@ fn a_certificate_that_has_expired_fails() {
     let authority = Authority::new();
     std::fs::write(chantal.path("authorities.pem"), authority.server().certificate).unwrap();
     assert_eq!(with(&examine(&chantal, 0), "fail"), Vec::<&str>::new());
-    let both = authority.server().certificate + &authority.server_expired().certificate;
+    let both = authority.server().certificate + &authority.server_until(2001).certificate;
     std::fs::write(chantal.path("authorities.pem"), both).unwrap();
     fails(
         &chantal,

@@ -227,6 +227,8 @@ pub(crate) fn transport(error: &reqwest::Error) -> Problem {
         tls("the server's certificate is for another host")
     } else if whole.contains("unknownissuer") || whole.contains("unknown issuer") {
         tls("the server's certificate is signed by an unknown authority (`ssl.ca_bundle` names others)")
+    } else if whole.contains("tls12or13") || whole.contains("protocolversion") || whole.contains("protocol version") {
+        tls("the server speaks neither TLS 1.2 nor TLS 1.3")
     } else if whole.contains("invalid peer certificate") || whole.contains("handshake") || whole.contains("alert") {
         tls(&last)
     } else if whole.contains("proxy authorization required") {

@@ -404,9 +404,9 @@ async fn every_fault_of_a_certificate_has_its_own_text() {
     let authority = Authority::new();
     let server = |pair| Upstream::start_tls(tls_site(), Authority::tls(&pair, None));
     let cases = [
-        (server(authority.server_expired()), authority.pem.clone(), "expired"),
+        (server(authority.server_until(2001)), authority.pem.clone(), "expired"),
         (
-            server(authority.server_elsewhere()),
+            server(authority.server_of("elsewhere.example.org")),
             authority.pem.clone(),
             "another host",
         ),

@@ -14,6 +14,7 @@ pub mod mutate;
 pub mod names;
 pub mod packages;
 pub mod settings;
+pub mod times;
 pub mod trees;
 
 pub use draw::Draw;

@@ -78,18 +78,18 @@ impl Authority {
         self.sign(params, "server")
     }
 
-    /// A certificate for another host.
-    pub fn server_elsewhere(&self) -> Pair {
-        let params = CertificateParams::new(vec!["elsewhere.example.org".to_owned()]).expect("a name");
+    /// A certificate for a host of this name alone.
+    pub fn server_of(&self, host: &str) -> Pair {
+        let params = CertificateParams::new(vec![host.to_owned()]).expect("a name");
         self.sign(params, "elsewhere")
     }
 
-    /// A certificate that expired in 2001.
-    pub fn server_expired(&self) -> Pair {
+    /// A certificate for 127.0.0.1 and localhost that expired when this year began.
+    pub fn server_until(&self, year: i32) -> Pair {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
         params.subject_alt_names.push(SanType::IpAddress([127, 0, 0, 1].into()));
-        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
-        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        params.not_before = rcgen::date_time_ymd(year - 1, 1, 1);
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         self.sign(params, "expired")
     }
 

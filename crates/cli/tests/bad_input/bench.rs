@@ -6,6 +6,7 @@ use std::process::Command;
 
 use chantal_testkit::chantal::{Chantal, Output, finish};
 use chantal_testkit::corpus::{Expect, Feed, Row, Variant};
+use chantal_testkit::tls::Authority;
 use chantal_testkit::tree::digests;
 use chantal_testkit::upstream::{Site, Upstream};
 use regex::Regex;
@@ -21,6 +22,8 @@ pub(crate) struct Bench {
     pub(crate) chantal: Chantal,
     pub(crate) upstream: Upstream,
     served: BTreeMap<String, String>,
+    /// Keys of the repository in every run.
+    keys: Vec<String>,
 }
 
 /// How many variants of a row are tried.
@@ -55,11 +58,27 @@ impl Bench {
     }
 
     pub(crate) fn with_site(site: Site) -> Self {
+        Self::with(Upstream::start(site), Vec::new(), |_| ())
+    }
+
+    /// The same behind TLS, with an authority that it trusts.
+    pub(crate) fn secure(authority: &Authority) -> Self {
+        let tls = Authority::tls(&authority.server(), None);
+        let upstream = Upstream::start_tls(Feed::good().build().site(), tls);
+        let keys = vec!["ssl: {ca_bundle: ca.pem}".to_owned()];
+        Self::with(upstream, keys, |chantal| {
+            std::fs::write(chantal.path().join("ca.pem"), &authority.pem).unwrap();
+        })
+    }
+
+    fn with(upstream: Upstream, keys: Vec<String>, prepare: impl FnOnce(&Chantal)) -> Self {
         let bench = Self {
             chantal: Chantal::new(env!("CARGO_BIN_EXE_chantal")),
-            upstream: Upstream::start(site),
+            upstream,
             served: BTreeMap::new(),
+            keys,
         };
+        prepare(&bench.chantal);
         bench.configure(&[]);
         bench.chantal.run(&["init"]).ok();
         bench.chantal.run(&["repo", "sync", "r", "--publish"]).ok();
@@ -68,7 +87,7 @@ impl Bench {
     }
 
     pub(crate) fn configure(&self, keys: &[String]) {
-        let mut all: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let mut all: Vec<&str> = self.keys.iter().chain(keys).map(String::as_str).collect();
         if !all.iter().any(|key| key.starts_with("download:")) {
             all.push("download: {retry_attempts: 0}");
         }
@@ -77,6 +96,14 @@ impl Bench {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         finish(&mut bounded(&self.chantal.command(arguments)))
+    }
+
+    /// Syncs and publishes from another feed.
+    pub(crate) fn run_at(&self, feed: &str) -> Output {
+        let mut keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+        keys.push("download: {retry_attempts: 0}");
+        self.chantal.repository("r", feed, &keys);
+        self.run(&["repo", "sync", "r", "--publish"])
     }
 
     /// Everything below the published root, by path.
@@ -177,10 +204,10 @@ fn named(text: &str, element: &str, checksum: &str) -> Vec<(String, String)> {
 }
 
 /// Keeps what a variant served, for looking at it.
-fn keep(row: &Row, seed: u64, variant: &Variant) -> PathBuf {
+fn keep(id: &str, seed: u64, variant: &Variant) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("bad-input")
-        .join(format!("{}-{seed}", row.id));
+        .join(format!("{id}-{seed}"));
     for (path, bytes) in variant.site.files() {
         let safe = path.trim_start_matches('/').replace("..", "__");
         let file = directory.join(if safe.len() > 200 { "long-name" } else { &safe });
@@ -192,13 +219,17 @@ fn keep(row: &Row, seed: u64, variant: &Variant) -> PathBuf {
 
 /// Judges one variant; what is wrong with it, if anything.
 fn try_one(bench: &mut Bench, row: &Row, seed: u64) -> Option<String> {
-    let variant = row.variant(seed);
-    let reason = bench.judge(&variant).err()?;
-    let kept = keep(row, seed, &variant).display().to_string();
+    try_variant(bench, row.id, seed, &row.variant(seed))
+}
+
+/// The same for a variant that is not of a row, because it needs more than a server.
+pub(crate) fn try_variant(bench: &mut Bench, id: &str, seed: u64, variant: &Variant) -> Option<String> {
+    let reason = bench.judge(variant).err()?;
+    let kept = keep(id, seed, variant).display().to_string();
     let keys = variant.keys.join(", ");
     Some(format!(
-        "{} seed {seed}: {} ({keys})\n{reason}\ninput: {kept}",
-        row.id, variant.what
+        "{id} seed {seed}: {} ({keys})\n{reason}\ninput: {kept}",
+        variant.what
     ))
 }
 

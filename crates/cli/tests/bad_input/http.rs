@@ -1,8 +1,9 @@
 //! Servers that misbehave.
 
-use chantal_testkit::corpus::http;
+use chantal_testkit::corpus::{Draw, Feed, Variant, http};
+use chantal_testkit::upstream::Fault;
 
-use crate::bench::{try_all, try_apart};
+use crate::bench::{Bench, none_is, try_all, try_apart, try_variant, variants};
 
 #[test]
 fn bodies_without_end_are_cut_off() {
@@ -58,4 +59,53 @@ fn closed_connections_are_told() {
 fn answers_that_stall_time_out() {
     // Each waits for its timeout, so they wait together.
     try_apart(http::G05);
+}
+
+/// A feed with a package that is large enough to be gone on with.
+fn large(draw: &mut Draw) -> Feed {
+    let mut feed = Feed::next();
+    let bytes = draw.bytes(4 << 20);
+    feed.replace_package(&feed.newcomer(), bytes);
+    feed
+}
+
+/// Two states of a feed: a run breaks off in the middle of a package of the first one, the next run finds the second.
+fn replaced(draw: &mut Draw, bench: &Bench) -> Variant {
+    let before = large(draw);
+    let path = before.newcomer();
+    let mut site = before.site();
+    let cut = draw.between(1, (4 << 20) - 1);
+    site.set_fault(&format!("/{path}"), Fault::TruncateAfter(cut), 1);
+    bench.upstream.change(|served| *served = site);
+    bench.configure(&["mode: mirror".to_owned()]);
+    bench.run(&["repo", "sync", "r", "--publish"]).expect(3);
+
+    let after = large(draw);
+    let what = format!("{path} is another one after {cut} bytes");
+    match draw.turn() % 3 {
+        // Metadata that promise the new bytes, and a server that may not know what a range is.
+        0 => Variant::taken(what, after.site()).mirrored(),
+        1 => {
+            let mut site = after.site();
+            site.set_fault(&format!("/{path}"), Fault::IgnoreRange, 1);
+            Variant::taken(what, site).mirrored()
+        }
+        // Metadata that still promise the old ones.
+        _ => {
+            let mut feed = before;
+            feed.tree.put(path.clone(), after.tree.bytes(&path).to_vec());
+            Variant::refused(what, feed.site(), &[4], "expected sha256:").mirrored()
+        }
+    }
+}
+
+#[test]
+fn a_package_that_is_another_one_when_it_is_gone_on_with_is_fetched_anew() {
+    let mut bench = Bench::new();
+    let mut wrong = Vec::new();
+    for seed in 0..variants() {
+        let variant = replaced(&mut Draw::new(seed, seed), &bench);
+        wrong.extend(try_variant(&mut bench, "G13", seed, &variant));
+    }
+    none_is(&wrong);
 }

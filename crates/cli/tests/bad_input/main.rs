@@ -1,7 +1,10 @@
 //! Bad input of every kind that the corpus plan names: what it is answered with, and that nothing else happens.
 //!
-//! Inputs come from seeds, at least twenty per row. A failure says row, seed and input, and where the input is kept.
-//! `CHANTAL_VARIANTS=500` tries more of them.
+//! Inputs come from seeds, twenty per row. A failure says row, seed and input, and where the input is kept.
+//! `CHANTAL_VARIANTS=500` tries more of them. Not of seeds are what has no twenty variants: a repository that somebody
+//! holds, entities that open files (six, in `trust`), a server that speaks plain text where TLS is asked for (one of the
+//! kinds of its row), and databases that are newer, read-only or locked (L01), which `faults` and `backup` try. This machine's
+//! clock at 1970 (J08) is tried as feeds of the future, since no test can set the clock.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,10 +17,12 @@ mod bench;
 mod documents;
 mod http;
 mod metadata;
+mod mirrors;
 mod modules;
 mod names;
 mod packages;
 mod settings;
 mod store;
+mod times;
 mod trees;
 mod trust;

@@ -1,100 +1,166 @@
 //! TLS that cannot be trusted, and credentials that must stay at home.
 
-use chantal_testkit::chantal::Chantal;
-use chantal_testkit::corpus::{Draw, Feed};
-use chantal_testkit::tls::Authority;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use chantal_testkit::corpus::{Draw, Feed, Variant};
+use chantal_testkit::tls::{Authority, Pair};
 use chantal_testkit::upstream::{Fault, Site, Upstream};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, none_is, try_variant, variants};
 
-/// A repository behind TLS, with an authority to trust.
-fn secure(server: &Upstream, authority: &Authority, keys: &[&str]) -> Chantal {
-    let chantal = Chantal::new(env!("CARGO_BIN_EXE_chantal"));
-    std::fs::write(chantal.path().join("ca.pem"), &authority.pem).unwrap();
-    let mut all = vec!["ssl: {ca_bundle: ca.pem}", "download: {retry_attempts: 0}"];
-    all.extend(keys);
-    chantal.repository("r", &server.url("/"), &all);
-    chantal.run(&["init"]).ok();
-    chantal
+/// A certificate that cannot be trusted, or a server that speaks no TLS that can; what is said of it.
+fn untrusted(draw: &mut Draw, authority: &Authority) -> (Upstream, &'static str) {
+    let site = || Feed::good().build().site();
+    let secure = |pair: &Pair| Upstream::start_tls(site(), Authority::tls(pair, None));
+    match draw.turn() % 4 {
+        0 => {
+            let year = draw.between(1, 25) as i32 + 1990;
+            (secure(&authority.server_until(year)), "has expired")
+        }
+        1 => {
+            let host = format!("{}.example.org", draw.word(8));
+            (secure(&authority.server_of(&host)), "is for another host")
+        }
+        2 => (secure(&Authority::new().server()), "unknown authority"),
+        _ => (Upstream::start(site()), "."),
+    }
 }
 
 #[test]
 fn every_fault_of_a_certificate_is_told_apart_and_nothing_goes_on_in_plain_text() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
-    let mut texts = Vec::new();
-    for (pair, text) in [
-        (authority.server_expired(), "has expired"),
-        (authority.server_elsewhere(), "is for another host"),
-        (stranger.server(), "unknown authority"),
-    ] {
-        let server = Upstream::start_tls(Feed::good().build().site(), Authority::tls(&pair, None));
-        let chantal = secure(&server, &authority, &[]);
-        let ran = chantal.run(&["repo", "sync", "r"]).expect(3);
-        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
-        assert!(server.log().is_empty(), "{text}: it was asked all the same");
-        texts.push(ran.stderr);
+    let authority = Authority::new();
+    let bench = Bench::secure(&authority);
+    let before = bench.tree();
+    let mut wrong = Vec::new();
+    for seed in 0..variants() {
+        let mut draw = Draw::new(seed, seed);
+        let (server, text) = untrusted(&mut draw, &authority);
+        let url = server.url("/").replace("http://", "https://");
+        let ran = bench.run_at(&url);
+        let is_told = ran.stderr.contains(text) && ran.stderr.contains("https://127.0.0.1");
+        if ran.code != 3 || !is_told || !server.log().is_empty() || bench.tree() != before {
+            wrong.push(format!("seed {seed}: {text}: exit {}:\n{}", ran.code, ran.stderr));
+        }
     }
-    texts.dedup();
-    assert_eq!(texts.len(), 3);
+    none_is(&wrong);
+}
 
-    // A server that speaks no TLS at all, where TLS is asked for.
-    let plain = Upstream::start(Feed::good().build().site());
-    let chantal = Chantal::new(env!("CARGO_BIN_EXE_chantal"));
-    let url = plain.url("/").replace("http://", "https://");
-    chantal.repository("r", &url, &["download: {retry_attempts: 0}"]);
-    chantal.run(&["init"]).ok();
-    let ran = chantal.run(&["repo", "sync", "r"]).expect(3);
-    assert!(ran.stderr.contains("https://127.0.0.1"), "{}", ran.stderr);
+/// A server that answers whatever it is asked with these bytes; its port.
+fn answering(bytes: Vec<u8>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(&bytes);
+        }
+    });
+    port
+}
+
+/// What a server says that speaks SSL 3 or TLS 1.0 or 1.1 only: it shakes hands, or says that the version is none of its.
+fn outdated(draw: &mut Draw) -> (String, Vec<u8>) {
+    let minor = draw.below(3) as u8;
+    if draw.coin() {
+        return (format!("an alert of 3.{minor}"), vec![0x15, 3, minor, 0, 2, 2, 70]);
+    }
+    // A record with a message of type 2, version, 32 random bytes, no session, RSA with AES-128, no compression.
+    let mut hello = vec![0x16, 3, minor, 0, 42, 2, 0, 0, 38, 3, minor];
+    hello.extend(draw.bytes(32));
+    hello.extend([0, 0, 0x2f, 0]);
+    (format!("a hello of 3.{minor}"), hello)
+}
+
+#[test]
+fn versions_of_tls_that_are_broken_are_not_spoken() {
+    let bench = Bench::secure(&Authority::new());
+    let before = bench.tree();
+    let mut wrong = Vec::new();
+    for seed in 0..variants() {
+        let (what, bytes) = outdated(&mut Draw::new(seed, seed));
+        let ran = bench.run_at(&format!("https://127.0.0.1:{}/", answering(bytes)));
+        let is_told = ran.stderr.contains("the server speaks neither TLS 1.2 nor TLS 1.3");
+        if ran.code != 3 || !is_told || bench.tree() != before {
+            wrong.push(format!("seed {seed}: {what}: exit {}:\n{}", ran.code, ran.stderr));
+        }
+    }
+    none_is(&wrong);
+}
+
+/// A feed behind TLS that leads to plain text: by a redirect, over some hops that are fine or at once, or by a location.
+fn downgraded(draw: &mut Draw, open: &Upstream) -> Variant {
+    let mut feed = Feed::fresh(draw);
+    let newcomer = feed.newcomer();
+    if draw.turn().is_multiple_of(4) {
+        let url = open.url(&format!("/{}.rpm", draw.word(5)));
+        feed.edit("primary", |text| {
+            text.replace(&format!("href=\"{newcomer}\""), &format!("href=\"{url}\""))
+        });
+        let what = format!("a package at {url}");
+        return Variant::refused(what, feed.site(), &[5], "from https to http").key("mode: filtered");
+    }
+    let path = match draw.below(3) {
+        0 => "/repodata/repomd.xml".to_owned(),
+        1 => format!("/{}", draw.pick(&feed.documents[..6]).href),
+        _ => format!("/{newcomer}"),
+    };
+    let mut site = feed.site();
+    let hops = draw.below(4);
+    let hop = |n: usize| if n == 0 { path.clone() } else { format!("/hop/{n}") };
+    for n in 0..hops {
+        site.set_fault(&hop(n), Fault::RedirectTo(hop(n + 1)), 99);
+    }
+    site.set_fault(&hop(hops), Fault::RedirectTo(open.url(&path)), 99);
+    let what = format!("{path}: redirects to http after {hops} hops");
+    let variant = Variant::refused(what, site, &[4], "redirect refused");
+    if path.contains(".rpm") {
+        variant.mirrored()
+    } else {
+        variant.in_any_mode(draw)
+    }
 }
 
 #[test]
 fn https_never_becomes_http_in_redirects_nor_in_locations() {
-    let authority = Authority::new();
-    let open = Upstream::start(Feed::good().build().site());
-    let feed = Feed::good().build();
-    let package = feed
-        .find("newcomer")
-        .map_or_else(|| feed.find(".rpm").unwrap().to_owned(), str::to_owned);
-    for path in [
-        "/repodata/repomd.xml",
-        "/repodata/primary.xml.gz",
-        &format!("/{package}"),
-    ] {
-        let mut site = feed.site();
-        site.set_fault(path, Fault::RedirectTo(open.url(path)), 99);
-        let server = Upstream::start_tls(site, Authority::tls(&authority.server(), None));
-        let chantal = secure(&server, &authority, &["mode: mirror"]);
-        let ran = chantal.run(&["repo", "sync", "r"]).expect(4);
-        assert!(ran.stderr.contains("redirect refused"), "{path}: {}", ran.stderr);
+    let open = Upstream::start(Feed::next().site());
+    let mut bench = Bench::secure(&Authority::new());
+    let mut wrong = Vec::new();
+    for seed in 0..variants() {
+        let variant = downgraded(&mut Draw::new(seed, seed), &open);
+        wrong.extend(try_variant(&mut bench, "G08", seed, &variant));
     }
-    let mut located = Feed::next();
-    let (path, url) = (located.newcomer(), open.url("/x.rpm"));
-    located.edit("primary", |text| {
-        text.replace(&format!("href=\"{path}\""), &format!("href=\"{url}\""))
-    });
-    let server = Upstream::start_tls(located.site(), Authority::tls(&authority.server(), None));
-    let ran = secure(&server, &authority, &[]).run(&["repo", "sync", "r"]).expect(5);
-    assert!(ran.stderr.contains("from https to http"), "{}", ran.stderr);
+    none_is(&wrong);
     assert!(open.log().is_empty(), "something went on in plain text");
 }
 
-/// Packages of a feed come from another host, by a redirect or by their location.
-fn elsewhere(draw: &mut Draw, other: &Upstream) -> (Feed, Site) {
+/// A file of a feed comes from another host: a package by its location, or any file by a redirect, over some hops.
+fn elsewhere(draw: &mut Draw, other: &Upstream) -> Site {
     let mut feed = Feed::fresh(draw);
-    let path = feed.newcomer();
-    let bytes = feed.tree.bytes(&path).to_vec();
-    other.put("/x.rpm", bytes);
-    let url = other.url_by_name("/x.rpm");
-    if draw.coin() {
+    let package = feed.newcomer();
+    let url = other.url_by_name("/x");
+    if draw.turn().is_multiple_of(3) {
+        other.put("/x", feed.tree.bytes(&package).to_vec());
         feed.edit("primary", |text| {
-            text.replace(&format!("href=\"{path}\""), &format!("href=\"{url}\""))
+            text.replace(&format!("href=\"{package}\""), &format!("href=\"{url}\""))
         });
-        let site = feed.site();
-        return (feed, site);
+        return feed.site();
     }
+    let document = draw.pick(&feed.documents[3..6]);
+    let (path, bytes) = if draw.coin() {
+        (format!("/{}", document.href), document.stored.clone())
+    } else {
+        (format!("/{package}"), feed.tree.bytes(&package).to_vec())
+    };
+    other.put("/x", bytes);
     let mut site = feed.site();
-    site.set_fault(&format!("/{path}"), Fault::RedirectTo(url), 99);
-    (feed, site)
+    if draw.coin() {
+        site.set_fault(&path, Fault::RedirectTo("/hop".into()), 99);
+        site.set_fault("/hop", Fault::RedirectTo(url), 99);
+    } else {
+        site.set_fault(&path, Fault::RedirectTo(url), 99);
+    }
+    site
 }
 
 #[test]
@@ -106,9 +172,9 @@ fn credentials_never_reach_another_host() {
     ];
     let other = Upstream::start(Site::new());
     let bench = Bench::new();
-    for seed in 0..9 {
+    for seed in 0..variants() {
         let mut draw = Draw::new(seed, seed);
-        let (_, site) = elsewhere(&mut draw, &other);
+        let site = elsewhere(&mut draw, &other);
         bench.upstream.change(|served| *served = site);
         bench.configure(&[(*draw.each(&secrets)).to_owned()]);
         bench.upstream.clear_log();
@@ -119,8 +185,8 @@ fn credentials_never_reach_another_host() {
             all(&bench.upstream).contains("s3cret") || all(&bench.upstream).contains("czNjcmV0"),
             "seed {seed}"
         );
-        assert_eq!(other.hits("/x.rpm").len(), 1, "seed {seed}");
-        let heard = other.hits("/x.rpm").remove(0);
+        assert_eq!(other.hits("/x").len(), 1, "seed {seed}");
+        let heard = other.hits("/x").remove(0);
         assert!(heard.authorization.is_none(), "seed {seed}: {heard:?}");
         assert!(!all(&other).contains("s3cret"), "seed {seed}: {heard:?}");
         assert!(
