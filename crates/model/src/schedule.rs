@@ -171,7 +171,8 @@ fn minutes(text: &str) -> Option<i64> {
     let (hour, minute) = text.trim().split_once(':')?;
     let (hour, minute): (i64, i64) = (hour.parse().ok()?, minute.parse().ok()?);
     let is_time = (0..24).contains(&hour) && (0..60).contains(&minute) || (hour, minute) == (24, 0);
-    is_time.then_some(hour * 60 + minute)
+    // Only then: other numbers may be too large to be multiplied.
+    is_time.then(|| hour * 60 + minute)
 }
 
 /// When something happens: a cron expression in a time zone, but never within a blackout, and somewhat later.
@@ -347,6 +348,7 @@ mod tests {
             "25:00-06:00",
             "22:00-22:00",
             "24:00-06:00",
+            "1553255926290448382:0-1:0",
             "day 22:00-06:00",
             "sat,, 1:00-2:00",
         ] {
