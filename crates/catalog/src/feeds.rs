@@ -12,7 +12,7 @@ use crate::sql;
 /// The state of a feed after a sync that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedState {
-    /// URL of the entry point, for which the validators hold.
+    /// URL of the entry point, for which the validators hold; without credentials and without the values of its query.
     pub entry_url: String,
     /// Validator of the entry point.
     pub etag: Option<String>,

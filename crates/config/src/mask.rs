@@ -1,5 +1,7 @@
 //! Lines of a configuration for people, without secrets.
 
+use chantal_model::masked_query;
+
 use crate::node::{Node, Place, Value};
 
 /// Keys whose values are secret.
@@ -41,7 +43,7 @@ pub(crate) fn line(line: &str, file: usize, number: usize, secrets: &[(Place, St
             line = line.replace(secret, "***");
         }
     }
-    let line = without_parameter(&without_credentials(&line));
+    let line = without_url_secrets(&line);
     match secret_value(&line) {
         Some(at) => format!("{} ***", &line[..at]),
         None => line,
@@ -62,7 +64,42 @@ fn secret_value(line: &str) -> Option<usize> {
     SECRET.iter().filter_map(|word| value(word)).min()
 }
 
-pub(crate) fn without_credentials(line: &str) -> String {
+/// A text without what may be secret in the URLs that stand in it.
+pub(crate) fn without_url_secrets(text: &str) -> String {
+    without_parameter(&without_values(&without_credentials(text)))
+}
+
+/// The values of a URL's query may be tokens. A database's URL has its own parameters.
+fn without_values(line: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        masked.push_str(before);
+        let (url, other) = after.split_at(query_end(before, after));
+        match url.split_once('?') {
+            Some((place, query)) if !before.contains("postgres") && !place.contains("://") => {
+                masked.push_str(place);
+                masked.push('?');
+                masked.push_str(&masked_query(query));
+                rest = other;
+            }
+            _ => rest = after,
+        }
+    }
+    masked + rest
+}
+
+/// Where what may be a part of a URL's query ends: at the quote that was opened before the URL, or with the line, since
+/// a query may hold spaces, commas and quotes.
+fn query_end(before: &str, after: &str) -> usize {
+    let scheme = |c: char| c.is_ascii_alphanumeric() || "+-.:/".contains(c);
+    let quote = before.trim_end_matches(scheme).chars().next_back();
+    let end = quote.filter(|quote| ['"', '\''].contains(quote));
+    end.and_then(|quote| after.find(quote)).unwrap_or(after.len())
+}
+
+fn without_credentials(line: &str) -> String {
     let mut masked = String::new();
     let mut rest = line;
     while let Some(at) = rest.find("://") {
@@ -88,7 +125,7 @@ pub(crate) fn without_credentials(line: &str) -> String {
 }
 
 /// A password may also be a parameter of a database's URL.
-pub(crate) fn without_parameter(line: &str) -> String {
+fn without_parameter(line: &str) -> String {
     const PARAMETER: &str = "password=";
     let mut masked = String::new();
     let mut rest = line;
@@ -122,6 +159,20 @@ mod tests {
             ("password: env:NAME", "password: env:NAME"),
             ("passphrase_file: /etc/x", "passphrase_file: /etc/x"),
             ("feed: https://h/a@b", "feed: https://h/a@b"),
+            (
+                "feed: https://h/x?token=CANARY&CANARY # y",
+                "feed: https://h/x?token=***&***",
+            ),
+            (
+                "feed: https://h/x?token=CAN ARY's, CANARY",
+                "feed: https://h/x?token=***",
+            ),
+            (
+                "[\"http://h/x?a=CANARY#CANARY\", http://CANARY@i/?b=CANARY]",
+                "[\"http://h/x?a=***\", http://***@i/?b=***",
+            ),
+            ("[http://h/x, http://h/?a=CANARY]", "[http://h/x, http://h/?a=***"),
+            ("feed: https://h/x?token=${TOKEN}", "feed: https://h/x?token=${TOKEN}"),
             (
                 "url: postgresql+psycopg://u:CAN/ARY,@CANARY@h/d",
                 "url: postgresql+psycopg://***@h/d",

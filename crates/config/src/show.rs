@@ -51,7 +51,7 @@ impl Repository {
             "type": self.r#type,
             "mode": self.mode,
             "feed": self.feed_of(FeedKind::Directory),
-            "other_feeds": self.other_feeds.iter().map(|feed| without_credentials(&feed.url)).collect::<Vec<_>>(),
+            "other_feeds": self.other_feeds.iter().map(|feed| shown(&feed.url)).collect::<Vec<_>>(),
             "mirrorlist": self.feed_of(FeedKind::Mirrorlist),
             "metalink": self.feed_of(FeedKind::Metalink),
             "enabled": self.enabled,
@@ -97,7 +97,7 @@ impl Repository {
 impl Repository {
     fn feed_of(&self, kind: FeedKind) -> Option<String> {
         let feed = self.feed.as_ref().filter(|_| self.feed_kind == kind);
-        feed.map(without_credentials)
+        feed.map(shown)
     }
 }
 
@@ -184,8 +184,8 @@ fn auth(auth: &Auth) -> Value {
 fn proxy(proxy: &Proxy) -> Value {
     json!({
         "enabled": proxy.enabled,
-        "http_proxy": proxy.http_proxy.as_ref().map(without_credentials),
-        "https_proxy": proxy.https_proxy.as_ref().map(without_credentials),
+        "http_proxy": proxy.http_proxy.as_ref().map(shown),
+        "https_proxy": proxy.https_proxy.as_ref().map(shown),
         "no_proxy": proxy.no_proxy,
         "username": proxy.username,
         "password": proxy.password.as_ref().map(crate::Secret::shown),
@@ -204,12 +204,6 @@ fn download(download: &Download) -> Value {
     })
 }
 
-fn without_credentials(url: &url::Url) -> String {
-    let mut url = url.clone();
-    if !url.username().is_empty() || url.password().is_some() {
-        // Both only fail for URLs that cannot have credentials.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-    }
-    url.into()
+fn shown(url: &url::Url) -> String {
+    chantal_model::masked(url.as_str())
 }

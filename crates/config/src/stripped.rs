@@ -5,13 +5,15 @@
 
 use std::fmt::Write as _;
 
-use crate::mask::{SECRET, is_reference, without_credentials, without_parameter};
+use chantal_model::is_variable;
+
+use crate::mask::{SECRET, is_reference, without_url_secrets};
 use crate::node::{Node, Value, parse};
 
 const HEAD: &str = "# A copy by `chantal db backup`, without comments and without secrets: those are `***`.\n";
 
 /// The text of one file without the values of secret keys and of headers, without the addresses of webhooks and without
-/// credentials in URLs. References (`env:NAME`, `file:PATH`, `${NAME}`) stay.
+/// credentials and values of queries in URLs. References (`env:NAME`, `file:PATH`, `${NAME}`) stay.
 ///
 /// # Errors
 /// What is wrong with the text, with line and column; never a part of it.
@@ -66,18 +68,12 @@ fn write_below(node: &Node, depth: usize, is_secret: bool, out: &mut String) {
 
 fn scalar(node: &Node, is_secret: bool) -> String {
     match &node.value {
-        Value::Text(text) if !is_secret => quoted(&without_parameter(&without_credentials(text))),
+        Value::Text(text) if !is_secret => quoted(&without_url_secrets(text)),
         Value::Text(text) if text.is_empty() || is_reference(text) || is_variable(text) => quoted(text),
         Value::Null => "null".to_owned(),
         _ if is_secret => quoted("***"),
         _ => node.written().map_or_else(|| node.to_json().to_string(), str::to_owned),
     }
-}
-
-/// Whether a text is the name of an environment variable and nothing else.
-fn is_variable(text: &str) -> bool {
-    let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    name.is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
 }
 
 /// A text of JSON is one of YAML.
@@ -102,6 +98,7 @@ mod tests {
     fn values_stay_and_secrets_go() {
         let text = "# CANARY\nstorage: {base_path: /a}\nproxy:\n  http_proxy: 'http://CANARY:CANARY@p:1/'\n  password: |\n    CANARY\n    \
                     CANARY\n  username: u\nnotify: [{on: [failed], webhook: https://h/CANARY}]\nrepositories:\n- id: r # CANARY\n  \
+                    feed: \"http://h/?token=CANARY&key=${K}\"\n  \
                     auth: {type: custom, headers: {X-Key: CANARY, N: 12}}\n  tags: [9.10, 010, no, \"1\"]\n  \
                     ssl: {}\n- id: s\n  auth: &a {type: bearer, token: env:T}\n- {id: t, auth: {password: \"${PW}\", \
                     passphrase: \"CANARY${PW}\"}}\n- {id: u, auth: {token: 123456, password: file:x}}\n- {id: v, auth: *a}\n";
@@ -120,6 +117,7 @@ mod tests {
             "${PW}",
             "file:x",
             "***@p:1",
+            "http://h/?token=***&key=${K}",
         ] {
             assert!(stripped.contains(kept), "{kept}: {stripped}");
         }

@@ -8,14 +8,14 @@ use std::task::{Context, Poll};
 
 use chantal_catalog::{Catalog, Lease, NewBlob, PackageWriter};
 use chantal_fetch::{Outcome, Reference, Wish};
-use chantal_model::{Fields, Landing, Package, Progress, Promise, Sha256, Step};
+use chantal_model::{Fields, Landing, Package, Progress, Promise, Sha256, Step, masked};
 use chantal_pool::{Batch, Pool, Sealed, Settled};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use crate::blobs::Blobs;
 use crate::error::{Doing, EngineError, ExitClass, blocking, of_fetch};
-use crate::feed::{incoming, masked};
+use crate::feed::incoming;
 use crate::packed::Packed;
 use crate::reach::{Reach, reference};
 use crate::record::new_package;
@@ -304,7 +304,7 @@ impl Source {
             absent,
             report: FailedPackage {
                 package: one.label.clone(),
-                url: url.as_ref().map(masked).unwrap_or_default(),
+                url: url.as_ref().map(|url| masked(url.as_str())).unwrap_or_default(),
                 reason,
             },
         };

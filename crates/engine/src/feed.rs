@@ -8,13 +8,14 @@ use chantal_catalog::{Catalog, FeedState, Lease};
 use chantal_config::Repository;
 use chantal_fetch::{Found, Outcome, Reference, Validators, Wish};
 use chantal_formats::{Format, Overview, ReadRequest, Role, Wanted};
-use chantal_model::{Digest, Landing, Progress, Promise, Sha256, Step};
+use chantal_model::{Digest, Landing, Progress, Promise, Sha256, Step, masked};
 use chantal_pool::{Incoming, KEPT_PART_BYTES, Pool, Sealed};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use url::Url;
 
 use crate::error::{Doing, EngineError, blocking};
 use crate::files::{Files, Had};
+use crate::noted::noted;
 use crate::reach::Reach;
 
 /// The most rounds of questions that a format may ask.
@@ -54,6 +55,7 @@ pub(crate) struct Upstream {
     pub(crate) files: Files,
     pub(crate) overview: Overview,
     pub(crate) entry_sha256: Sha256,
+    /// As it is stored.
     pub(crate) entry_url: String,
     pub(crate) validators: Validators,
 }
@@ -191,7 +193,7 @@ impl Feed<'_> {
                     etag: known.etag.clone(),
                     last_modified: known.last_modified.clone(),
                 };
-                Some((Url::parse(&known.entry_url).ok()?, validators))
+                Some((self.known_url(known, &wanted)?, validators))
             });
         let (url, answer) = self.fetch(&wanted, validators).await?;
         self.reach.mirrors().prefer(&url, &reference(&wanted));
@@ -199,7 +201,7 @@ impl Feed<'_> {
             Answer::Unchanged => Ok(Entry::Unchanged),
             Answer::Absent { status } => Err(EngineError::Absent {
                 repo: self.repo.id.to_string(),
-                url: masked(&url),
+                url: masked(url.as_str()),
                 status,
                 hint: Some(format!(
                     "not a repository: `feed` must name the directory that holds {}",
@@ -212,6 +214,12 @@ impl Feed<'_> {
                 Ok(Entry::Read(Start { had, url, validators }))
             }
         }
+    }
+
+    /// Where the known entry point came from, if the feed still leads there: what is kept of a URL is not all of it.
+    fn known_url(&self, known: &FeedState, wanted: &Wanted) -> Option<Url> {
+        let (mirrors, entry) = (self.reach.mirrors(), reference(wanted));
+        mirrors.urls(&entry).find(|url| noted(url) == known.entry_url)
     }
 
     fn entry_from_pool(&self, known: &FeedState) -> Result<Start, EngineError> {
@@ -233,9 +241,9 @@ impl Feed<'_> {
             etag: known.etag.clone(),
             last_modified: known.last_modified.clone(),
         };
-        let url = match Url::parse(&known.entry_url) {
-            Ok(url) => url,
-            Err(_) => self.url(&had.wanted)?,
+        let url = match self.known_url(known, &had.wanted) {
+            Some(url) => url,
+            None => self.url(&had.wanted)?,
         };
         Ok(Start { had, url, validators })
     }
@@ -284,7 +292,7 @@ impl Feed<'_> {
             files,
             overview,
             entry_sha256,
-            entry_url: entry_url.into(),
+            entry_url: noted(&entry_url),
             validators: start.validators,
         }))
     }
@@ -344,7 +352,7 @@ impl Feed<'_> {
                 Answer::Absent { status } => {
                     return Err(EngineError::Absent {
                         repo: self.repo.id.to_string(),
-                        url: masked(&self.url(&wanted)?),
+                        url: masked(self.url(&wanted)?.as_str()),
                         status,
                         hint: Some(
                             "upstream's own metadata names this file; it may be in the middle of an update".into(),
@@ -532,14 +540,4 @@ fn is_misfit(error: &EngineError) -> bool {
         EngineError::Fetch { source, .. } => source.kind() == chantal_fetch::Kind::Refused,
         _ => false,
     }
-}
-
-/// A URL for people: without credentials.
-pub(crate) fn masked(url: &Url) -> String {
-    let mut url = url.clone();
-    if !url.username().is_empty() || url.password().is_some() {
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-    }
-    url.into()
 }

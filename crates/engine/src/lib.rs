@@ -29,6 +29,7 @@ mod keep;
 mod listing;
 mod manifest;
 mod metrics;
+mod noted;
 mod notify;
 mod packed;
 mod parts;

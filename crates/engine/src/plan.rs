@@ -6,14 +6,14 @@ use std::sync::Arc;
 use chantal_catalog::{FeedState, Revision};
 use chantal_config::Repository;
 use chantal_formats::Format;
-use chantal_model::{Digest, Promise, Sha256, Step};
+use chantal_model::{Digest, Promise, Sha256, Step, masked};
 
 use crate::Engine;
 use crate::blobs::Blobs;
 use crate::choose::{Choice, ChooseError, Question, choose};
 use crate::diff::Counts;
 use crate::error::{Doing, EngineError, blocking};
-use crate::feed::{Feed, Upstream, masked, request_of};
+use crate::feed::{Feed, Upstream, request_of};
 use crate::files::Files;
 use crate::filters::compile;
 use crate::held::Held;
@@ -279,7 +279,7 @@ pub(crate) fn unchanged(repo: &Repository, base: &url::Url, current: Option<&Rev
     let packages = current.map_or(0, |current| current.package_count as u64);
     SyncPlan {
         repo: repo.id.clone(),
-        feed: masked(base),
+        feed: masked(base.as_str()),
         mode: repo.mode,
         current: current.map(|current| current.number),
         unchanged: true,

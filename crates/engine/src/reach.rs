@@ -6,12 +6,12 @@ use chantal_config::{FeedKind, Repository};
 use chantal_fetch::mirrors::{ListError, MAX_LIST_BYTES, read};
 use chantal_fetch::{Client, Mirrors, Outcome, Reference, Request};
 use chantal_formats::Format;
-use chantal_model::{Memory, Package};
+use chantal_model::{Memory, Package, masked};
 use url::Url;
 
 use crate::Engine;
 use crate::error::EngineError;
-use crate::feed::{entry_of, masked};
+use crate::feed::entry_of;
 
 /// A repository's feed within reach. Clones share connections and what is known about mirrors.
 #[derive(Clone)]
@@ -90,7 +90,7 @@ impl Reach {
         let known = self.mirrors();
         let wrong = |error: ListError| EngineError::MirrorList {
             repo: self.repo.clone(),
-            url: masked(&self.feed),
+            url: masked(self.feed.as_str()),
             refused: matches!(error, ListError::Refused(_)),
             message: error.to_string(),
         };
@@ -125,7 +125,7 @@ impl Reach {
         })? {
             Outcome::Absent { status } => Err(EngineError::Absent {
                 repo: self.repo.clone(),
-                url: masked(&self.feed),
+                url: masked(self.feed.as_str()),
                 status,
                 hint: None,
             }),

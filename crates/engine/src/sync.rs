@@ -23,6 +23,7 @@ use crate::files::Files;
 use crate::guard;
 use crate::held::Held;
 use crate::listing::Listing;
+use crate::noted::renoted;
 use crate::packed::Packed;
 use crate::parts::{Places, Records, record_parts};
 use crate::payload;
@@ -210,6 +211,7 @@ impl Engine {
         let state = self.catalog.feed_state(row.id).await.doing("read the feed's state")?;
         if let Some(mut state) = state.clone() {
             state.checked_at = self.clock.now().as_second();
+            state.entry_url = renoted(state.entry_url);
             self.catalog
                 .save_feed_state(lease, row.id, &state)
                 .await

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use chantal_model::RepoId;
+use chantal_model::{RepoId, masked};
 use chantal_pool::{Pool, PoolOptions};
 
 use crate::Engine;
 use crate::error::{Doing, EngineError};
-use crate::feed::{Feed, masked, request_of};
+use crate::feed::{Feed, request_of};
 use crate::query::time;
 use crate::report::FeedCheck;
 
@@ -46,7 +46,7 @@ impl Engine {
         warnings.extend(overview.warnings);
         Ok(FeedCheck {
             repo: id.clone(),
-            url: masked(&url),
+            url: masked(url.as_str()),
             revision: overview.revision,
             changed: overview.timestamp.map(time),
             files: wanted.into_iter().map(|wanted| wanted.href).collect(),

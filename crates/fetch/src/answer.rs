@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chantal_model::{Landing, Mismatch, Note};
+use chantal_model::{Landing, Mismatch, Note, masked};
 use futures_util::StreamExt;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{RequestBuilder, Response, StatusCode};
@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::client::{Landed, Outcome, Request, Validators, finish, take};
 use crate::connect::Inner;
-use crate::error::{FetchError, Problem, masked, transport};
+use crate::error::{FetchError, Problem, transport};
 use crate::local::restart;
 use crate::options::Auth;
 use crate::pace::Pace;
@@ -193,7 +193,7 @@ impl<'a> Once<'a> {
     fn through(&self, url: &Url, problem: Problem) -> Problem {
         match (problem, self.inner.options.proxy.of(url)) {
             (Problem::Connect(reason), Some(proxy)) => {
-                Problem::Connect(format!("through the proxy {}: {reason}", masked(&proxy)))
+                Problem::Connect(format!("through the proxy {}: {reason}", masked(proxy.as_str())))
             }
             (problem, _) => problem,
         }

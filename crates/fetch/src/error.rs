@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chantal_model::Mismatch;
+use chantal_model::{Mismatch, masked};
 
 use crate::mirrors::LeadsHere;
 
@@ -59,7 +59,7 @@ pub(crate) enum Problem {
 impl FetchError {
     pub(crate) fn new(url: &url::Url, problem: Problem) -> Self {
         Self {
-            url: masked(url),
+            url: masked(url.as_str()),
             attempts: 1,
             mirrors: 1,
             problem,
@@ -176,29 +176,6 @@ impl std::error::Error for FetchError {
             _ => None,
         }
     }
-}
-
-/// A URL without credentials; of its query, which may hold a token, only the names are kept.
-pub(crate) fn masked(url: &url::Url) -> String {
-    let mut url = url.clone();
-    if !url.username().is_empty() || url.password().is_some() {
-        // Both only fail for URLs that cannot have credentials.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-    }
-    let query = url.query().filter(|query| !query.is_empty()).map(|query| {
-        let names: Vec<String> = query
-            .split('&')
-            .map(|pair| {
-                pair.split_once('=')
-                    .map_or("***".into(), |(name, _)| format!("{name}=***"))
-            })
-            .collect();
-        names.join("&")
-    });
-    url.set_query(query.as_deref());
-    url.set_fragment(None);
-    url.into()
 }
 
 /// What a failure of the client means, in words.

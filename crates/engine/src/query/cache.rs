@@ -1,6 +1,6 @@
 //! What is remembered about feeds.
 
-use chantal_model::RepoId;
+use chantal_model::{RepoId, masked};
 
 use super::time;
 use crate::Engine;
@@ -25,10 +25,9 @@ impl Engine {
                 .source_files(repository.line)
                 .await
                 .doing("count metadata files")?;
-            let url = url::Url::parse(&state.entry_url).map_or_else(|_| String::new(), |url| crate::feed::masked(&url));
             rows.push(CacheRow {
                 repo: repository.name.to_string(),
-                url,
+                url: masked(&state.entry_url),
                 etag: state.etag,
                 last_modified: state.last_modified,
                 checked: time(state.checked_at),

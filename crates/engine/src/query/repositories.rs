@@ -2,7 +2,7 @@
 
 use chantal_catalog::Runs;
 use chantal_config::Repository;
-use chantal_model::RepoId;
+use chantal_model::{RepoId, masked};
 
 use super::{history_row, time};
 use crate::Engine;
@@ -51,7 +51,7 @@ impl Engine {
             mode: mode.map(|mode| mode.name().to_owned()).unwrap_or_default(),
             feed: repo
                 .and_then(|repo| self.feed_url(repo).ok())
-                .map(|url| crate::feed::masked(&url))
+                .map(|url| masked(url.as_str()))
                 .unwrap_or_default(),
             enabled: repo.is_some_and(|repo| repo.enabled),
             tags: repo.map(|repo| repo.tags.clone()).unwrap_or_default(),

@@ -1,11 +1,10 @@
 //! Lists of mirrors: which of the places that they name may be used.
 
-use chantal_model::Promise;
+use chantal_model::{Promise, masked};
 use url::Url;
 
 use super::guard::{is_guarded, is_near};
 use super::metalink::metalink;
-use crate::error::masked;
 use crate::resolve::has_control;
 
 /// The most mirrors of a list that are used; the list has them in order of preference.
@@ -106,21 +105,21 @@ fn base(text: &str, from: &Url, entry: &str, is_vouched: bool) -> Result<Url, St
         return Err(format!("{shown:?} is not a URL"));
     };
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("{}: scheme {:?} refused", masked(&url), url.scheme()));
+        return Err(format!("{}: scheme {:?} refused", masked(url.as_str()), url.scheme()));
     }
     if has_control(&url) {
-        return Err(format!("{}: control characters in a URL", masked(&url)));
+        return Err(format!("{}: control characters in a URL", masked(url.as_str())));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("{}: a list must not bring credentials", masked(&url)));
+        return Err(format!("{}: a list must not bring credentials", masked(url.as_str())));
     }
     if from.scheme() == "https" && url.scheme() == "http" && !is_vouched {
         let what = "an https list leads to http, and no digest vouches for what comes";
-        return Err(format!("{}: {what}", masked(&url)));
+        return Err(format!("{}: {what}", masked(url.as_str())));
     }
     if is_guarded(&url) && !is_near(from) {
         let what = "a loopback or link-local host, named by a list from elsewhere";
-        return Err(format!("{}: {what}", masked(&url)));
+        return Err(format!("{}: {what}", masked(url.as_str())));
     }
     url.set_fragment(None);
     if let Some(directory) = url.path().strip_suffix(entry).filter(|rest| rest.ends_with('/')) {

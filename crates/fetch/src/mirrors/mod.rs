@@ -12,7 +12,7 @@ mod metalink;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chantal_model::{Landing, Promise};
+use chantal_model::{Landing, Promise, masked};
 use url::Url;
 
 pub(crate) use guard::{Elsewhere, LeadsHere, is_guarded, is_near};
@@ -20,7 +20,7 @@ pub use list::{ListError, Listed, MAX_LIST_BYTES, MAX_MIRRORS, read};
 pub use metalink::{Metalink, metalink};
 
 use crate::client::{Client, Outcome, Request, Validators, pause};
-use crate::error::{FetchError, Problem, masked};
+use crate::error::{FetchError, Problem};
 use crate::resolve::{ResolveError, resolve};
 
 /// So many failures in a row, and a mirror is left for the rest of the run.
@@ -163,6 +163,11 @@ impl Mirrors {
         self.leave_one(mirror, why)
     }
 
+    /// Where a file is on each mirror, those that were left included.
+    pub fn urls<'a>(&'a self, reference: &'a Reference) -> impl Iterator<Item = Url> + 'a {
+        (0..self.count()).filter_map(|mirror| self.at(mirror, reference).ok())
+    }
+
     fn find(&self, url: &Url, reference: &Reference) -> Option<usize> {
         (0..self.count()).find(|mirror| self.at(*mirror, reference).is_ok_and(|at| at == *url))
     }
@@ -267,7 +272,7 @@ impl Mirrors {
             return false;
         }
         if !self.inner.bases[mirror].is_left.swap(true, Ordering::Relaxed) {
-            let base = masked(&self.inner.bases[mirror].base);
+            let base = masked(self.inner.bases[mirror].base.as_str());
             tracing::warn!(mirror = base, why, "mirror left for the rest of the run");
             news.push(format!("mirror {base} is left for the rest of the run: {why}"));
         }
