@@ -49,7 +49,29 @@ fn a_filtered_repository_goes_on_without_a_package_names_it_and_takes_it_later()
     let tree = chantal.published_digests("r/latest");
     assert!(!tree.keys().any(|path| path.contains("hello-chantal-doc")));
 
+    let counted = |report: &serde_json::Value| {
+        let result = &report[0]["result"];
+        let counts = &result["plan"]["counts"];
+        (
+            counts["added"].as_u64(),
+            counts["removed"].as_u64(),
+            result["recorded"].as_bool(),
+        )
+    };
+    let history = |chantal: &Chantal| {
+        let runs = chantal.json(&["repo", "history", "r"]);
+        runs[0]["added"].as_i64()
+    };
+    assert!(ran.stderr.contains("6 added, 0 removed"), "{}", ran.stderr);
+    assert_eq!(history(&chantal), Some(6));
+
     // The feed has not changed, but something was left out: it is read again.
+    upstream.set_fault(&doc(), Fault::Status(404, vec![]), 1);
+    let again = chantal.run(&["repo", "sync", "r", "--format", "json"]).expect(9);
+    let again = serde_json::from_str(&again.stdout).unwrap();
+    assert_eq!(counted(&again), (Some(0), Some(0), Some(false)));
+    assert_eq!(history(&chantal), Some(0));
+
     chantal.run(&["repo", "sync", "r", "--publish"]).ok();
     assert!(content(&chantal).iter().any(|name| name == "hello-chantal-doc"));
 }

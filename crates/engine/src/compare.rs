@@ -3,38 +3,36 @@
 use std::collections::HashMap;
 
 use chantal_catalog::Revision;
-use chantal_model::{Package, Sha256};
+use chantal_model::{Package, RelPath, Sha256};
 
 use crate::Engine;
 use crate::blobs::Blobs;
-use crate::choose::Choice;
 use crate::diff::{Changed, Counts, DiffEntry, Side, pair};
 use crate::error::{Doing, EngineError};
 use crate::packed::Packed;
 
 impl Engine {
-    /// Compares the choice with a revision by the bytes of packages.
+    /// Compares what is chosen, by index and published path, with a revision by the bytes of packages.
     ///
     /// Without a revision everything is new, and is listed only if `detailed`.
     pub(crate) async fn compare(
         &self,
         current: Option<&Revision>,
         packages: &Packed,
-        choice: &Choice,
+        chosen: &[(u32, RelPath)],
         hits: &Blobs,
         retained: &[Sha256],
         detailed: bool,
     ) -> Result<(Vec<DiffEntry>, Counts), EngineError> {
         if current.is_none() && !detailed {
             let counts = Counts {
-                added: choice.packages.len() as u64,
+                added: chosen.len() as u64,
                 ..Counts::default()
             };
             return Ok((Vec::new(), counts));
         }
         // Whether the revision holds each blob of the choice.
-        let mut held: HashMap<Sha256, bool> = choice
-            .packages
+        let mut held: HashMap<Sha256, bool> = chosen
             .iter()
             .filter_map(|(index, _)| hits.get(*index))
             .map(|(sha256, _)| sha256)
@@ -62,7 +60,7 @@ impl Engine {
                 .await
                 .doing("read the current revision")?;
         }
-        let added = added(packages, choice, |index| {
+        let added = added(packages, chosen, |index| {
             hits.get(index).is_none_or(|(sha256, _)| !held[&sha256])
         });
         let changes = pair(removed, added);
@@ -71,9 +69,8 @@ impl Engine {
     }
 }
 
-fn added(packages: &Packed, choice: &Choice, is_new: impl Fn(u32) -> bool) -> Vec<Changed> {
-    let new: HashMap<u32, &str> = choice
-        .packages
+fn added(packages: &Packed, chosen: &[(u32, RelPath)], is_new: impl Fn(u32) -> bool) -> Vec<Changed> {
+    let new: HashMap<u32, &str> = chosen
         .iter()
         .filter(|(index, _)| is_new(*index))
         .map(|(index, path)| (*index, path.as_str()))

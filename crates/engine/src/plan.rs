@@ -61,7 +61,7 @@ impl Engine {
         let hits = self.hits(&packages, &choice.flags()).await?;
         let missing = Missing::find(feed, &packages, &choice, &hits)?;
         let (changes, counts) = self
-            .compare(current, &packages, &choice, &hits, &retained, asked.detailed)
+            .compare(current, &packages, &choice.packages, &hits, &retained, asked.detailed)
             .await?;
         let newest_build = newest_build(&packages, &choice);
         let settings = Settings::new(repo, &upstream.overview, newest_build);

@@ -44,6 +44,8 @@ pub(crate) struct Recorded {
     pub(crate) plan: SyncPlan,
     pub(crate) revision: RevisionNumber,
     pub(crate) is_new: bool,
+    /// How many packages the revision has.
+    pub(crate) packages: usize,
     pub(crate) new_advisories: BTreeMap<String, u64>,
 }
 
@@ -153,6 +155,9 @@ impl Recording<'_> {
             mode: self.repo.mode,
         };
         let (retained, stayed) = retained(std::mem::take(&mut prepared.held), &prepared.choice);
+        let catalog = &self.engine.catalog;
+        let current = catalog.current(self.row.line).await.doing("find the newest revision")?;
+        self.recount(&mut prepared, &blobs, &retained, current.as_ref()).await?;
         let items = items
             .store(
                 &prepared.listing,
@@ -178,8 +183,6 @@ impl Recording<'_> {
             .extend(warnings_about_parts(self.format, &content));
         prepared.feed_state.complete = failures.is_empty() && prepared.listing.bad.is_empty();
         let fingerprint = content.fingerprint(Fingerprint::new(self.repo.mode, &prepared.settings.to_json()));
-        let catalog = &self.engine.catalog;
-        let current = catalog.current(self.row.line).await.doing("find the newest revision")?;
         let recorded = match current {
             Some(current) if current.fingerprint == fingerprint => {
                 self.leave(&prepared.feed_state, &current).await?;
@@ -187,6 +190,7 @@ impl Recording<'_> {
                     plan: prepared.plan,
                     revision: current.number,
                     is_new: false,
+                    packages: content.size().0,
                     new_advisories: BTreeMap::new(),
                 }
             }
@@ -198,6 +202,26 @@ impl Recording<'_> {
         };
         progress.end(Step::Record);
         Ok(recorded)
+    }
+
+    /// Compares anew where a chosen package could not be had: the plan counts it.
+    async fn recount(
+        &self,
+        prepared: &mut Prepared,
+        blobs: &Blobs,
+        retained: &[Retained],
+        current: Option<&Revision>,
+    ) -> Result<(), EngineError> {
+        let is_there = |(index, _): &&(u32, RelPath)| blobs.get(*index).is_some();
+        if prepared.choice.packages.iter().all(|one| is_there(&one)) {
+            return Ok(());
+        }
+        let had: Vec<_> = prepared.choice.packages.iter().filter(is_there).cloned().collect();
+        let retained: Vec<Sha256> = retained.iter().map(|one| one.blob.0).collect();
+        let packages = &prepared.packages;
+        let compared = self.engine.compare(current, packages, &had, blobs, &retained, false);
+        (prepared.plan.changes, prepared.plan.counts) = compared.await?;
+        Ok(())
     }
 
     /// Nothing is new; only what is remembered about the feed may be.
@@ -418,6 +442,7 @@ impl Recording<'_> {
             plan: prepared.plan,
             revision: number,
             is_new: true,
+            packages: count,
             new_advisories,
         })
     }

@@ -78,6 +78,8 @@ struct Done {
     plan: SyncPlan,
     revision: Option<RevisionNumber>,
     recorded: bool,
+    /// How many packages there are now.
+    packages: u64,
     /// Older revisions that retired after it.
     retired: u64,
     new_advisories: BTreeMap<String, u64>,
@@ -221,8 +223,9 @@ impl Engine {
         self.keep_up(row, current.as_ref()).await?;
         Ok(Done {
             revision: plan.current,
-            plan,
             recorded: false,
+            packages: plan.chosen,
+            plan,
             retired: 0,
             new_advisories: BTreeMap::new(),
             feed_timestamp: state.and_then(|state| state.upstream_timestamp),
@@ -310,6 +313,7 @@ impl Engine {
             plan: recorded.plan,
             revision: Some(recorded.revision),
             recorded: recorded.is_new,
+            packages: recorded.packages as u64,
             retired,
             new_advisories: recorded.new_advisories,
             feed_timestamp,
@@ -536,7 +540,7 @@ fn outcome(done: &Result<Done, EngineError>, fetched_bytes: u64) -> chantal_cata
             outcome.removed = done.plan.counts.removed as i64;
             outcome.upgraded = done.plan.counts.upgraded as i64;
             outcome.bytes_saved = done.plan.saved_bytes as i64;
-            outcome.packages = (done.plan.chosen + done.plan.retained) as i64;
+            outcome.packages = done.packages as i64;
             outcome.exit_code = if done.is_partial() { 9 } else { 0 };
         }
         Err(error) => {
