@@ -163,6 +163,30 @@ impl Builder<'_> {
         }
     }
 
+    /// As [`Self::quantity`], where 0 would let nothing through.
+    fn some_quantity<T: Copy + Default + PartialEq>(
+        &mut self,
+        at: &At,
+        names: (&str, &str),
+        quantities: (Option<&raw::Quantity>, Option<&raw::Quantity>),
+        read: fn(&str) -> Result<T, String>,
+        default: T,
+    ) -> T {
+        let value = self.quantity(at, names, quantities, read, default);
+        if value != T::default() {
+            return value;
+        }
+        let own_path = [at[0], at[1], names.0, names.1];
+        let path = if quantities.0.is_some() {
+            &own_path[..]
+        } else {
+            &own_path[2..]
+        };
+        let message = format!("{}.{} of 0 would let nothing through", names.0, names.1);
+        self.wrong(path, message, Some("remove the key for the default"));
+        default
+    }
+
     /// A quantity of a repository's block, else of the global one, else the default.
     fn quantity<T>(
         &mut self,

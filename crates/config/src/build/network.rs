@@ -143,14 +143,14 @@ impl Builder<'_> {
         Download {
             parallel: own.parallel.or(global.parallel).unwrap_or(16) as usize,
             per_host: own.per_host.or(global.per_host).unwrap_or(8) as usize,
-            timeout: self.quantity(
+            timeout: self.some_quantity(
                 at,
                 ("download", "timeout"),
                 times,
                 units::duration,
                 Duration::from_secs(300),
             ),
-            idle_timeout: self.quantity(
+            idle_timeout: self.some_quantity(
                 at,
                 ("download", "idle_timeout"),
                 idles,
@@ -180,8 +180,8 @@ impl Builder<'_> {
         let metadata = (own.metadata.as_ref(), global.metadata.as_ref());
         let package = (own.package.as_ref(), global.package.as_ref());
         Limits {
-            metadata_bytes: self.quantity(at, ("limits", "metadata"), metadata, units::size, 4 << 30),
-            package_bytes: self.quantity(at, ("limits", "package"), package, units::size, 64 << 30),
+            metadata_bytes: self.some_quantity(at, ("limits", "metadata"), metadata, units::size, 4 << 30),
+            package_bytes: self.some_quantity(at, ("limits", "package"), package, units::size, 64 << 30),
             ratio: own.ratio.or(global.ratio).unwrap_or(200),
             files_per_package: own.files_per_package.or(global.files_per_package).unwrap_or(5_000_000),
         }

@@ -69,7 +69,7 @@ impl Builder<'_> {
                 self.wrong(
                     &["notify", index, "timeout"],
                     "a timeout of 0 lets nothing through",
-                    None,
+                    Some("remove the key for the default"),
                 );
                 default
             }

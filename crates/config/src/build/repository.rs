@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chantal_model::{Algorithm, Compression, Mode, RelPath, RepoId};
 
-use super::selection::{retention, words};
+use super::selection::retention;
 use super::{At, Builder};
 use crate::effective::{Metadata, Publish, Repository};
 use crate::node::{Node, Place};
@@ -45,7 +45,7 @@ impl Builder<'_> {
             download: self.download(at, file.download.as_ref(), settings.download.as_ref()),
             limits: self.limits(at, file.limits.as_ref(), settings.limits.as_ref()),
             filters: self.filters(at, settings.filters.as_ref()),
-            modules: words(settings.modules.clone()),
+            modules: self.modules(at, settings.modules.clone()),
             retention: retention(settings.retention.as_ref()),
             guards: self.guards(at, settings),
             metadata: metadata(settings.metadata.as_ref()),

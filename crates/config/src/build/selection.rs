@@ -15,9 +15,16 @@ impl Builder<'_> {
         let patterns = words(filters.patterns);
         self.patterns(at, "include", &patterns.include);
         self.patterns(at, "exclude", &patterns.exclude);
+        for (key, message) in filters.blocks.wrong() {
+            self.filter_wrong(at, &key.iter().map(String::as_str).collect::<Vec<_>>(), &message);
+        }
         let choices = filters.blocks.choices().into_iter();
         let metadata = filters.metadata.unwrap_or_default();
         let size = metadata.size_bytes.unwrap_or_default();
+        if size.max == Some(0) {
+            let message = "size_bytes.max of 0 would let nothing through";
+            self.filter_wrong(at, &["metadata", "size_bytes", "max"], message);
+        }
         if let (Some(min), Some(max)) = (size.min, size.max)
             && min > max
         {
@@ -83,6 +90,29 @@ impl Builder<'_> {
         }
     }
 
+    /// Which module streams to take; a word of other parts than a stream has names none.
+    pub(super) fn modules(&mut self, at: &At, choice: Option<raw::WordChoice>) -> Words {
+        let words = words(choice);
+        for (name, list) in [("include", &words.include), ("exclude", &words.exclude)] {
+            for (index, word) in list.iter().enumerate() {
+                let parts: Vec<&str> = word.split(':').collect();
+                let is_version = |part: &&str| part.bytes().all(|b| b.is_ascii_digit());
+                let is_whole = parts.len() <= MODULE_PARTS && parts.iter().all(|part| !part.is_empty());
+                if is_whole && !parts.get(2).is_some_and(is_version) {
+                    continue;
+                }
+                let message = format!("{word:?} names no module stream");
+                let hint = "name, name:stream or name:stream:arch; a stream is taken with its versions";
+                self.wrong(
+                    &[at[0], at[1], "modules", name, &index.to_string()],
+                    message,
+                    Some(hint),
+                );
+            }
+        }
+        words
+    }
+
     fn filter_wrong(&mut self, at: &At, key: &[&str], message: &str) {
         let path = [&[at[0], at[1], "filters"], key].concat();
         self.wrong(&path, message, None);
@@ -90,10 +120,13 @@ impl Builder<'_> {
 
     pub(super) fn guards(&mut self, at: &At, settings: &raw::RepositorySettings) -> Guards {
         let max_age = settings.max_age.as_ref().map(|age| units::duration(&age.text()));
-        let max_age: Option<Duration> = max_age.and_then(|age| {
-            age.map_err(|message| self.wrong(&[at[0], at[1], "max_age"], message, None))
-                .ok()
-        });
+        let path = [at[0], at[1], "max_age"];
+        let max_age: Option<Duration> =
+            max_age.and_then(|age| age.map_err(|message| self.wrong(&path, message, None)).ok());
+        if max_age.is_some_and(|age| age.is_zero()) {
+            let message = "max_age of 0 would warn of every feed";
+            self.wrong(&path, message, Some("remove the key for no warning"));
+        }
         Guards {
             max_removed_percent: settings.max_removed_percent.unwrap_or(MAX_REMOVED_PERCENT),
             allow_rollback: settings.allow_rollback.unwrap_or(false),
@@ -101,6 +134,9 @@ impl Builder<'_> {
         }
     }
 }
+
+/// The most parts of what names module streams: `name:stream:arch`.
+const MODULE_PARTS: usize = 3;
 
 pub(super) fn words(choice: Option<raw::WordChoice>) -> Words {
     let choice = choice.unwrap_or_default();

@@ -72,6 +72,11 @@ impl FilterBlocks {
             .unwrap_or(false)
     }
 
+    /// What no package can have: the key below `filters` and what is wrong.
+    pub(crate) fn wrong(&self) -> Vec<(Vec<String>, String)> {
+        self.rpm.as_ref().map(rpm::RpmFilters::wrong).unwrap_or_default()
+    }
+
     /// Choices by facts about packages: the name of the fact and its lists.
     pub(crate) fn choices(&self) -> Vec<(&'static str, WordChoice)> {
         self.rpm.as_ref().map(rpm::RpmFilters::choices).unwrap_or_default()

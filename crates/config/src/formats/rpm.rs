@@ -34,7 +34,32 @@ block! {
     }
 }
 
+/// Whether a text is an epoch as packages have them: a number without zeros before it.
+fn is_epoch(text: &str) -> bool {
+    text.parse::<u32>().is_ok_and(|epoch| epoch.to_string() == text)
+}
+
 impl RpmFilters {
+    /// What no package can have: the key below `filters` and what is wrong.
+    pub(super) fn wrong(&self) -> Vec<(Vec<String>, String)> {
+        let epochs = self.epochs.clone().unwrap_or_default();
+        let lists = [("include", epochs.include), ("exclude", epochs.exclude)];
+        let texts = lists.into_iter().flat_map(|(name, list)| {
+            let texts = list.unwrap_or_default().into_iter().map(|epoch| epoch.text());
+            texts.enumerate().map(move |(index, text)| (name, index, text))
+        });
+        texts
+            .filter(|(_, _, text)| !is_epoch(text))
+            .map(|(name, index, text)| {
+                let key = [FILTERS, "epochs", name, &index.to_string()].map(str::to_owned);
+                (
+                    key.to_vec(),
+                    format!("{text:?} is not an epoch: expected a number, such as 0 or 1"),
+                )
+            })
+            .collect()
+    }
+
     /// The choices by facts about packages, as the format names them.
     pub(super) fn choices(&self) -> Vec<(&'static str, WordChoice)> {
         let epochs = self.epochs.as_ref().map(|epochs| {

@@ -90,8 +90,8 @@ pub(crate) struct RepositorySettings {
     pub(crate) schedule: Option<Schedule>,
     /// Which packages to take; not in mode `mirror`.
     pub(crate) filters: Option<Filters>,
-    /// Module streams by name (`nodejs`) or name and stream (`nodejs:20`), beside the filters; a stream stays whole
-    /// or goes whole.
+    /// Module streams by name (`nodejs`), name and stream (`nodejs:20`) or with the architecture (`nodejs:20:x86_64`),
+    /// beside the filters; a stream stays whole or goes whole.
     pub(crate) modules: Option<WordChoice>,
     /// Proxy in place of the global one.
     pub(crate) proxy: Option<Proxy>,

@@ -76,6 +76,22 @@ fn what_cannot_be_a_source_is_said() {
             "  feed: http://h/\n  download: {bandwidth: 0}\n",
             "would let nothing through",
         ),
+        (
+            "  feed: http://h/\n  download: {timeout: 0}\n",
+            "download.timeout of 0 would let nothing through",
+        ),
+        (
+            "  feed: http://h/\n  download: {idle_timeout: 0s}\n",
+            "download.idle_timeout of 0 would",
+        ),
+        (
+            "  feed: http://h/\n  limits: {metadata: 0}\n",
+            "limits.metadata of 0 would let nothing through",
+        ),
+        (
+            "  feed: http://h/\n  limits: {package: 0MiB}\n",
+            "limits.package of 0 would",
+        ),
         ("  feed: http://h/\n  download: {min_speed: fast}\n", "is not a size"),
         (
             "  feed: http://h/\n  proxy: {http_proxy: \"ftp://p/\"}\n",
@@ -85,6 +101,14 @@ fn what_cannot_be_a_source_is_said() {
         let errors = errors(&with(lines));
         assert!(errors.iter().any(|error| error.contains(part)), "{lines}: {errors:?}");
     }
+}
+
+#[test]
+fn a_global_value_that_lets_nothing_through_is_told_once_where_it_stands() {
+    let text = format!("download: {{timeout: 0}}\n{}", with("  feed: http://h/\n"));
+    let found = errors(&text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("1:21: "), "{found:?}");
 }
 
 #[test]

@@ -61,12 +61,27 @@ fn filters_that_let_nothing_in_or_contradict_each_other_are_refused() {
         ),
         ("post_processing: {only_latest_n_versions: 0}", "at least 1"),
         ("metadata: {build_time: {last_n_days: 0}}", "at least 1"),
+        (
+            "metadata: {size_bytes: {max: 0}}",
+            "size_bytes.max of 0 would let nothing through",
+        ),
+        ("rpm: {epochs: {include: [0, x]}}", "\"x\" is not an epoch"),
+        ("rpm: {epochs: {exclude: [\"01\"]}}", "\"01\" is not an epoch"),
     ] {
         let found = errors(&repository(&format!("  filters: {{{lines}}}\n")));
         assert!(found.iter().any(|one| one.contains(expected)), "{lines}: {found:?}");
     }
     let found = errors(&repository("  mode: mirror\n  modules: {include: [a]}\n"));
     assert!(found[0].contains("has no modules"), "{found:?}");
+    for word in ["a:b:c:d:e:f", "a:b:c:d", "nodejs:20:8090020", "a:", ":b", ""] {
+        let found = errors(&repository(&format!("  modules: {{exclude: [b, \"{word}\"]}}\n")));
+        assert!(
+            found[0].contains(&format!("{word:?} names no module stream")),
+            "{found:?}"
+        );
+    }
+    let found = errors(&repository("  max_age: 0\n"));
+    assert!(found[0].contains("max_age of 0 would warn of every feed"), "{found:?}");
     assert!(errors(&repository("  max_age: soon\n"))[0].contains("not a duration"));
 }
 
