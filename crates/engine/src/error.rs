@@ -174,8 +174,8 @@ pub enum EngineError {
         /// What is allowed.
         percent: u32,
     },
-    /// Packages could not be had and the policy does not go on without them.
-    #[error("repository {repo}: {count} of {of} packages could not be had, first {first}")]
+    /// Packages or other files could not be had and the policy does not go on without them.
+    #[error("repository {repo}: {count} of {of} {what} could not be had, first {first}")]
     Packages {
         /// The repository.
         repo: String,
@@ -183,6 +183,8 @@ pub enum EngineError {
         count: usize,
         /// Of how many that were to be fetched.
         of: usize,
+        /// What these are: packages, or files where some come with the repository.
+        what: &'static str,
         /// The first one with its reason.
         first: String,
         /// The exit class of the first failure.

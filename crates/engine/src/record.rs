@@ -181,7 +181,8 @@ impl Recording<'_> {
             .plan
             .warnings
             .extend(warnings_about_parts(self.format, &content));
-        prepared.feed_state.complete = failures.is_empty() && prepared.listing.bad.is_empty();
+        prepared.feed_state.complete =
+            failures.is_empty() && prepared.listing.bad.is_empty() && prepared.overview.unverified == 0;
         let fingerprint = content.fingerprint(Fingerprint::new(self.repo.mode, &prepared.settings.to_json()));
         let recorded = match current {
             Some(current) if current.fingerprint == fingerprint => {

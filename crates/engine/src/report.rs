@@ -84,7 +84,8 @@ pub struct SyncReport {
     pub feed_age_seconds: Option<i64>,
     /// Packages that could not be had, each with the reason.
     pub failed: Vec<FailedPackage>,
-    /// Records of upstream that are left out since nothing could be made of them; the plan's warnings name each.
+    /// Parts of upstream that are left out: records that nothing could be made of, and what cannot be verified. The
+    /// plan's warnings name each.
     #[serde(skip)]
     pub unread: usize,
     /// The snapshot that was made, if one was asked for.

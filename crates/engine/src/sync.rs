@@ -85,7 +85,7 @@ struct Done {
     new_advisories: BTreeMap<String, u64>,
     feed_timestamp: Option<i64>,
     failures: Vec<Failure>,
-    /// Records of upstream that nothing could be made of.
+    /// Parts of upstream that are left out: records that nothing could be made of, and what cannot be verified.
     unread: usize,
 }
 
@@ -270,7 +270,7 @@ impl Engine {
             Planned::Unchanged(plan) => return self.unchanged(plan, row, lease).await.map(Some),
             Planned::Changed(prepared) => *prepared,
         };
-        let unread = judge_records(repo, &prepared.listing.bad)?;
+        let unread = judge_records(repo, &prepared.listing.bad)? + prepared.overview.unverified;
         if !options.force_removals {
             guard::removals(repo, &prepared.plan, prepared.guarded.as_ref())?;
         }
@@ -287,7 +287,7 @@ impl Engine {
         fault!("engine::sync::downloaded").doing("go on with the sync")?;
         prepared.plan.warnings.extend(prepared.reach.take_warnings());
         let listed = prepared.packages.len();
-        let failures = judge_failures(repo, downloaded.failures, prepared.plan.download_files as usize, listed)?;
+        let failures = judge_failures(repo, downloaded.failures, wanted(&prepared), listed)?;
         payload::take(
             &downloaded.blobs,
             Arc::make_mut(&mut prepared.files),
@@ -574,11 +574,18 @@ fn judge_records(repo: &Repository, bad: &[Bad]) -> Result<usize, EngineError> {
     }
 }
 
+/// How many files were to be fetched, and what they are.
+fn wanted(prepared: &Prepared) -> (usize, &'static str) {
+    let has_others = prepared.files.ordered().next().is_some();
+    let what = if has_others { "files" } else { "packages" };
+    (prepared.plan.download_files as usize, what)
+}
+
 /// Applies the policy for packages that could not be had; what is numbered after the `listed` ones is another file.
 fn judge_failures(
     repo: &Repository,
     failures: Vec<Failure>,
-    of: usize,
+    (of, what): (usize, &'static str),
     listed: usize,
 ) -> Result<Vec<Failure>, EngineError> {
     let tolerated = |failure: &Failure| match (repo.mode, repo.on_package_error) {
@@ -593,6 +600,7 @@ fn judge_failures(
             repo: repo.id.to_string(),
             count: failures.len(),
             of,
+            what,
             first: format!(
                 "{} ({}): {}",
                 first.report.package, first.report.url, first.report.reason

@@ -87,6 +87,8 @@ pub struct Overview {
     pub warnings: Vec<String>,
     /// Ids of optional files that turned out to be of no use: they count as absent.
     pub left_out: Vec<String>,
+    /// How many parts of the feed are left out as a whole, since not all of them can be verified; `warnings` name each.
+    pub unverified: usize,
 }
 
 /// The receiver asks to stop.

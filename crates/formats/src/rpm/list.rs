@@ -35,6 +35,7 @@ pub(super) fn overview(have: &dyn Fetched, request: &ReadRequest) -> Result<Over
             .collect(),
         revision: repomd.revision,
         left_out: Vec::new(),
+        unverified: 0,
     };
     tree::report(have, request, &mut overview)?;
     Ok(overview)

@@ -96,6 +96,7 @@ pub(super) fn report(have: &dyn Fetched, request: &ReadRequest, overview: &mut O
     };
     if let Err(error) = verifiable(&tree, request) {
         overview.left_out.push(path.to_owned());
+        overview.unverified += 1;
         let text =
             format!("the installation tree that {path} describes is left out, since not all can be verified: {error}");
         overview.warnings.push(text);
