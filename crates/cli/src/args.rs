@@ -118,7 +118,6 @@ pub(crate) enum Command {
     Schema(commands::schema::Schema),
     /// Prints a completion script for a shell
     Completions(commands::completions::Completions),
-    #[command(hide = true)]
     Man(commands::man::Man),
     Mirror(commands::mirror::Mirror),
 }

@@ -98,6 +98,14 @@ fn pages_are_the_same_each_time_and_man_reads_them() {
 }
 
 #[test]
+fn the_help_names_the_pages_and_the_scripts() {
+    let listed = commands(&Chantal::new(), &[]);
+    for name in ["man", "completions"] {
+        assert!(listed.iter().any(|one| one == name), "{name}: {listed:?}");
+    }
+}
+
+#[test]
 fn a_directory_that_cannot_be_made_is_a_mistake_of_usage() {
     let chantal = Chantal::new();
     std::fs::write(chantal.path("file"), b"").unwrap();

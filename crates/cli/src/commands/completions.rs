@@ -8,6 +8,9 @@ use crate::exit::{self, Outcome};
 
 /// Prints a completion script for a shell.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chantal completions bash | sudo tee /usr/share/bash-completion/completions/chantal > /dev/null
+  chantal completions fish > ~/.config/fish/completions/chantal.fish")]
 pub(crate) struct Completions {
     /// The shell
     #[arg(value_enum)]

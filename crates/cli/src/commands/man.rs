@@ -11,9 +11,10 @@ use crate::failure::Failure;
 
 /// Writes a manual page for every command into a directory.
 ///
-/// For those who package this program: `chantal.1`, `chantal-repo.1`, `chantal-repo-sync.1` and so on. Equal programs
-/// write equal pages.
+/// `chantal.1`, `chantal-repo.1`, `chantal-repo-sync.1` and so on. Equal programs write equal pages.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sudo chantal man /usr/local/share/man/man1")]
 pub(crate) struct Man {
     /// The directory; it is made if it is not there
     #[arg(value_name = "DIR")]
