@@ -10,6 +10,8 @@ use crate::blobs::Blobs;
 use crate::diff::{Changed, Counts, DiffEntry, Side, pair};
 use crate::error::{Doing, EngineError};
 use crate::packed::Packed;
+use crate::retain::Retained;
+use crate::sync::Prepared;
 
 impl Engine {
     /// Compares what is chosen, by index and published path, with a revision by the bytes of packages.
@@ -66,6 +68,26 @@ impl Engine {
         let changes = pair(removed, added);
         let counts = Counts::of(&changes);
         Ok((changes, counts))
+    }
+
+    /// Compares anew where a chosen package could not be had: the plan counts it.
+    pub(crate) async fn recount(
+        &self,
+        prepared: &mut Prepared,
+        blobs: &Blobs,
+        retained: &[Retained],
+        current: Option<&Revision>,
+    ) -> Result<(), EngineError> {
+        let is_there = |(index, _): &&(u32, RelPath)| blobs.get(*index).is_some();
+        let chosen = &prepared.choice.packages;
+        if chosen.iter().all(|one| is_there(&one)) {
+            return Ok(());
+        }
+        let had: Vec<_> = chosen.iter().filter(is_there).cloned().collect();
+        let retained: Vec<Sha256> = retained.iter().map(|one| one.blob.0).collect();
+        let compared = self.compare(current, &prepared.packages, &had, blobs, &retained, false);
+        (prepared.plan.changes, prepared.plan.counts) = compared.await?;
+        Ok(())
     }
 }
 

@@ -146,37 +146,10 @@ impl Recording<'_> {
     ) -> Result<Recorded, EngineError> {
         let progress = &self.engine.progress;
         progress.begin(Step::Record, prepared.plan.chosen);
-        let blobs = self.blobs_of(&mut prepared, fetched).await?;
-        let listed = 0..prepared.packages.len() as u32;
-        let kept: Vec<bool> = listed.map(|index| blobs.get(index).is_some()).collect();
-        let items = Items {
-            engine: self.engine,
-            lease: self.lease,
-            mode: self.repo.mode,
-        };
-        let (retained, stayed) = retained(std::mem::take(&mut prepared.held), &prepared.choice);
         let catalog = &self.engine.catalog;
         let current = catalog.current(self.row.line).await.doing("find the newest revision")?;
-        self.recount(&mut prepared, &blobs, &retained, current.as_ref()).await?;
-        let items = items
-            .store(
-                &prepared.listing,
-                &prepared.choice,
-                &kept,
-                &prepared.files,
-                failures,
-                stayed,
-            )
-            .await?;
-        prepared.listing.items = Vec::new();
-        let mut content = Content {
-            choice: std::mem::take(&mut prepared.choice.packages),
-            blobs,
-            records,
-            retained,
-            items,
-            rows: Vec::new(),
-        };
+        let content = self.content(&mut prepared, (records, fetched), failures, current.as_ref());
+        let mut content = content.await?;
         prepared
             .plan
             .warnings
@@ -205,24 +178,35 @@ impl Recording<'_> {
         Ok(recorded)
     }
 
-    /// Compares anew where a chosen package could not be had: the plan counts it.
-    async fn recount(
+    /// The new content but for the rows of its packages; the plan counts what is there of it.
+    async fn content(
         &self,
         prepared: &mut Prepared,
-        blobs: &Blobs,
-        retained: &[Retained],
+        (records, fetched): (Records, Blobs),
+        failures: &[Failure],
         current: Option<&Revision>,
-    ) -> Result<(), EngineError> {
-        let is_there = |(index, _): &&(u32, RelPath)| blobs.get(*index).is_some();
-        if prepared.choice.packages.iter().all(|one| is_there(&one)) {
-            return Ok(());
-        }
-        let had: Vec<_> = prepared.choice.packages.iter().filter(is_there).cloned().collect();
-        let retained: Vec<Sha256> = retained.iter().map(|one| one.blob.0).collect();
-        let packages = &prepared.packages;
-        let compared = self.engine.compare(current, packages, &had, blobs, &retained, false);
-        (prepared.plan.changes, prepared.plan.counts) = compared.await?;
-        Ok(())
+    ) -> Result<Content, EngineError> {
+        let blobs = self.blobs_of(prepared, fetched).await?;
+        let listed = 0..prepared.packages.len() as u32;
+        let kept: Vec<bool> = listed.map(|index| blobs.get(index).is_some()).collect();
+        let (retained, stayed) = retained(std::mem::take(&mut prepared.held), &prepared.choice);
+        self.engine.recount(prepared, &blobs, &retained, current).await?;
+        let items = Items {
+            engine: self.engine,
+            lease: self.lease,
+            mode: self.repo.mode,
+        };
+        let (listing, choice, files) = (&prepared.listing, &prepared.choice, &prepared.files);
+        let items = items.store(listing, choice, &kept, files, failures, stayed).await?;
+        prepared.listing.items = Vec::new();
+        Ok(Content {
+            choice: std::mem::take(&mut prepared.choice.packages),
+            blobs,
+            records,
+            retained,
+            items,
+            rows: Vec::new(),
+        })
     }
 
     /// Nothing is new; only what is remembered about the feed may be.
