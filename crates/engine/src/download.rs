@@ -311,7 +311,12 @@ impl Source {
         match found.map(|found| found.outcome) {
             Ok(Outcome::Landed(_)) => Ok(Ok(landing.seal().doing("take a package")?)),
             Ok(Outcome::Absent { status }) => {
-                let reason = format!("missing upstream (HTTP {status})");
+                let is_local = url.as_ref().is_some_and(|url| url.scheme() == "file");
+                let reason = if is_local {
+                    "the file does not exist".to_owned()
+                } else {
+                    format!("missing upstream (HTTP {status})")
+                };
                 Ok(Err(failure(ExitClass::Unreachable, true, reason)))
             }
             Ok(Outcome::Unchanged) => {

@@ -91,13 +91,13 @@ pub enum EngineError {
         source: chantal_fetch::FetchError,
     },
     /// Upstream lacks a file that it must have.
-    #[error("repository {repo}: {url} is missing upstream (HTTP {status})")]
+    #[error("repository {repo}: {url} {}", missing(.url, *.status))]
     Absent {
         /// The repository.
         repo: String,
         /// The URL without credentials.
         url: String,
-        /// 404 or 410.
+        /// 404 or 410; of a local file 404.
         status: u16,
         /// What to do.
         hint: Option<String>,
@@ -292,6 +292,15 @@ pub enum EngineError {
     /// A worker thread died.
     #[error("a worker thread died: {0}")]
     Worker(String),
+}
+
+/// That upstream lacks what a URL names; of a local file no server says so.
+fn missing(url: &str, status: u16) -> String {
+    if url.starts_with("file:") {
+        "does not exist".to_owned()
+    } else {
+        format!("is missing upstream (HTTP {status})")
+    }
 }
 
 impl EngineError {
