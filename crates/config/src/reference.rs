@@ -11,8 +11,8 @@ pub fn reference_markdown() -> String {
     let schema = crate::json_schema();
     let mut text = String::from(
         "# Configuration reference\n\nGenerated from the program's own types by `make docs`; a test compares. `[]` marks \
-         a list. Keys marked † are accepted and not acted on yet: `config validate` warns, and a repository that sets \
-         one to something other than its default is refused with exit 2. Those marked ‡ come from configurations of \
+         a list. Keys and words marked † are accepted and not acted on yet: `config validate` warns, and a repository \
+         that sets one to something other than its default is refused with exit 2. Those marked ‡ come from configurations of \
          Chantal 1.x and have nothing to do: the pool keeps metadata by digest, so that nothing is fetched twice.\n\n\
          | key | type | default | meaning |\n| --- | --- | --- | --- |\n",
     );
@@ -93,7 +93,7 @@ fn walk(root: &Value, schema: &Value, path: &str, found: &mut Vec<Leaf>, depth: 
             let kind = if is_repeated {
                 "mapping".to_owned()
             } else {
-                kind(root, inner)
+                marked(&key, &kind(root, inner))
             };
             found.push(Leaf {
                 key,
@@ -103,6 +103,16 @@ fn walk(root: &Value, schema: &Value, path: &str, found: &mut Vec<Leaf>, depth: 
             });
         }
     }
+}
+
+/// The words of a type, those that are not acted on marked.
+fn marked(key: &str, kind: &str) -> String {
+    let mark = |word: &str| match word.split('`').nth(1) {
+        Some(inner) if unbuilt::is_unbuilt_word(key, inner) => format!("{word} †"),
+        _ => word.to_owned(),
+    };
+    let words: Vec<String> = kind.split(", ").map(mark).collect();
+    words.join(", ")
 }
 
 fn kind(root: &Value, schema: &Value) -> String {

@@ -40,6 +40,19 @@ pub(crate) const REPOSITORY: &[(&str, &str)] = &[
     ("verify", "signature checks"),
 ];
 
+/// Weaknesses that cannot be accepted yet.
+const UNBUILT_WEAKNESSES: [&str; 2] = ["md5", "unsigned_downgrade"];
+
+/// Whether a word of a key, as the reference writes it, is not acted on.
+pub(crate) fn is_unbuilt_word(key: &str, word: &str) -> bool {
+    match key {
+        "repositories[].type" => !formats::is_built(word),
+        "repositories[].mode" => word == "hosted",
+        "repositories[].allow_weak" => UNBUILT_WEAKNESSES.contains(&word),
+        _ => false,
+    }
+}
+
 /// Something in a repository's configuration that this version does not act on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unbuilt {
@@ -194,7 +207,7 @@ fn values(node: &Node) -> Vec<Set> {
     found.extend(retention(node, mode.is_some_and(|(mode, _)| mode == "mirror")));
     for weakness in node.get("allow_weak").map(Node::items).unwrap_or_default() {
         if let Value::Text(word) = &weakness.value
-            && !["sha1", "future_date"].contains(&word.as_str())
+            && UNBUILT_WEAKNESSES.contains(&word.as_str())
         {
             let feature = "accepting this weakness";
             found.push(one(format!("allow_weak: {word}"), feature, weakness.place, None));
