@@ -89,7 +89,6 @@ impl Repository {
             "allow_weak": self.weaknesses,
             "latest_path": self.latest_path.as_ref().map(ToString::to_string),
             "snapshots_path": self.snapshots_path.as_ref().map(ToString::to_string),
-            "unbuilt": self.unbuilt.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     }
 }
