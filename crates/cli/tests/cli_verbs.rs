@@ -317,6 +317,20 @@ fn ids(chantal: &Chantal) -> Vec<String> {
 }
 
 #[test]
+fn what_the_configuration_has_no_more_is_shown_and_can_be_deleted() {
+    let chantal = used();
+    chantal.run(&["snapshot", "delete", "el9", "may", "--force"]).expect(0);
+    chantal.configure("");
+    let shown = chantal.run(&["repo", "show", "el9"]).expect(0);
+    assert!(shown.stdout.contains("el9"), "{}", shown.stdout);
+    for part in ["not in the configuration any more", "chantal repo delete el9"] {
+        assert!(shown.stderr.contains(part), "{part}: {}", shown.stderr);
+    }
+    chantal.run(&["snapshot", "list", "el9"]).expect(0);
+    chantal.run(&["repo", "show", "nothing"]).expect(2);
+}
+
+#[test]
 fn what_is_published_or_pinned_is_not_deleted_by_accident() {
     let chantal = used();
     for (options, text) in [

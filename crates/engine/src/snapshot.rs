@@ -93,6 +93,12 @@ impl Engine {
         }
         if let Some(id) = id
             && rows.is_empty()
+            && self
+                .catalog
+                .repository(id)
+                .await
+                .doing("find the repository")?
+                .is_none()
         {
             self.configured(id)?;
         }

@@ -163,6 +163,12 @@ async fn show(app: &App, which: &One) -> Outcome {
             ("Publications", "publications", super::publish::LISTED),
         ],
     )?;
+    if !detail.row.configured {
+        app.talk.warn(&format!(
+            "{id} is recorded, but not in the configuration any more: put it back, or let `chantal repo delete {id}` \
+             forget it"
+        ));
+    }
     Ok(exit::OK)
 }
 
