@@ -15,6 +15,8 @@ use crate::sql;
 pub struct FoundPackage {
     /// The package, at the first of its paths.
     pub package: PackageRow,
+    /// Its format.
+    pub format: String,
     /// Repositories that hold it now.
     pub repositories: Vec<String>,
     /// Snapshots that hold it, as `repository/snapshot`.
@@ -64,6 +66,7 @@ impl Catalog {
                 .await?;
             found.push(FoundPackage {
                 package: package_row(row)?,
+                format: row.try_get(9)?,
                 repositories: repositories.into_iter().map(|(name,)| name).collect(),
                 snapshots: snapshots
                     .into_iter()

@@ -140,10 +140,10 @@ statements! {
         FROM member m JOIN package p ON p.id = m.package_id JOIN blob b ON b.id = m.blob_id \
         WHERE m.line_id = $1 AND m.kind = 'package' AND m.path > $2 AND m.added_in <= $3 AND m.removed_in > $3 \
         ORDER BY m.path LIMIT $4";
-    FIND_PACKAGE = "SELECT p.name, p.version, p.version_key, p.arch, b.size, b.sha256, min(m.path), p.summary, p.id \
-        FROM package p JOIN blob b ON b.id = p.blob_id JOIN member m ON m.package_id = p.id \
+    FIND_PACKAGE = "SELECT p.name, p.version, p.version_key, p.arch, b.size, b.sha256, min(m.path), p.summary, p.id, \
+        p.format FROM package p JOIN blob b ON b.id = p.blob_id JOIN member m ON m.package_id = p.id \
         WHERE (p.name = $1 AND ($2 = '' OR p.version = $2)) OR b.sha256 = $3 \
-        GROUP BY p.id, p.name, p.version, p.version_key, p.arch, b.size, b.sha256, p.summary \
+        GROUP BY p.id, p.name, p.version, p.version_key, p.arch, b.size, b.sha256, p.summary, p.format \
         ORDER BY p.name, p.version_key, p.arch";
     PACKAGE_REPOSITORIES = "SELECT DISTINCT r.name FROM member m JOIN line l ON l.id = m.line_id \
         JOIN repository r ON r.id = l.repository_id WHERE m.package_id = $1 AND m.removed_in = 9223372036854775807 \

@@ -28,9 +28,9 @@ messages, warnings, errors and what is logged. `repo` names the repository that 
 | 1 | internal error |
 | 2 | usage or configuration |
 | 3 | upstream unreachable; a later try may help |
-| 4 | verification refused: digest, size, signature |
+| 4 | verification refused: digest, size, signature, a feed that goes back in time |
 | 5 | malformed upstream data |
-| 6 | a limit was hit: disk, inodes, a bomb |
+| 6 | a limit was hit: disk, inodes, a bomb, more packages dropped than allowed |
 | 7 | busy: another process is at work on it |
 | 8 | the local store is damaged |
 | 9 | finished, but something was left out; each is named |

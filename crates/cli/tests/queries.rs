@@ -73,6 +73,49 @@ fn queries_find_what_all_their_terms_mean() {
 }
 
 #[test]
+fn packages_are_named_as_they_are_listed_and_versions_may_leave_parts_out() {
+    let chantal = sample();
+    for name in [
+        "libgreet",
+        "libgreet-1.2-3.el9.x86_64",
+        "libgreet-1:1.2-3.el9.x86_64",
+        "greet-tools-0.9~rc1-1.el9.noarch",
+        "greet-tools-0:0.9~rc1-1.el9.noarch",
+    ] {
+        let words = [
+            "repo",
+            "sync",
+            "el9",
+            "--dry-run",
+            "--explain",
+            name,
+            "--format",
+            "json",
+        ];
+        let plans = chantal.run(&words).expect(0).json("repo-sync-plan");
+        let explained = plans[0]["result"]["explained"].as_array().unwrap();
+        assert_eq!(explained.len(), 1, "{name}: {explained:?}");
+    }
+    for name in ["libgreet-2:1.2-3.el9.x86_64", "nothing"] {
+        let told = chantal.run(&["repo", "sync", "el9", "--dry-run", "--explain", name]);
+        let told = told.expect(2).stderr;
+        assert!(told.contains("is listed") && told.contains("hint:"), "{name}: {told}");
+    }
+    for ident in ["libgreet@1:1.2", "libgreet@1:1.2-3.el9"] {
+        let shown = chantal.run(&["package", "show", ident, "--format", "json"]);
+        assert_eq!(
+            labels(&shown.expect(0).json("package-show")),
+            ["libgreet-1:1.2-3.el9.x86_64"],
+            "{ident}"
+        );
+        chantal.run(&["package", "deps", ident]).expect(0);
+    }
+    for ident in ["libgreet@1:1.3", "nothing@1"] {
+        chantal.run(&["package", "show", ident]).expect(2);
+    }
+}
+
+#[test]
 fn a_limit_cuts_after_sorting() {
     let chantal = sample();
     let all = listed(&chantal, &["el9"]);

@@ -124,8 +124,25 @@ fn selection(question: Question<'_>, wholes: &[u32]) -> (Selection, Option<Vec<E
     let selection = select(&candidates, &bundles, filters);
     let explained = question
         .explain
-        .map(|name| explain(name, &candidates, &bundles, filters, &selection));
+        .map(|name| explain(&asked(name, question), &candidates, &bundles, filters, &selection));
     (selection, explained)
+}
+
+/// The candidates of a name, or of a name, version and architecture as listings print them, with or without the epoch.
+fn asked(name: &str, question: Question<'_>) -> HashSet<usize> {
+    let is_asked = |of: &str, version: &str, arch: &str| {
+        of == name
+            || name.strip_prefix(of).is_some_and(|rest| rest.starts_with('-'))
+                && (full_name(of, version, arch) == name || format!("{of}-{version}.{arch}") == name)
+    };
+    let Question { listing, held, .. } = question;
+    let listed = listing.packages.iter();
+    let listed = listed
+        .map(|(_, package)| &*package.label == name || is_asked(&package.name, &package.version.text, &package.arch));
+    let dropped = held.packages.iter().map(|one| &one.row);
+    let dropped = dropped.map(|row| is_asked(&row.name, &row.version, &row.arch));
+    let all = listed.chain(dropped).enumerate();
+    all.filter(|(_, is_asked)| *is_asked).map(|(index, _)| index).collect()
 }
 
 /// Everything, where upstream has it.
@@ -136,7 +153,13 @@ fn mirror(question: Question<'_>) -> Result<Choice, ChooseError> {
         let facts = facts(question);
         let candidates: Vec<Candidate<'_>> = facts.iter().map(Facts::candidate).collect();
         let selection = select(&candidates, &[], &Filters::default());
-        explain(name, &candidates, &[], &Filters::default(), &selection)
+        explain(
+            &asked(name, question),
+            &candidates,
+            &[],
+            &Filters::default(),
+            &selection,
+        )
     });
     Ok(Choice {
         verdicts,

@@ -1,5 +1,7 @@
 //! Why each package of a name is in or out.
 
+use std::collections::HashSet;
+
 use chantal_select::{Bundle, Candidate, Fate, Filters, Keep, Selection, Verdict};
 use serde::Serialize;
 
@@ -21,9 +23,9 @@ pub struct Explained {
     pub reason: String,
 }
 
-/// Explains every candidate with this name or full name.
+/// Explains the candidates that were asked for, by index.
 pub(crate) fn explain(
-    name: &str,
+    asked: &HashSet<usize>,
     candidates: &[Candidate<'_>],
     bundles: &[Bundle<'_>],
     filters: &Filters,
@@ -35,8 +37,7 @@ pub(crate) fn explain(
         filters,
         selection,
     };
-    let asked = |candidate: &Candidate<'_>| candidate.name == name || candidate.full_name == name;
-    let found = candidates.iter().enumerate().filter(|(_, candidate)| asked(candidate));
+    let found = candidates.iter().enumerate().filter(|(index, _)| asked.contains(index));
     let mut explained: Vec<(usize, Explained)> = found
         .map(|(index, candidate)| {
             let verdict = selection.verdicts[index];

@@ -13,7 +13,7 @@ use crate::explain::Explained;
 pub struct SyncOptions {
     /// Read and compare everything although the feed answers that nothing changed.
     pub force: bool,
-    /// Explain why packages of this name, or with this name, version and architecture, are in or out.
+    /// Explain why packages of this name, or with this name, version (epoch or not) and architecture, are in or out.
     pub explain: Option<String>,
     /// Go on although more packages are removed than `max_removed_percent` allows.
     pub force_removals: bool,

@@ -44,7 +44,7 @@ pub(crate) struct Sync {
     /// Makes a snapshot of each repository afterwards
     #[arg(long)]
     create_snapshot: bool,
-    /// Name of that snapshot [default: the time, such as 2026-11-23T081200Z]
+    /// Makes such a snapshot under this name [default: the time, such as 2026-11-23T081200Z]
     #[arg(long, value_name = "NAME")]
     snapshot_name: Option<String>,
     /// Reads and compares everything, although the feed says that nothing changed
@@ -53,7 +53,8 @@ pub(crate) struct Sync {
     /// Goes on although more packages are removed than `max_removed_percent` allows
     #[arg(long)]
     force_removals: bool,
-    /// Says of each package with this name why it is in or out (or name-version-release.arch)
+    /// Says of each package with this name why it is in or out (or name-version-release.arch, as listings print it); exit
+    /// code 2 if no repository knows it
     #[arg(long, value_name = "NAME", requires = "dry_run")]
     explain: Option<String>,
     /// Leaves it to a scheduler, and says the number of each task
@@ -196,7 +197,18 @@ impl Sync {
                 .collect();
             app.output.rows(&changes, updates::CHANGES)?;
         }
-        Ok(conclude(app, &runs))
+        let code = conclude(app, &runs);
+        let is_known = |run: &Run<SyncPlan>| {
+            let explained = run.result.as_ref().and_then(|plan| plan.explained.as_ref());
+            explained.is_none_or(|explained| !explained.is_empty())
+        };
+        match &self.explain {
+            Some(name) if code == exit::OK && !runs.iter().any(is_known) => {
+                let hint = "`chantal package list` shows what is recorded, with name, version and architecture";
+                Err(Failure::usage(format!("no package {name:?} is listed")).hint(hint))
+            }
+            _ => Ok(code),
+        }
     }
 
     fn options(&self) -> Result<SyncOptions, Failure> {
@@ -310,9 +322,25 @@ fn filtered(plan: &SyncPlan) -> Option<String> {
     let reasons: Vec<_> = plan
         .left_out
         .iter()
-        .map(|(reason, number)| format!("{reason} {}", count(*number)))
+        .map(|(verdict, number)| format!("{} {}", reason(verdict), count(*number)))
         .collect();
     (!reasons.is_empty()).then(|| format!("filters left out: {}", reasons.join(", ")))
+}
+
+/// What a verdict of the data means, in the words of the configuration and of the guide.
+fn reason(verdict: &str) -> &str {
+    match verdict {
+        "source" => "source packages",
+        "not-included" => "no include pattern",
+        "excluded" => "an exclude pattern",
+        "field-not-included" => "not in an include list",
+        "field-excluded" => "in an exclude list",
+        "build-time" => "build time",
+        "superseded" => "a newer version is there",
+        "bundle-dropped" => "module stream left out",
+        "gone" => "dropped upstream",
+        other => other,
+    }
 }
 
 /// The lines that close a sync.
@@ -429,6 +457,14 @@ pub(crate) mod tests {
         the feed changed 2 hours ago
         recorded r5; clients still see r4: `chantal publish repo el9`
         ");
+    }
+
+    #[test]
+    fn what_filters_left_out_is_told_in_the_words_of_the_guide() {
+        let mut plan = report().plan;
+        let verdicts = ["architecture", "bundle-dropped", "field-excluded", "superseded"];
+        plan.left_out = verdicts.map(|verdict| (verdict.to_owned(), 1)).into();
+        insta::assert_snapshot!(filtered(&plan).unwrap(), @"filters left out: architecture 1, module stream left out 1, in an exclude list 1, a newer version is there 1");
     }
 
     #[test]

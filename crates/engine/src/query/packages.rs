@@ -137,7 +137,7 @@ impl Engine {
         Ok(rows)
     }
 
-    /// Packages by SHA-256, `name`, `name@version` or, of the newest revisions, by query, and where they are.
+    /// Packages by SHA-256, `name`, `name@version` (which may leave parts out) or, of the newest revisions, by query, and where they are.
     pub async fn package(&self, ident: &str, query: Option<&Query>) -> Result<Vec<PackageDetail>, EngineError> {
         let idents: BTreeSet<String> = match query {
             None => [ident.to_owned()].into(),
@@ -148,7 +148,11 @@ impl Engine {
         };
         let mut details = Vec::new();
         for one in idents {
-            let found = self.catalog.find_package(&one).await.doing("search packages")?;
+            let mut found = self.catalog.find_package(&one).await.doing("search packages")?;
+            if let Some((name, version)) = one.split_once('@').filter(|_| found.is_empty()) {
+                found = self.catalog.find_package(name).await.doing("search packages")?;
+                found.retain(|one| is_version(one, version));
+            }
             details.extend(found.into_iter().map(|found| PackageDetail {
                 row: package_row(found.package),
                 repositories: found.repositories,
@@ -164,6 +168,12 @@ impl Engine {
         details.sort_by(|a, b| a.row.name.cmp(&b.row.name));
         Ok(details)
     }
+}
+
+/// Whether a package is of a version, which may leave parts out.
+fn is_version(found: &chantal_catalog::FoundPackage, version: &str) -> bool {
+    let format = chantal_formats::by_name(&found.format);
+    format.is_some_and(|format| satisfies(format)(&found.package.version, Comparison::Equal, version))
 }
 
 fn place(repo: Row, revision: RevisionNumber) -> Result<Place, EngineError> {
