@@ -103,6 +103,48 @@ fn a_sync_after_adopting_a_mirrored_tree_fetches_no_package() {
 }
 
 #[test]
+fn a_tree_of_apt_mirror_is_counted_and_taken_where_its_names_are_given() {
+    let setting = setting(&Repository::sample());
+    let pool = "mirror/archive.example.org/debian/pool/main/g/greet";
+    let directory = setting.chantal.path().join(pool);
+    std::fs::create_dir_all(&directory).unwrap();
+    for (name, bytes) in [
+        ("greet_1.0_amd64.deb", b"a"),
+        ("greet-di_1.0_amd64.udeb", b"b"),
+        ("Release", b"c"),
+    ] {
+        std::fs::write(directory.join(name), bytes).unwrap();
+    }
+    let counts = |report: &Value| ["files", "other_files", "foreign_files"].map(|key| report[key].as_u64().unwrap());
+    let ran = setting
+        .chantal
+        .run(&["pool", "adopt", "mirror", "--format", "json"])
+        .ok();
+    assert_eq!(counts(&serde_json::from_str(&ran.stdout).unwrap()), [0, 3, 2]);
+    assert!(
+        ran.stderr.contains("2 files may be packages of formats") && ran.stderr.contains("--include"),
+        "{}",
+        ran.stderr
+    );
+
+    let words = [
+        "pool",
+        "adopt",
+        "mirror",
+        "--copy",
+        "--include",
+        "*.deb",
+        "--include",
+        "*.udeb",
+    ];
+    assert_eq!(counts(&setting.chantal.json(&words)), [2, 1, 0]);
+    for bytes in [b"a", b"b"] {
+        assert!(blob(&setting.chantal, bytes).is_file());
+    }
+    assert!(!blob(&setting.chantal, b"c").exists());
+}
+
+#[test]
 fn without_it_all_packages_are_fetched() {
     let setting = setting(&Repository::sample());
     assert_eq!(setting.fetched().len(), packages(&setting.tree).len());

@@ -172,7 +172,10 @@ fn a_directory_that_is_no_repository_is_exit_3() {
     chantal.configure(&repository("el9", &feed::url(&chantal.path("empty")), ""));
     chantal.run(&["init"]).expect(0);
     let told = chantal.run(&["repo", "sync", "el9"]).expect(3).stderr;
-    assert!(told.contains("repomd.xml does not exist") && !told.contains("HTTP"), "{told}");
+    assert!(
+        told.contains("repomd.xml does not exist") && !told.contains("HTTP"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -86,6 +86,8 @@ pub struct AdoptReport {
     pub removed: u64,
     /// Files with other names, which were not looked at.
     pub other_files: u64,
+    /// Those of them that may be packages of formats that are not here yet.
+    pub foreign_files: u64,
     /// Files that were not taken.
     pub left_out: Vec<LeftOut>,
 }
@@ -197,6 +199,7 @@ impl Engine {
         let names = options.names.clone().unwrap_or_else(|| Arc::new(is_package_file));
         let walked = blocking(move || Ok(walk(root, &pool, &*names))).await?;
         report.other_files = walked.others;
+        report.foreign_files = walked.foreign;
         report.left_out.extend(walked.left_out);
         report.files = walked.found.len() as u64;
         report.bytes = walked.found.iter().map(|one| one.size).sum();
@@ -432,6 +435,7 @@ fn is_package_file(name: &str) -> bool {
 struct Walked {
     found: Vec<Candidate>,
     others: u64,
+    foreign: u64,
     left_out: Vec<LeftOut>,
 }
 
@@ -466,7 +470,11 @@ fn walk(root: PathBuf, pool: &Path, names: &dyn Fn(&str) -> bool) -> Walked {
                         inode: meta.ino(),
                     });
                 }
-                Ok(_) => walked.others += 1,
+                Ok((_, name, meta)) => {
+                    let is_foreign = chantal_formats::is_foreign_package_file(&name.to_string_lossy());
+                    walked.others += 1;
+                    walked.foreign += u64::from(is_foreign && meta.is_file());
+                }
                 Err(error) => left(&error),
             }
         }

@@ -106,6 +106,16 @@ pub fn all() -> [&'static dyn Format; 1] {
     [&rpm::Rpm]
 }
 
+/// Ends of names of packages, and of what belongs to them, in formats that are not here yet.
+const FOREIGN: [&str; 9] = [
+    ".deb", ".udeb", ".ddeb", ".dsc", ".apk", ".whl", ".tgz", ".tar.gz", ".tar.xz",
+];
+
+/// Whether a file of this name may be a package of a format that is not here yet.
+pub fn is_foreign_package_file(file_name: &str) -> bool {
+    FOREIGN.iter().any(|end| file_name.ends_with(end))
+}
+
 /// Finds a format by the name that the configuration's `type` uses.
 pub fn by_name(name: &str) -> Option<&'static dyn Format> {
     all().into_iter().find(|format| format.name() == name)

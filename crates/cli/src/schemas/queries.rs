@@ -303,6 +303,7 @@ fn adopted() -> Value {
             "already_there",
             "removed",
             "other_files",
+            "foreign_files",
         ]
         .map(|name| (name, number())),
     );

@@ -20,6 +20,10 @@ use crate::output::{Column, Show, column};
 /// becomes 0444, and whatever later writes into the file in place alters the blob, which `chantal pool verify` finds. Use
 /// --copy for a tree that its old tool still writes. A file named `<sha256>_<name>` must have that SHA-256.
 ///
+/// Packages are told by their names, in the formats that this version mirrors. Packages of other formats, such as the
+/// files of a tree of apt-mirror, are counted, and `--include '*.deb' --include '*.udeb'` takes them. Nothing relies on
+/// those yet: `chantal pool cleanup` removes them again unless they are held, so do not --move them.
+///
 /// Interrupted, it can be run again: what is in the pool is not read again. Until a sync relies on them, adopted blobs
 /// are orphaned.
 #[derive(Debug, Args)]
@@ -128,6 +132,13 @@ fn say(app: &App, report: &AdoptReport) {
         if count > 0 {
             app.talk.say(&format!("{count} {done} copied, since {why}"));
         }
+    }
+    if report.foreign_files > 0 {
+        app.talk.say(&format!(
+            "{} may be packages of formats that this version does not mirror, and {done} not taken: `--include GLOB` takes \
+             such files",
+            counted(report.foreign_files, "file")
+        ));
     }
     if report.modes_changed > 0 {
         app.talk.say(&format!(
