@@ -14,7 +14,7 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use crate::blobs::Blobs;
-use crate::error::{Doing, EngineError, ExitClass, blocking, of_fetch};
+use crate::error::{Doing, EngineError, ExitClass, blocking, joined, of_fetch};
 use crate::feed::incoming;
 use crate::packed::Packed;
 use crate::reach::{Reach, reference};
@@ -159,7 +159,7 @@ impl Downloader<'_> {
             })
             .buffer_unordered(self.parallel.max(1));
         while let Some(answer) = answers.next().await {
-            let (one, answer) = answer.map_err(|error| EngineError::Worker(error.to_string()))?;
+            let (one, answer) = joined(answer).await?;
             match answer? {
                 Ok(sealed) => {
                     let fetched = Fetched {

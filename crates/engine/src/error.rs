@@ -500,8 +500,15 @@ pub(crate) async fn blocking<T: Send + 'static>(
         let _thread = thread;
         work()
     };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
+    joined(tokio::task::spawn_blocking(work).await).await?
+}
+
+/// What a task of its own gave. One is cancelled only where the process is on its way out: whoever waits for it goes too,
+/// and has nothing to tell.
+pub(crate) async fn joined<T>(result: Result<T, tokio::task::JoinError>) -> Result<T, EngineError> {
+    match result {
+        Ok(given) => Ok(given),
+        Err(error) if error.is_cancelled() => std::future::pending().await,
         Err(error) => Err(EngineError::Worker(error.to_string())),
     }
 }

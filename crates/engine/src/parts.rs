@@ -11,7 +11,7 @@ use chantal_model::Sha256;
 use tokio::sync::mpsc;
 
 use crate::content::PARTS;
-use crate::error::{Doing, EngineError};
+use crate::error::{Doing, EngineError, joined};
 use crate::feed::request_of;
 use crate::files::Files;
 use crate::listing::{Tag, Tagger};
@@ -173,7 +173,7 @@ pub(crate) async fn record_parts(
     }
     writer.finish().await.doing("store records")?;
     for (part, pass) in passes.into_iter().enumerate() {
-        let unknown = pass.await.map_err(|error| EngineError::Worker(error.to_string()))?;
+        let unknown = joined(pass.await).await?;
         records.unknown[part] = unknown.map_err(|source| EngineError::Metadata {
             repo: repo.id.to_string(),
             source,
