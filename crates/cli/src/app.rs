@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use chantal_config::{Config, Diagnostic, Log, LogFormat, LogLevel};
 use chantal_engine::{Access, Engine, Ports};
@@ -17,10 +17,6 @@ use crate::failure::Failure;
 use crate::output::{Format, Output};
 use crate::progress::{self, About, Style};
 use crate::talk::{self, Form, Manner, Talk};
-
-/// The engines of this process, which stay as they are until it ends: closing its database last, a process brings the
-/// log into it, for nothing where little was written. Verbs that wrote much have done so.
-static OPENED: Mutex<Vec<Engine>> = Mutex::new(Vec::new());
 
 /// One invocation.
 pub(crate) struct App {
@@ -173,12 +169,7 @@ impl App {
 
     /// Opens the engine on a configuration.
     pub(crate) async fn engine_on(&self, config: Arc<Config>, access: Access) -> Result<Engine, Failure> {
-        let engine = Engine::open(config, access, self.ports()).await?;
-        OPENED
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(engine.clone());
-        Ok(engine)
+        Ok(Engine::open(config, access, self.ports()).await?)
     }
 
     pub(crate) fn ports(&self) -> Ports {

@@ -60,6 +60,9 @@ pub struct VerifyReport {
     pub read_bytes: u64,
     /// What could not be looked at, and why.
     pub left: Vec<String>,
+    /// Whether an error, and not somebody at work, kept it from something.
+    #[serde(skip)]
+    pub failed: bool,
     /// What is not wrong but worth knowing.
     pub notes: Vec<String>,
 }

@@ -15,7 +15,7 @@ use chantal_publish::{Due, Flaw};
 use super::trees::{Flawed, Spot};
 use super::{Kind, Problem, Scan, VerifyOptions};
 use crate::Engine;
-use crate::error::{Doing, EngineError, blocking, chain};
+use crate::error::{Doing, EngineError, ExitClass, blocking, chain};
 use crate::publish::State;
 use crate::serve::renew;
 use crate::site::{Place, publishing};
@@ -273,6 +273,7 @@ impl Engine {
                 Ok(mended) => mended,
                 Err(error) => {
                     let told = chain(&error);
+                    scan.report.failed |= error.class() != ExitClass::Busy;
                     scan.report.left.push(format!("the tree {}: {told}", place.key()));
                     for problem in scan.problems.iter_mut().filter(|problem| own(problem)) {
                         problem.settle(false, told.clone());

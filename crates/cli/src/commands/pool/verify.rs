@@ -81,6 +81,7 @@ impl Verify {
             .rows(&report.problems, if self.repair { REPAIRED } else { PROBLEMS })?;
         say(app, &report, self.repair);
         Ok(match report.remaining() {
+            0 if report.failed => exit::PARTIAL,
             0 => exit::OK,
             _ => exit::DAMAGED,
         })
