@@ -3,59 +3,51 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, Connection as _, Row as _};
-use tokio::runtime::Runtime;
+use rusqlite::{Connection, Params, params_from_iter};
 
 /// An open connection. While it is open, nobody who closes the database empties its log.
 pub(crate) struct Database {
     path: PathBuf,
-    runtime: Runtime,
-    connection: SqliteConnection,
+    connection: Connection,
 }
 
+/// How long it waits for another process.
+const BUSY: Duration = Duration::from_secs(60);
 const WAL_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
 impl Database {
     /// Opens a catalog.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let options = SqliteConnectOptions::new().filename(path);
-        let connection = runtime
-            .block_on(SqliteConnection::connect_with(&options))
-            .with_context(|| format!("open {}", path.display()))?;
+        let connection = Connection::open(path).with_context(|| format!("open {}", path.display()))?;
+        connection.busy_timeout(BUSY)?;
         Ok(Self {
             path: path.to_owned(),
-            runtime,
             connection,
         })
     }
 
-    fn figure(&mut self, text: &str) -> Result<i64> {
-        let query = sqlx::query_scalar(AssertSqlSafe(text.to_owned()));
-        self.runtime
-            .block_on(query.fetch_one(&mut self.connection))
+    fn ask(&self, text: &str, values: impl Params) -> Result<i64> {
+        self.connection
+            .query_row(text, values, |row| row.get(0))
             .with_context(|| format!("ask {} for {text}", self.path.display()))
+    }
+
+    fn figure(&mut self, text: &str) -> Result<i64> {
+        self.ask(text, [])
     }
 
     /// One figure that a query with whole numbers as its values gives.
     pub(crate) fn count(&mut self, text: &str, values: &[i64]) -> Result<i64> {
-        let mut query = sqlx::query_scalar(AssertSqlSafe(text.to_owned()));
-        for value in values {
-            query = query.bind(value);
-        }
-        self.runtime
-            .block_on(query.fetch_one(&mut self.connection))
-            .with_context(|| format!("ask {} for {text}", self.path.display()))
+        self.ask(text, params_from_iter(values))
     }
 
     /// Rows of each table.
     pub(crate) fn rows(&mut self) -> Result<BTreeMap<String, i64>> {
-        let query = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
-        let tables: Vec<String> = self.runtime.block_on(query.fetch_all(&mut self.connection))?;
+        let tables = self.texts("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name", 0)?;
         tables
             .into_iter()
             .map(|table| {
@@ -67,12 +59,19 @@ impl Database {
 
     /// The plan of a statement, one line for each step.
     pub(crate) fn plan(&mut self, statement: &str) -> Result<Vec<String>> {
-        let query = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
-        let rows = self
-            .runtime
-            .block_on(query.fetch_all(&mut self.connection))
-            .with_context(|| format!("plan {statement}"))?;
-        rows.iter().map(|row| Ok(row.try_get::<String, _>(3)?)).collect()
+        self.texts(&format!("EXPLAIN QUERY PLAN {statement}"), 3)
+            .with_context(|| format!("plan {statement}"))
+    }
+
+    /// A column of every row.
+    fn texts(&self, text: &str, column: usize) -> Result<Vec<String>> {
+        let mut statement = self.connection.prepare(text)?;
+        // Values stay nothing: a plan does not depend on them.
+        let rows = statement
+            .raw_query()
+            .mapped(|row| row.get(column))
+            .collect::<Result<_, _>>()?;
+        Ok(rows)
     }
 
     /// Puts the log into the database and empties it.

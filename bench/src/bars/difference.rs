@@ -67,7 +67,7 @@ fn difference(mirror: &Mirror) -> Result<(i64, String)> {
     let arguments = ["--format", "json", "snapshot", "diff", REPOSITORY, "r1", "r2"];
     let mut command = mirror.command(&arguments);
     let output = command
-        .env("CHANTAL_LOG", "sqlx=debug")
+        .env("CHANTAL_LOG", "sql=debug")
         .output()
         .context("start chantal")?;
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -80,21 +80,12 @@ fn difference(mirror: &Mirror) -> Result<(i64, String)> {
     Ok((reported, log))
 }
 
-/// Statements as the log has them: in one line, or in a block of lines between quotes.
+/// Statements as the log has them, each at the end of its line.
 fn statements(log: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for (_, rest) in log
-        .match_indices("db.statement=")
-        .map(|(place, sign)| (place, &log[place + sign.len()..]))
-    {
-        let Some(quoted) = rest.strip_prefix('"') else { continue };
-        let text = quoted.split("\" ").next().unwrap_or_default();
-        let text = text.replace("\\n", "\n").replace("\\\"", "\"");
-        if !text.trim().is_empty() {
-            found.push(text);
-        }
-    }
-    found
+    log.lines()
+        .filter_map(|line| line.split_once("statement=\"")?.1.strip_suffix('"'))
+        .map(|text| text.replace("\\n", "\n").replace("\\\"", "\""))
+        .collect()
 }
 
 /// Rows that a plan visits: those of its range of members, times the tables of each.

@@ -43,13 +43,15 @@ pub struct NewBlob {
 async fn insert_new(transaction: &mut Transaction, blobs: &[&NewBlob]) -> Result<HashMap<Sha256, i64>, CatalogError> {
     let mut rows = HashMap::with_capacity(blobs.len());
     for chunk in blobs.chunks(STATEMENT_ROWS) {
-        let text = sql::values(many::ADD_BLOBS, chunk.len());
-        let mut query = db::query_as::<(Vec<u8>, i64)>(text).persistent(chunk.len() == STATEMENT_ROWS);
+        let mut query = db::insertion_as::<(Vec<u8>, i64)>(many::ADD_BLOBS).persistent(chunk.len() == STATEMENT_ROWS);
         for blob in chunk {
             query = query.bind(&blob.sha256.0[..]).bind(blob.size as i64);
         }
-        match query.insert(transaction, chunk.len()).await? {
-            Inserted::Numbered(first) => rows.extend(chunk.iter().map(|blob| blob.sha256).zip(first..)),
+        match query.insert(transaction).await? {
+            Inserted::Numbered(numbers) => {
+                let names = chunk.iter().map(|blob| blob.sha256);
+                rows.extend(names.zip(numbers).filter_map(|(name, id)| Some((name, id?))));
+            }
             Inserted::Returned(new) => {
                 for (name, id) in new {
                     rows.insert(sha256(&name)?, id);
@@ -69,8 +71,7 @@ impl Catalog {
     pub async fn blobs(&self, names: &[Sha256]) -> Result<HashMap<Sha256, Blob>, CatalogError> {
         let mut found = HashMap::with_capacity(names.len());
         for chunk in names.chunks(LOOKUP) {
-            let text = sql::list(many::BLOBS, chunk.len());
-            let mut query = db::query_as::<(Vec<u8>, i64, i64)>(text).persistent(false);
+            let mut query = db::among_as::<(Vec<u8>, i64, i64)>(many::BLOBS).persistent(false);
             for name in chunk {
                 query = query.bind(&name.0[..]);
             }
@@ -90,8 +91,7 @@ impl Catalog {
         }
         let others: Vec<&Digest> = digests.iter().filter(|digest| digest.sha256().is_none()).collect();
         for chunk in others.chunks(LOOKUP) {
-            let text = sql::list(many::BLOBS_BY_DIGEST, chunk.len());
-            let mut query = db::query_as::<(String, Vec<u8>, Vec<u8>, i64)>(text).persistent(false);
+            let mut query = db::among_as::<(String, Vec<u8>, Vec<u8>, i64)>(many::BLOBS_BY_DIGEST).persistent(false);
             for digest in chunk {
                 query = query.bind(digest.bytes());
             }
@@ -159,7 +159,7 @@ async fn insert(transaction: &mut Transaction, chunk: &[NewBlob]) -> Result<Vec<
     let mut rows = insert_new(transaction, &sorted).await?;
     let old: Vec<&NewBlob> = chunk.iter().filter(|blob| !rows.contains_key(&blob.sha256)).collect();
     for names in old.chunks(LOOKUP) {
-        let mut query = db::query_as::<(Vec<u8>, i64, i64)>(sql::list(many::BLOBS, names.len())).persistent(false);
+        let mut query = db::among_as::<(Vec<u8>, i64, i64)>(many::BLOBS).persistent(false);
         for blob in names {
             query = query.bind(&blob.sha256.0[..]);
         }
@@ -167,7 +167,7 @@ async fn insert(transaction: &mut Transaction, chunk: &[NewBlob]) -> Result<Vec<
             rows.insert(sha256(&name)?, id);
         }
         // Somebody wants them again, so that collection begins to count anew.
-        let mut wanted = db::query(sql::list(many::WANTED_BLOBS, names.len())).persistent(false);
+        let mut wanted = db::among(many::WANTED_BLOBS).persistent(false);
         for blob in names {
             wanted = wanted.bind(&blob.sha256.0[..]);
         }
@@ -180,7 +180,7 @@ async fn insert(transaction: &mut Transaction, chunk: &[NewBlob]) -> Result<Vec<
         .collect();
     digests.sort_unstable();
     for some in digests.chunks(TRANSACTION_ROWS) {
-        let mut query = db::query(sql::values(many::ADD_DIGESTS, some.len())).persistent(false);
+        let mut query = db::insertion(many::ADD_DIGESTS).persistent(false);
         for (digest, blob) in some {
             query = query.bind(digest.algorithm().name()).bind(digest.bytes()).bind(blob);
         }

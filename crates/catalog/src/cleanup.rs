@@ -98,7 +98,7 @@ async fn repack(transaction: &mut Transaction, cleaned: &mut Cleaned) -> Result<
 
 /// The rows and bytes of what is left in a pack.
 async fn living_records(transaction: &mut Transaction, pack: i64) -> Result<Vec<(i64, Vec<u8>)>, CatalogError> {
-    let (_, body): (i64, Vec<u8>) = db::query_as(sql::list(many::PACKS, 1))
+    let (_, body): (i64, Vec<u8>) = db::among_as(many::PACKS)
         .bind(pack)
         .fetch_one(&mut *transaction)
         .await?;
@@ -129,7 +129,7 @@ async fn write(
             .map(|(_, record)| (Sha256([0; 32]), record.clone()))
             .collect();
         let records: Vec<&(Sha256, Vec<u8>)> = records.iter().collect();
-        let (pack,): (i64,) = db::query_as(sql::values(many::ADD_PACKS, 1))
+        let (pack,): (i64,) = db::insertion_as(many::ADD_PACKS)
             .bind(part)
             .bind(pack_up(&records)?)
             .bind(records.len() as i64)

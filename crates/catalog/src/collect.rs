@@ -215,8 +215,7 @@ impl Catalog {
         let mut transaction = self.begin_alone_as(lease).await?;
         intents.refresh(now, &mut transaction).await?;
         let mut free = Vec::with_capacity(names.len());
-        let text = sql::list(sql::many::BLOBS, names.len());
-        let mut query = db::query_as::<(Vec<u8>, i64, i64)>(text).persistent(false);
+        let mut query = db::among_as::<(Vec<u8>, i64, i64)>(sql::many::BLOBS).persistent(false);
         for name in names {
             query = query.bind(&name.0[..]);
         }

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::db::{self, Pool, Transaction};
 use crate::error::CatalogError;
-use crate::sqlite::{Readers, Writer};
+use crate::sqlite::{Connections, Options, Readers};
 use crate::{schema, sql};
 
 /// What the database is opened for.
@@ -102,42 +101,26 @@ impl Catalog {
     /// Opens the database; it is readable by its owner only.
     pub async fn open(path: &Path, access: Access) -> Result<Self, CatalogError> {
         prepare(path, access)?;
-        let plain = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(false)
-            .busy_timeout(BUSY);
-        let options = plain
-            .clone()
-            .journal_mode(SqliteJournalMode::Wal)
-            // Each transaction says for itself; see [`Pool::begin`].
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .statement_cache_capacity(64)
-            // Rows come from a thread of their own; a larger buffer wakes the reader less often.
-            .row_buffer_size(1024)
-            // What a statement over many rows keeps for its own undoing would go to a file, page by page.
-            .pragma("temp_store", "MEMORY")
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
-        let cached = |pages| options.clone().pragma("cache_size", pages);
+        let options = |begin| Options {
+            path: path.to_owned(),
+            is_read_only: false,
+            begin,
+            busy: BUSY,
+        };
         if !has_log(path) {
             // Turning the log on writes into the file, which may be a newer program's or another one's.
-            let plain = Writer::connect(plain.read_only(true), BUSY).await;
-            let plain = Pool::Writing(plain.map_err(|source| opening(path, source))?);
+            let plain = Options {
+                is_read_only: true,
+                ..options(String::new())
+            };
+            let plain = Pool::Writing(Connections::new(plain, 1, BUSY));
             let found = schema::version(&plain).await;
             plain.close().await;
-            refuse_newer(found?)?;
+            refuse_newer(found.map_err(|error| unopened(path, error))?)?;
         }
-        let writer = first(|| Writer::connect(cached(WRITER_CACHE), TURN))
-            .await
-            .map_err(|source| opening(path, source))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(BUSY)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            // A file does not go away as a server does.
-            .test_before_acquire(false)
-            .connect_lazy_with(cached(READER_CACHE));
+        let writer = Connections::new(options(pragmas(WRITER_CACHE)), 1, TURN);
+        first(&writer).await.map_err(|source| opening(path, source))?;
+        let readers = Connections::new(options(pragmas(READER_CACHE)), READERS, BUSY);
         let catalog = Self {
             reader: Pool::Reading(Readers::new(readers, writer.clone())),
             writer: Pool::Writing(writer),
@@ -156,9 +139,9 @@ impl Catalog {
 
     /// Where the server goes away later, statements wait so long for it to come back.
     pub(crate) async fn connect_waiting(server: &Server, access: Access, wait: Duration) -> Result<Self, CatalogError> {
-        let refused = |source| CatalogError::Connect {
+        let refused = |source: sqlx::Error| CatalogError::Connect {
             shown: server.shown.clone(),
-            source,
+            source: source.into(),
         };
         for path in &server.files {
             std::fs::File::open(path).map_err(|source| CatalogError::Certificate {
@@ -349,29 +332,40 @@ fn has_log(path: &Path) -> bool {
     }
 }
 
+/// Statements that a connection begins with. How durable a transaction is, each says for itself; see [`Pool::begin`].
+fn pragmas(cache: &str) -> String {
+    // What a statement over many rows keeps for its own undoing would go to a file, page by page.
+    format!(
+        "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
+         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = {cache}"
+    )
+}
+
 /// Connects. Of several that make a new file at the same time, SQLite turns some away at once, without waiting as it does
 /// for statements: they come again.
-async fn first<C>(connect: impl Fn() -> C) -> Result<Writer, sqlx::Error>
-where
-    C: Future<Output = Result<Writer, sqlx::Error>>,
-{
+async fn first(connections: &Connections) -> Result<(), db::Error> {
     let start = std::time::Instant::now();
     loop {
-        match connect().await {
-            Err(source) if is_busy(&source) && start.elapsed() < BUSY => tokio::time::sleep(AGAIN).await,
+        match connections.open() {
+            // The lowest byte of an extended code is the plain one.
+            Err(source) if source.sqlite_code().is_some_and(|code| code & 0xff == 5) && start.elapsed() < BUSY => {
+                tokio::time::sleep(AGAIN).await;
+            }
             other => return other,
         }
     }
 }
 
-fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    // The lowest byte of an extended code is the plain one.
-    code.is_some_and(|code| code.parse::<i32>().is_ok_and(|code| code & 0xff == 5))
+/// What became of a file that was only looked at.
+fn unopened(path: &Path, error: CatalogError) -> CatalogError {
+    match error {
+        CatalogError::Sql { source } => opening(path, source),
+        other => other,
+    }
 }
 
 /// SQLite says only that a file cannot be opened; that no inode is left for its log is found out here.
-fn opening(path: &Path, source: sqlx::Error) -> CatalogError {
+fn opening(path: &Path, source: db::Error) -> CatalogError {
     let error = CatalogError::from(source);
     let inodes_are_gone = || rustix::fs::statvfs(path).is_ok_and(|stat| stat.f_files > 0 && stat.f_favail == 0);
     if error.is_unopenable() && inodes_are_gone() {

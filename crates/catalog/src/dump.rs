@@ -70,6 +70,7 @@ impl Catalog {
     pub async fn copy_file(&self, path: &std::path::Path) -> Result<(), CatalogError> {
         db::query(sql::SQLITE_COPY)
             .bind(path.display().to_string())
+            .apart()
             .execute(&self.reader)
             .await?;
         Ok(())
@@ -112,15 +113,18 @@ impl Dump {
             let cell = last.and_then(|row| row.get(*at)).unwrap_or(&Cell::Null);
             query = query.bind(cell.value(table.columns[*at].kind));
         }
-        let rows = query.bind(PAGE).fetch_all(&mut self.transaction).await?;
-        rows.iter().map(|row| cells(row, table)).collect()
+        let kinds: Vec<ColumnKind> = table.columns.iter().map(|column| column.kind).collect();
+        query
+            .bind(PAGE)
+            .read_all(&mut self.transaction, move |row| cells(row, &kinds))
+            .await
     }
 }
 
-fn cells(row: &Row, table: &Shape) -> Result<Vec<Cell>, CatalogError> {
-    let mut cells = Vec::with_capacity(table.columns.len());
-    for (at, column) in table.columns.iter().enumerate() {
-        let cell = match column.kind {
+fn cells(row: &Row<'_>, kinds: &[ColumnKind]) -> Result<Vec<Cell>, CatalogError> {
+    let mut cells = Vec::with_capacity(kinds.len());
+    for (at, kind) in kinds.iter().enumerate() {
+        let cell = match kind {
             ColumnKind::Number => row.try_get::<Option<i64>>(at)?.map(Cell::Number),
             ColumnKind::Text => row.try_get::<Option<String>>(at)?.map(Cell::Text),
             ColumnKind::Bytes => row.try_get::<Option<Vec<u8>>>(at)?.map(Cell::Bytes),

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::db;
+
 /// `SQLITE_IOERR_SHMSIZE`: the index of the write-ahead log could not grow. SQLite reports a full disk as `SQLITE_FULL`
 /// everywhere but there, and a broken disk shows elsewhere first.
 const NO_ROOM_FOR_INDEX: i32 = 4874;
@@ -31,7 +33,7 @@ pub enum CatalogError {
         shown: String,
         /// The cause.
         #[source]
-        source: sqlx::Error,
+        source: db::Error,
     },
     /// A certificate or key that the server's URL names cannot be read.
     #[error("cannot read {path}, which `database.url` names")]
@@ -83,7 +85,7 @@ pub enum CatalogError {
     Sql {
         /// The cause.
         #[source]
-        source: sqlx::Error,
+        source: db::Error,
     },
     /// Something recorded cannot be what was written.
     #[error("the database holds something that cannot be read: {what}")]
@@ -93,8 +95,8 @@ pub enum CatalogError {
     },
 }
 
-impl From<sqlx::Error> for CatalogError {
-    fn from(source: sqlx::Error) -> Self {
+impl From<db::Error> for CatalogError {
+    fn from(source: db::Error) -> Self {
         Self::Sql { source }
     }
 }
@@ -106,30 +108,18 @@ impl CatalogError {
 
     /// The engine's extended result code, where it has one.
     fn sqlite_code(&self) -> Option<i32> {
-        let Self::Sql {
-            source: sqlx::Error::Database(error),
-        } = self
-        else {
-            return None;
-        };
-        error.try_downcast_ref::<sqlx::sqlite::SqliteError>()?;
-        error.code().and_then(|code| code.parse().ok())
+        match self {
+            Self::Sql { source } => source.sqlite_code(),
+            _ => None,
+        }
     }
 
     /// The five characters with which PostgreSQL names an error.
     fn postgres_code(&self) -> Option<String> {
-        let (Self::Sql {
-            source: sqlx::Error::Database(error),
-        }
-        | Self::Connect {
-            source: sqlx::Error::Database(error),
-            ..
-        }) = self
-        else {
+        let (Self::Sql { source } | Self::Connect { source, .. }) = self else {
             return None;
         };
-        let error = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?;
-        Some(error.code().to_owned())
+        source.postgres().map(|error| error.code().to_owned())
     }
 
     /// The exit code of an error of PostgreSQL, by its class.
@@ -152,7 +142,7 @@ impl CatalogError {
     fn is_server_away(&self) -> bool {
         let Self::Sql { source } = self else { return false };
         let ended = |code: String| matches!(code.as_str(), "57P01" | "57P02" | "57P03");
-        matches!(source, sqlx::Error::Io(_) | sqlx::Error::Tls(_)) || self.postgres_code().is_some_and(ended)
+        is_away(source) || self.postgres_code().is_some_and(ended)
     }
 
     fn postgres_hint(&self) -> Option<&'static str> {
@@ -178,20 +168,11 @@ impl CatalogError {
 
     /// Whether a row was refused for what it says: it refers to none, its key comes twice, it holds what cannot be held.
     pub fn is_misfit(&self) -> bool {
-        use sqlx::error::ErrorKind;
-        let Self::Sql {
-            source: sqlx::Error::Database(error),
-        } = self
-        else {
-            return false;
-        };
-        let kinds = [
-            ErrorKind::UniqueViolation,
-            ErrorKind::ForeignKeyViolation,
-            ErrorKind::NotNullViolation,
-            ErrorKind::CheckViolation,
-        ];
-        kinds.contains(&error.kind()) || self.postgres_code().is_some_and(|code| code.starts_with("22"))
+        // SQLite has one code for all constraints; PostgreSQL a class for them, and one for values.
+        self.sqlite_code().is_some_and(|code| code & 0xff == 19)
+            || self
+                .postgres_code()
+                .is_some_and(|code| code.starts_with("23") || code.starts_with("22"))
     }
 
     /// The stable exit code: 2 schema or missing, 6 full, 7 busy, 8 damaged or read-only, else 1.
@@ -201,7 +182,7 @@ impl CatalogError {
         }
         match self {
             Self::Connect {
-                source: sqlx::Error::Configuration(_),
+                source: db::Error::Postgres(sqlx::Error::Configuration(_)),
                 ..
             }
             | Self::Absent { .. }
@@ -221,8 +202,8 @@ impl CatalogError {
                 Some(5 | 6) => 7,
                 Some(13) => 6,
                 Some(8 | 10 | 11 | 14 | 26) => 8,
-                _ if matches!(source, sqlx::Error::PoolTimedOut) => 7,
-                _ if matches!(source, sqlx::Error::Io(_) | sqlx::Error::Tls(_)) => 8,
+                _ if matches!(source, db::Error::Turn | db::Error::Postgres(sqlx::Error::PoolTimedOut)) => 7,
+                _ if is_away(source) => 8,
                 _ => 1,
             },
         }
@@ -262,4 +243,12 @@ impl CatalogError {
             .to_owned(),
         )
     }
+}
+
+/// Whether nothing reaches the server.
+fn is_away(error: &db::Error) -> bool {
+    matches!(
+        error,
+        db::Error::Postgres(sqlx::Error::Io(_) | sqlx::Error::Tls(_)) | db::Error::Io(_)
+    )
 }

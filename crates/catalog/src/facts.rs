@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::PARTS;
 use crate::blobs::{LOOKUP, sha256};
 use crate::connect::Catalog;
-use crate::db;
+use crate::db::{self, Row};
 use crate::error::CatalogError;
 use crate::members::NewMember;
 use crate::packages::NewPackage;
@@ -132,20 +132,19 @@ pub(crate) fn unhex(text: &str) -> Result<Vec<u8>, CatalogError> {
 impl Catalog {
     /// Every revision of a line, retired ones included, oldest first.
     pub async fn all_revisions(&self, line: i64) -> Result<Vec<Revision>, CatalogError> {
-        let rows = db::query(sql::ALL_REVISIONS).bind(line).fetch_all(&self.reader).await?;
-        rows.iter().map(revision).collect()
+        db::query(sql::ALL_REVISIONS)
+            .bind(line)
+            .read_all(&self.reader, revision)
+            .await
     }
 
     /// Members of a line whose row comes after `after`, in the order of rows, at most a page.
     pub async fn line_members(&self, line: i64, after: i64) -> Result<Vec<LineMember>, CatalogError> {
-        let rows = db::query(sql::LINE_MEMBERS)
+        db::query(sql::LINE_MEMBERS)
             .bind(line)
             .bind(after)
             .bind(PAGE)
-            .fetch_all(&self.reader)
-            .await?;
-        rows.iter()
-            .map(|row| {
+            .read_all(&self.reader, |row| {
                 let kind: String = row.try_get(1)?;
                 let kind = ItemKind::from_name(&kind)
                     .ok_or_else(|| CatalogError::corrupt(format!("a member of kind {kind:?}")))?;
@@ -163,7 +162,7 @@ impl Catalog {
                     removed_in: row.try_get(10)?,
                 })
             })
-            .collect()
+            .await
     }
 
     /// Members by value, in order, and the packs that their records are in.
@@ -214,17 +213,17 @@ impl Catalog {
     async fn package_facts(&self, ids: &[i64]) -> Result<HashMap<i64, PackageFact>, CatalogError> {
         let mut found = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(LOOKUP) {
-            let mut query = db::query(sql::list(many::PACKAGE_FACTS, chunk.len())).persistent(false);
+            let mut query = db::among(many::PACKAGE_FACTS).persistent(false);
             for id in chunk {
                 query = query.bind(id);
             }
-            for row in query.fetch_all(&self.reader).await? {
+            let read = |row: &Row<'_>| {
                 let fact = PackageFact {
                     format: row.try_get(1)?,
-                    description: hex(row.try_get(2)?),
+                    description: hex(&row.try_get::<Vec<u8>>(2)?),
                     name: row.try_get(3)?,
                     version: row.try_get(4)?,
-                    version_key: hex(row.try_get(5)?),
+                    version_key: hex(&row.try_get::<Vec<u8>>(5)?),
                     arch: row.try_get(6)?,
                     label: row.try_get(7)?,
                     part_key: row.try_get(8)?,
@@ -232,8 +231,9 @@ impl Catalog {
                     build_time: row.try_get(10)?,
                     summary: row.try_get(11)?,
                 };
-                found.insert(row.try_get(0)?, fact);
-            }
+                Ok::<(i64, _), CatalogError>((row.try_get(0)?, fact))
+            };
+            found.extend(query.read_all(&self.reader, read).await?);
         }
         Ok(found)
     }
@@ -241,8 +241,7 @@ impl Catalog {
     async fn blob_facts(&self, ids: &[i64]) -> Result<HashMap<i64, (String, u64)>, CatalogError> {
         let mut found = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(LOOKUP) {
-            let text = sql::list(many::BLOB_FACTS, chunk.len());
-            let mut query = db::query_as::<(i64, Vec<u8>, i64)>(text).persistent(false);
+            let mut query = db::among_as::<(i64, Vec<u8>, i64)>(many::BLOB_FACTS).persistent(false);
             for id in chunk {
                 query = query.bind(id);
             }
@@ -256,8 +255,7 @@ impl Catalog {
     async fn record_facts(&self, ids: &[i64]) -> Result<HashMap<i64, (String, i64)>, CatalogError> {
         let mut found = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(LOOKUP) {
-            let text = sql::list(many::RECORD_FACTS, chunk.len());
-            let mut query = db::query_as::<(i64, Vec<u8>, i64)>(text).persistent(false);
+            let mut query = db::among_as::<(i64, Vec<u8>, i64)>(many::RECORD_FACTS).persistent(false);
             for id in chunk {
                 query = query.bind(id);
             }
@@ -301,8 +299,7 @@ impl Catalog {
     pub async fn closed(&self, ids: &[i64]) -> Result<Vec<Closed>, CatalogError> {
         let mut closed = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(LOOKUP) {
-            let text = sql::list(many::MEMBER_NAMES, chunk.len());
-            let mut query = db::query_as::<Closed>(text).persistent(false);
+            let mut query = db::among_as::<Closed>(many::MEMBER_NAMES).persistent(false);
             for id in chunk {
                 query = query.bind(id);
             }
@@ -313,7 +310,9 @@ impl Catalog {
 
     /// Whether any blob has a digest under another algorithm.
     pub async fn has_other_digests(&self) -> Result<bool, CatalogError> {
-        let one = db::query(sql::ONE_OTHER_DIGEST).fetch_optional(&self.reader).await?;
+        let one = db::query_as::<(i64,)>(sql::ONE_OTHER_DIGEST)
+            .fetch_optional(&self.reader)
+            .await?;
         Ok(one.is_some())
     }
 

@@ -48,9 +48,8 @@ pub struct BlobGauges {
 impl Catalog {
     /// What there is of each repository, by id.
     pub async fn repository_gauges(&self) -> Result<Vec<RepositoryGauges>, CatalogError> {
-        let rows = db::query(sql::REPOSITORY_GAUGES).fetch_all(&self.reader).await?;
-        rows.iter()
-            .map(|row| {
+        db::query(sql::REPOSITORY_GAUGES)
+            .read_all(&self.reader, |row| {
                 Ok(RepositoryGauges {
                     repository: row.try_get(0)?,
                     format: row.try_get(1)?,
@@ -65,7 +64,7 @@ impl Catalog {
                     upstream_timestamp: row.try_get(10)?,
                 })
             })
-            .collect()
+            .await
     }
 
     /// What is in the pool.

@@ -42,7 +42,7 @@ pub struct HeldPackage {
     pub records: [Option<i64>; PARTS],
 }
 
-fn held_package(row: &Row) -> Result<HeldPackage, CatalogError> {
+fn held_package(row: &Row<'_>) -> Result<HeldPackage, CatalogError> {
     Ok(HeldPackage {
         path: row.try_get(0)?,
         name: row.try_get(1)?,
@@ -52,7 +52,7 @@ fn held_package(row: &Row) -> Result<HeldPackage, CatalogError> {
         label: row.try_get(5)?,
         is_source: row.try_get::<i64>(6)? != 0,
         build_time: row.try_get(7)?,
-        sha256: sha256(row.try_get(8)?)?,
+        sha256: sha256(&row.try_get::<Vec<u8>>(8)?)?,
         size: row.try_get::<i64>(9)? as u64,
         package_id: row.try_get(10)?,
         blob_id: row.try_get(11)?,
@@ -69,22 +69,21 @@ impl Catalog {
         after: &str,
         limit: u32,
     ) -> Result<Vec<HeldPackage>, CatalogError> {
-        let rows = db::query(sql::HELD_PACKAGES)
+        db::query(sql::HELD_PACKAGES)
             .bind(line)
             .bind(after)
             .bind(revision.0)
             .bind(i64::from(limit))
-            .fetch_all(&self.reader)
-            .await?;
-        rows.iter().map(held_package).collect()
+            .apart()
+            .read_all(&self.reader, held_package)
+            .await
     }
 
     /// Digests of records by row.
     pub async fn record_digests(&self, ids: &[i64]) -> Result<HashMap<i64, Sha256>, CatalogError> {
         let mut found = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(LOOKUP) {
-            let text = sql::list(many::RECORD_DIGESTS, chunk.len());
-            let mut query = db::query_as::<(i64, Vec<u8>)>(text).persistent(false);
+            let mut query = db::among_as::<(i64, Vec<u8>)>(many::RECORD_DIGESTS).persistent(false);
             for id in chunk {
                 query = query.bind(*id);
             }

@@ -3,7 +3,7 @@
 use chantal_model::RevisionNumber;
 
 use crate::connect::Catalog;
-use crate::db::{self, Transaction};
+use crate::db::{self, Row, Transaction};
 use crate::error::CatalogError;
 use crate::process::{Process, now};
 use crate::sql;
@@ -109,14 +109,7 @@ impl Catalog {
         limit: i64,
         which: Runs,
     ) -> Result<Vec<HistoryRow>, CatalogError> {
-        let rows = db::query(sql::HISTORY)
-            .bind(repository.unwrap_or(0))
-            .bind(limit)
-            .bind(i64::from(which == Runs::Last))
-            .fetch_all(&self.reader)
-            .await?;
-        let mut history = Vec::with_capacity(rows.len());
-        for row in rows {
+        let read = |row: &Row<'_>| {
             let process = Process {
                 host: row.try_get(2)?,
                 boot_id: row.try_get(3)?,
@@ -128,7 +121,7 @@ impl Catalog {
             if status == "running" && is_over(&process, held_until) {
                 "killed".clone_into(&mut status);
             }
-            history.push(HistoryRow {
+            Ok(HistoryRow {
                 repository: row.try_get(0)?,
                 verb: row.try_get(1)?,
                 started_at: row.try_get(6)?,
@@ -141,13 +134,18 @@ impl Catalog {
                 upgraded: row.try_get(13)?,
                 bytes_fetched: row.try_get(14)?,
                 exit_code: row.try_get(15)?,
-            });
-        }
-        Ok(history)
+            })
+        };
+        db::query(sql::HISTORY)
+            .bind(repository.unwrap_or(0))
+            .bind(limit)
+            .bind(i64::from(which == Runs::Last))
+            .read_all(&self.reader, read)
+            .await
     }
 }
 /// Notes how a run ended, as part of a transaction.
-pub(crate) async fn finish(id: i64, outcome: &Outcome, transaction: &mut Transaction) -> Result<(), sqlx::Error> {
+pub(crate) async fn finish(id: i64, outcome: &Outcome, transaction: &mut Transaction) -> Result<(), db::Error> {
     db::query(sql::FINISH_HISTORY)
         .bind(id)
         .bind(now())

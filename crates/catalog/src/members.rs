@@ -113,14 +113,14 @@ pub struct PackageRow {
     pub summary: String,
 }
 
-pub(crate) fn package_row(row: &Row) -> Result<PackageRow, CatalogError> {
+pub(crate) fn package_row(row: &Row<'_>) -> Result<PackageRow, CatalogError> {
     Ok(PackageRow {
         name: row.try_get(0)?,
         version: row.try_get(1)?,
         version_key: VersionKey(row.try_get::<Vec<u8>>(2)?.into()),
         arch: row.try_get(3)?,
         size: row.try_get::<i64>(4)? as u64,
-        sha256: sha256(row.try_get(5)?)?,
+        sha256: sha256(&row.try_get::<Vec<u8>>(5)?)?,
         path: row.try_get(6)?,
         summary: row.try_get(7)?,
     })
@@ -136,15 +136,15 @@ impl Catalog {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Member>, CatalogError> {
-        let rows = db::query(sql::MEMBERS)
+        db::query(sql::MEMBERS)
             .bind(line)
             .bind(kind.name())
             .bind(after.unwrap_or_default())
             .bind(revision.0)
             .bind(i64::from(limit))
-            .fetch_all(&self.reader)
-            .await?;
-        rows.iter().map(member).collect()
+            .apart()
+            .read_all(&self.reader, member)
+            .await
     }
 
     /// As [`Self::members`], those that have bytes and what is known of these.
@@ -156,24 +156,22 @@ impl Catalog {
         after: &str,
         limit: u32,
     ) -> Result<Vec<MemberFile>, CatalogError> {
-        let rows = db::query(sql::MEMBER_FILES)
+        db::query(sql::MEMBER_FILES)
             .bind(line)
             .bind(kind.name())
             .bind(after)
             .bind(revision.0)
             .bind(i64::from(limit))
-            .fetch_all(&self.reader)
-            .await?;
-        rows.iter()
-            .map(|row| {
+            .apart()
+            .read_all(&self.reader, |row| {
                 Ok(MemberFile {
                     path: row.try_get(0)?,
-                    sha256: sha256(row.try_get(1)?)?,
+                    sha256: sha256(&row.try_get::<Vec<u8>>(1)?)?,
                     size: row.try_get::<i64>(2)? as u64,
                     attributes: row.try_get(3)?,
                 })
             })
-            .collect()
+            .await
     }
 
     /// Paths of members of one kind of a revision that have bytes and whose path comes after `after`, in path order, at
@@ -192,6 +190,7 @@ impl Catalog {
             .bind(after)
             .bind(revision.0)
             .bind(i64::from(limit))
+            .apart()
             .fetch_all(&self.reader)
             .await?;
         Ok(rows.into_iter().map(|(path,)| path).collect())
@@ -216,6 +215,7 @@ impl Catalog {
                 .bind(revision.0)
                 .bind(PAGE)
                 .bind(part as i64)
+                .apart()
                 .fetch_one(&self.reader)
                 .await?;
             order.extend(places.iter().flat_map(|places| places.split(',')).map(record_place));
@@ -236,16 +236,14 @@ impl Catalog {
         after: &str,
         limit: u32,
     ) -> Result<Vec<MemberKey>, CatalogError> {
-        let rows = db::query(sql::MEMBER_KEYS)
+        db::query(sql::MEMBER_KEYS)
             .bind(line)
             .bind(kind.name())
             .bind(after)
             .bind(revision.0)
             .bind(i64::from(limit))
-            .fetch_all(&self.reader)
-            .await?;
-        rows.iter()
-            .map(|row| {
+            .apart()
+            .read_all(&self.reader, |row| {
                 Ok(MemberKey {
                     id: row.try_get(0)?,
                     path: row.try_get(1)?,
@@ -255,7 +253,7 @@ impl Catalog {
                     attributes: row.try_get(7)?,
                 })
             })
-            .collect()
+            .await
     }
 
     /// Hands out every package of a revision in path order.
@@ -267,26 +265,27 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let mut after = String::new();
         loop {
-            let rows = db::query(sql::PACKAGES_OF)
+            let packages = db::query(sql::PACKAGES_OF)
                 .bind(line)
                 .bind(&after)
                 .bind(revision.0)
                 .bind(PAGE)
-                .fetch_all(&self.reader)
+                .apart()
+                .read_all(&self.reader, package_row)
                 .await?;
-            for row in &rows {
-                let package = package_row(row)?;
+            let is_last = packages.len() < PAGE as usize;
+            for package in packages {
                 after.clone_from(&package.path);
                 take(package);
             }
-            if rows.len() < PAGE as usize {
+            if is_last {
                 return Ok(());
             }
         }
     }
 }
 
-fn member(row: &Row) -> Result<Member, CatalogError> {
+fn member(row: &Row<'_>) -> Result<Member, CatalogError> {
     let blob = match row.try_get::<Option<Vec<u8>>>(6)? {
         Some(name) => Some((sha256(&name)?, row.try_get::<i64>(7)? as u64)),
         None => None,

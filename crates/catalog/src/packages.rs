@@ -9,7 +9,7 @@ use crate::connect::Catalog;
 use crate::db::{self, Inserted, Transaction};
 use crate::error::CatalogError;
 use crate::lease::Lease;
-use crate::sql::{self, many};
+use crate::sql::many;
 
 /// Packages in one transaction: each costs a barrier.
 const PACKAGE_ROWS: usize = 20_000;
@@ -124,8 +124,8 @@ pub(crate) async fn insert_packages(
     rows: &mut HashMap<PackageKey, i64>,
 ) -> Result<(), CatalogError> {
     for chunk in packages.chunks(STATEMENT_ROWS) {
-        let text = sql::values(many::ADD_PACKAGES, chunk.len());
-        let mut query = db::query_as::<(i64, i64, Vec<u8>, String)>(text).persistent(chunk.len() == STATEMENT_ROWS);
+        let mut query = db::insertion_as::<(i64, i64, Vec<u8>, String)>(many::ADD_PACKAGES)
+            .persistent(chunk.len() == STATEMENT_ROWS);
         for package in chunk {
             query = query
                 .bind(&package.format)
@@ -141,8 +141,11 @@ pub(crate) async fn insert_packages(
                 .bind(package.build_time)
                 .bind(&package.summary);
         }
-        match query.insert(transaction, chunk.len()).await? {
-            Inserted::Numbered(first) => rows.extend(chunk.iter().map(|package| key(package)).zip(first..)),
+        match query.insert(transaction).await? {
+            Inserted::Numbered(numbers) => {
+                let keys = chunk.iter().map(|package| key(package));
+                rows.extend(keys.zip(numbers).filter_map(|(key, id)| Some((key, id?))));
+            }
             Inserted::Returned(new) => {
                 for (id, blob, description, format) in new {
                     rows.insert((blob, sha256(&description)?, format), id);
@@ -159,8 +162,7 @@ pub(crate) async fn package_ids(
 ) -> Result<HashMap<PackageKey, i64>, CatalogError> {
     let mut found = HashMap::with_capacity(packages.len());
     for chunk in packages.chunks(LOOKUP) {
-        let text = sql::list(many::PACKAGE_IDS, chunk.len());
-        let mut query = db::query_as::<(i64, i64, Vec<u8>, String)>(text).persistent(false);
+        let mut query = db::among_as::<(i64, i64, Vec<u8>, String)>(many::PACKAGE_IDS).persistent(false);
         for package in chunk {
             query = query.bind(package.blob_id);
         }

@@ -252,7 +252,7 @@ impl Catalog {
             .execute(&mut transaction)
             .await?;
         for chunk in files.chunks(TRANSACTION_ROWS) {
-            let mut query = db::query(sql::values(many::ADD_STRAYS, chunk.len())).persistent(false);
+            let mut query = db::insertion(many::ADD_STRAYS).persistent(false);
             for file in chunk {
                 query = query.bind(path).bind(file).bind(known.get(file).copied().unwrap_or(at));
             }

@@ -51,11 +51,12 @@ impl Catalog {
             .bind(name)
             .bind(version)
             .bind(digest)
-            .fetch_all(&self.reader)
+            .read_all(&self.reader, |row| {
+                Ok::<(i64, String, _), CatalogError>((row.try_get(8)?, row.try_get(9)?, package_row(row)?))
+            })
             .await?;
         let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let id: i64 = row.try_get(8)?;
+        for (id, format, package) in rows {
             let repositories: Vec<(String,)> = db::query_as(sql::PACKAGE_REPOSITORIES)
                 .bind(id)
                 .fetch_all(&self.reader)
@@ -65,8 +66,8 @@ impl Catalog {
                 .fetch_all(&self.reader)
                 .await?;
             found.push(FoundPackage {
-                package: package_row(row)?,
-                format: row.try_get(9)?,
+                package,
+                format,
                 repositories: repositories.into_iter().map(|(name,)| name).collect(),
                 snapshots: snapshots
                     .into_iter()
@@ -166,10 +167,16 @@ impl Catalog {
     /// What SQLite itself finds wrong with its file; PostgreSQL looks after its own.
     async fn verify_file(&self) -> Result<Vec<String>, CatalogError> {
         let mut problems = Vec::new();
-        let integrity: Vec<(String,)> = db::query_as(sql::SQLITE_INTEGRITY).fetch_all(&self.reader).await?;
+        let integrity: Vec<(String,)> = db::query_as(sql::SQLITE_INTEGRITY)
+            .apart()
+            .fetch_all(&self.reader)
+            .await?;
         problems.extend(integrity.into_iter().map(|(line,)| line).filter(|line| line != "ok"));
-        for row in db::query(sql::SQLITE_FOREIGN_KEYS).fetch_all(&self.reader).await? {
-            let (table, parent): (String, String) = (row.try_get(0)?, row.try_get(2)?);
+        let foreign: Vec<(String, Option<i64>, String)> = db::query_as(sql::SQLITE_FOREIGN_KEYS)
+            .apart()
+            .fetch_all(&self.reader)
+            .await?;
+        for (table, _, parent) in foreign {
             problems.push(format!("a row of {table} names a row of {parent} that is not there"));
         }
         Ok(problems)

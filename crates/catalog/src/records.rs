@@ -12,7 +12,7 @@ use crate::connect::Catalog;
 use crate::db::{self, Inserted, Transaction};
 use crate::error::CatalogError;
 use crate::lease::Lease;
-use crate::sql::{self, many};
+use crate::sql::many;
 
 /// Records in one pack.
 const PACK: usize = 128;
@@ -37,7 +37,7 @@ impl Catalog {
     pub async fn record_ids(&self, digests: &[Sha256]) -> Result<HashMap<Sha256, i64>, CatalogError> {
         let mut found = HashMap::with_capacity(digests.len());
         for chunk in digests.chunks(LOOKUP) {
-            let mut query = db::query_as::<(Vec<u8>, i64)>(sql::list(many::RECORD_IDS, chunk.len())).persistent(false);
+            let mut query = db::among_as::<(Vec<u8>, i64)>(many::RECORD_IDS).persistent(false);
             for digest in chunk {
                 query = query.bind(&digest.0[..]);
             }
@@ -158,7 +158,7 @@ async fn lookup(
     digests: &[Sha256],
     known: &mut HashMap<Sha256, i64>,
 ) -> Result<(), CatalogError> {
-    let mut query = db::query_as::<(Vec<u8>, i64)>(sql::list(many::RECORD_IDS, digests.len())).persistent(false);
+    let mut query = db::among_as::<(Vec<u8>, i64)>(many::RECORD_IDS).persistent(false);
     for digest in digests {
         query = query.bind(&digest.0[..]);
     }
@@ -174,20 +174,26 @@ async fn write_pack<R: AsRef<[u8]> + Sync>(
     part: usize,
     records: &[&(Sha256, R)],
 ) -> Result<Vec<(Sha256, i64)>, CatalogError> {
-    let (pack,): (i64,) = db::query_as(sql::values(many::ADD_PACKS, 1))
+    let (pack,): (i64,) = db::insertion_as(many::ADD_PACKS)
         .bind(part as i64)
         .bind(pack_up(records)?)
         .bind(records.len() as i64)
         .fetch_one(&mut *transaction)
         .await?;
-    let mut query = db::query_as::<(Vec<u8>, i64)>(sql::values(many::ADD_RECORDS, records.len()));
+    let mut query = db::insertion_as::<(Vec<u8>, i64)>(many::ADD_RECORDS);
     let mut rows: Vec<(&Sha256, i64)> = records.iter().map(|(digest, _)| digest).zip(0..).collect();
     rows.sort_unstable();
     for (digest, slot) in &rows {
         query = query.bind(&digest.0[..]).bind(pack).bind(*slot);
     }
-    match query.insert(transaction, rows.len()).await? {
-        Inserted::Numbered(first) => Ok(rows.into_iter().map(|(digest, _)| *digest).zip(first..).collect()),
+    match query.insert(transaction).await? {
+        Inserted::Numbered(numbers) => {
+            let digests = rows.into_iter().map(|(digest, _)| *digest);
+            Ok(digests
+                .zip(numbers)
+                .filter_map(|(digest, id)| Some((digest, id?)))
+                .collect())
+        }
         Inserted::Returned(rows) => rows
             .into_iter()
             .map(|(digest, id)| Ok((sha256(&digest)?, id)))
@@ -299,8 +305,7 @@ impl RecordReader {
     pub async fn read(&mut self, ids: &[i64]) -> Result<Vec<Vec<u8>>, CatalogError> {
         let mut places: HashMap<i64, RecordPlace> = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(LOOKUP) {
-            let text = sql::list(many::RECORD_PLACES, chunk.len());
-            let mut query = db::query_as::<(i64, i64, i64)>(text).persistent(false);
+            let mut query = db::among_as::<(i64, i64, i64)>(many::RECORD_PLACES).persistent(false);
             for id in chunk {
                 query = query.bind(id);
             }
@@ -339,7 +344,7 @@ impl RecordReader {
         if let Some(pack) = self.packs.get(&id) {
             return Ok(pack.clone());
         }
-        let (_, body): (i64, Vec<u8>) = db::query_as(sql::list(many::PACKS, 1))
+        let (_, body): (i64, Vec<u8>) = db::among_as(many::PACKS)
             .bind(id)
             .fetch_optional(&self.catalog.reader)
             .await?

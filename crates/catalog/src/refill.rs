@@ -74,7 +74,7 @@ impl Restoring {
         if new.is_empty() {
             return Ok(());
         }
-        let (id,): (i64,) = db::query_as(sql::values(many::ADD_PACKS, 1))
+        let (id,): (i64,) = db::insertion_as(many::ADD_PACKS)
             .bind(pack.part)
             .bind(pack.body.as_slice())
             .bind(pack.count)
@@ -82,11 +82,11 @@ impl Restoring {
             .await?;
         new.sort_unstable();
         for chunk in new.chunks(LOOKUP) {
-            let mut query = db::query(sql::values(many::ADD_RECORDS, chunk.len())).persistent(false);
+            let mut query = db::insertion_as::<(Vec<u8>, i64)>(many::ADD_RECORDS).persistent(false);
             for (digest, slot) in chunk {
                 query = query.bind(&digest.0[..]).bind(id).bind(slot);
             }
-            query.fetch_all(&mut self.transaction).await?;
+            query.execute(&mut self.transaction).await?;
         }
         Ok(())
     }
@@ -94,7 +94,7 @@ impl Restoring {
     async fn records(&mut self, digests: &[Sha256]) -> Result<HashMap<Sha256, i64>, CatalogError> {
         let mut found = HashMap::with_capacity(digests.len());
         for chunk in digests.chunks(LOOKUP) {
-            let mut query = db::query_as::<(Vec<u8>, i64)>(sql::list(many::RECORD_IDS, chunk.len())).persistent(false);
+            let mut query = db::among_as::<(Vec<u8>, i64)>(many::RECORD_IDS).persistent(false);
             for digest in chunk {
                 query = query.bind(&digest.0[..]);
             }
@@ -124,7 +124,7 @@ impl Restoring {
         digests.dedup();
         let records = self.records(&digests).await?;
         for chunk in (0..facts.len()).collect::<Vec<_>>().chunks(MEMBER_ROWS) {
-            let mut query = db::query(sql::values(many::ADD_MEMBERS, chunk.len())).persistent(false);
+            let mut query = db::insertion(many::ADD_MEMBERS).persistent(false);
             for &at in chunk {
                 let fact = &facts[at];
                 let blob = match &fact.blob {

@@ -127,7 +127,7 @@ impl Restore {
             {
                 db::query(sql::number_on(table.name))
                     .persistent(false)
-                    .fetch_all(&mut self.transaction)
+                    .execute(&mut self.transaction)
                     .await?;
             }
         }

@@ -71,7 +71,7 @@ pub struct NewRevision {
     pub feed_state: Option<FeedState>,
 }
 
-pub(crate) fn revision(row: &Row) -> Result<Revision, CatalogError> {
+pub(crate) fn revision(row: &Row<'_>) -> Result<Revision, CatalogError> {
     let mode: String = row.try_get(2)?;
     Ok(Revision {
         line: row.try_get(0)?,
@@ -80,7 +80,7 @@ pub(crate) fn revision(row: &Row) -> Result<Revision, CatalogError> {
             .parse()
             .map_err(|_| CatalogError::corrupt(format!("a revision in mode {mode:?}")))?,
         settings: row.try_get(3)?,
-        fingerprint: sha256(row.try_get(4)?)?,
+        fingerprint: sha256(&row.try_get::<Vec<u8>>(4)?)?,
         created_at: row.try_get(5)?,
         upstream_revision: row.try_get(6)?,
         upstream_timestamp: row.try_get(7)?,
@@ -93,27 +93,27 @@ pub(crate) fn revision(row: &Row) -> Result<Revision, CatalogError> {
 impl Catalog {
     /// The newest revision of a line.
     pub async fn current(&self, line: i64) -> Result<Option<Revision>, CatalogError> {
-        let row = db::query(sql::CURRENT_REVISION)
+        db::query(sql::CURRENT_REVISION)
             .bind(line)
-            .fetch_optional(&self.reader)
-            .await?;
-        row.as_ref().map(revision).transpose()
+            .read_optional(&self.reader, revision)
+            .await
     }
 
     /// One revision, retired or not.
     pub async fn revision(&self, line: i64, number: RevisionNumber) -> Result<Option<Revision>, CatalogError> {
-        let row = db::query(sql::REVISION)
+        db::query(sql::REVISION)
             .bind(line)
             .bind(number.0)
-            .fetch_optional(&self.reader)
-            .await?;
-        row.as_ref().map(revision).transpose()
+            .read_optional(&self.reader, revision)
+            .await
     }
 
     /// Every revision of a line that is held, oldest first.
     pub async fn revisions(&self, line: i64) -> Result<Vec<Revision>, CatalogError> {
-        let rows = db::query(sql::REVISIONS).bind(line).fetch_all(&self.reader).await?;
-        rows.iter().map(revision).collect()
+        db::query(sql::REVISIONS)
+            .bind(line)
+            .read_all(&self.reader, revision)
+            .await
     }
 
     /// Records a revision in one transaction, with the members that the revision before does not have; gives its number.
@@ -137,12 +137,9 @@ impl Catalog {
         let mut transaction = self.begin_as(lease).await?;
         let current = db::query(sql::CURRENT_REVISION)
             .bind(new.line)
-            .fetch_optional(&mut transaction)
+            .read_optional(&mut transaction, revision)
             .await?;
-        let number = match &current {
-            Some(row) => revision(row)?.number.0 + 1,
-            None => 1,
-        };
+        let number = current.map_or(1, |current| current.number.0 + 1);
         db::query(sql::ADD_REVISION)
             .bind(new.line)
             .bind(number)
@@ -168,8 +165,7 @@ impl Catalog {
             if chunk.is_empty() {
                 break;
             }
-            let mut query =
-                db::query(sql::values(many::ADD_MEMBERS, chunk.len())).persistent(chunk.len() == MEMBER_ROWS);
+            let mut query = db::insertion(many::ADD_MEMBERS).persistent(chunk.len() == MEMBER_ROWS);
             for member in &chunk {
                 query = query
                     .bind(new.line)

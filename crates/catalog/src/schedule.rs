@@ -37,9 +37,8 @@ pub struct ScheduleRow {
 impl Catalog {
     /// Every schedule, by repository.
     pub async fn schedules(&self) -> Result<Vec<ScheduleRow>, CatalogError> {
-        let rows = db::query(tasks::SCHEDULES).fetch_all(&self.reader).await?;
-        rows.iter()
-            .map(|row| {
+        db::query(tasks::SCHEDULES)
+            .read_all(&self.reader, |row| {
                 Ok(ScheduleRow {
                     repository: row.try_get(0)?,
                     spec: row.try_get(1)?,
@@ -53,7 +52,7 @@ impl Catalog {
                     is_open: row.try_get::<Option<i64>>(9)?.is_some(),
                 })
             })
-            .collect()
+            .await
     }
 
     /// Notes when a repository starts next by this specification, unless another scheduler did so for the same one.

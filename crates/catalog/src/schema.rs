@@ -137,7 +137,7 @@ pub(crate) async fn apply(transaction: &mut Transaction, from: i64, to: i64) -> 
             migration.postgres
         };
         transaction.raw(text).await?;
-        fault!("catalog::migrate").map_err(sqlx::Error::from)?;
+        fault!("catalog::migrate").map_err(db::Error::from)?;
         db::query(sql::ADD_SCHEMA_VERSION)
             .bind(migration.version)
             .bind(migration.name)

@@ -120,13 +120,14 @@ impl Catalog {
         let (older, newer) = (from.min(to), from.max(to));
         let mut sides = Vec::with_capacity(2);
         for text in [sql::DIFF_REMOVED, sql::DIFF_ADDED] {
-            let rows = db::query(text)
+            let side = db::query(text)
                 .bind(line)
                 .bind(older.0)
                 .bind(newer.0)
-                .fetch_all(&self.reader)
+                .apart()
+                .read_all(&self.reader, package_row)
                 .await?;
-            sides.push(rows.iter().map(package_row).collect::<Result<Vec<_>, _>>()?);
+            sides.push(side);
         }
         let mut added = sides.pop().unwrap_or_default();
         let mut removed = sides.pop().unwrap_or_default();

@@ -1,189 +1,422 @@
 //! Connections to a SQLite file: one that writes, and others that read beside it.
+//!
+//! Statements run where they are asked for: a message to another thread and back takes longer than most of them. Those
+//! that take long say so ([`Query::apart`](crate::db::Query::apart)) and run on a thread that may wait.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{ConnectOptions as _, Connection as _, Sqlite};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The connection that writes, in the hand of one task at a time.
-///
-/// A pool takes connections back in tasks of their own, so that whoever comes next often comes too early; this one is
-/// there at once.
+use crate::db::{Error, Query, RETURNING, Row, STATEMENTS, Take};
+
+/// Statements that a connection keeps prepared.
+const PREPARED: usize = 64;
+
+/// How connections to a file are made.
 #[derive(Clone, Debug)]
-pub(crate) struct Writer {
-    connection: Arc<Mutex<Option<SqliteConnection>>>,
-    options: Arc<SqliteConnectOptions>,
-    turn: Duration,
+pub(crate) struct Options {
+    /// The file, which has to be there.
+    pub(crate) path: PathBuf,
+    /// Whether nothing can be written.
+    pub(crate) is_read_only: bool,
+    /// Statements that each connection begins with.
+    pub(crate) begin: String,
+    /// How long a statement waits for another process's transaction.
+    pub(crate) busy: Duration,
 }
 
-/// The connection, until it is dropped.
-type Held = OwnedMutexGuard<Option<SqliteConnection>>;
+impl Options {
+    fn connect(&self) -> Result<Connection, Error> {
+        let access = if self.is_read_only {
+            OpenFlags::SQLITE_OPEN_READ_ONLY
+        } else {
+            OpenFlags::SQLITE_OPEN_READ_WRITE
+        };
+        // Whoever has a connection has it alone.
+        let connection = Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(self.busy)?;
+        connection.set_prepared_statement_cache_capacity(PREPARED);
+        connection.execute_batch(&self.begin)?;
+        Ok(connection)
+    }
+}
 
-impl Writer {
-    /// Connects. Whoever wants the connection later waits for his turn at most so long.
-    pub(crate) async fn connect(options: SqliteConnectOptions, turn: Duration) -> Result<Self, sqlx::Error> {
-        let connection = options.connect().await?;
-        Ok(Self {
-            connection: Arc::new(Mutex::new(Some(connection))),
-            options: Arc::new(options),
-            turn,
+/// Connections of one kind, each in the hand of one task at a time. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Connections(Arc<Shelf>);
+
+#[derive(Debug)]
+struct Shelf {
+    options: Options,
+    /// One for each connection that may be taken.
+    turns: Arc<Semaphore>,
+    count: u32,
+    /// How long a task waits for its turn.
+    wait: Duration,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Shelf {
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        // What was pushed or popped is whole.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connections {
+    /// None is open yet. At most `count` are, and whoever finds them taken waits for his turn at most so long.
+    pub(crate) fn new(options: Options, count: u32, wait: Duration) -> Self {
+        Self(Arc::new(Shelf {
+            options,
+            turns: Arc::new(Semaphore::new(count as usize)),
+            count,
+            wait,
+            idle: Mutex::default(),
+        }))
+    }
+
+    /// Opens one, which is there for whoever comes first.
+    pub(crate) fn open(&self) -> Result<(), Error> {
+        let connection = self.0.options.connect()?;
+        self.0.idle().push(connection);
+        Ok(())
+    }
+
+    async fn take(&self) -> Result<Taken, Error> {
+        let turn = tokio::time::timeout(self.0.wait, self.0.turns.clone().acquire_owned());
+        let turn = turn.await.ok().and_then(Result::ok).ok_or(Error::Turn)?;
+        let idle = self.0.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.0.options.connect()?,
+        };
+        Ok(Taken {
+            connection: Some(connection),
+            shelf: self.0.clone(),
+            _turn: turn,
         })
     }
 
-    async fn hold(&self) -> Result<Connected, sqlx::Error> {
-        let turn = tokio::time::timeout(self.turn, self.connection.clone().lock_owned());
-        let mut held = turn.await.map_err(|_| sqlx::Error::PoolTimedOut)?;
-        if held.is_none() {
-            *held = Some(self.options.connect().await?);
-        }
-        Ok(Connected(held))
+    /// One that is open and that nobody has.
+    fn try_take(&self) -> Option<Taken> {
+        let turn = self.0.turns.clone().try_acquire_owned().ok()?;
+        let connection = self.0.idle().pop()?;
+        Some(Taken {
+            connection: Some(connection),
+            shelf: self.0.clone(),
+            _turn: turn,
+        })
     }
 
-    /// The connection, if nobody has it.
-    fn try_hold(&self) -> Option<Connected> {
-        let held = self.connection.clone().try_lock_owned().ok()?;
-        held.is_some().then_some(Connected(held))
+    /// Waits until nobody has one, and closes them. Whoever comes later opens one again.
+    pub(crate) async fn close(&self) {
+        let all = self.0.turns.clone().acquire_many_owned(self.0.count).await;
+        for connection in self.0.idle().drain(..) {
+            if let Err((_, error)) = connection.close() {
+                tracing::debug!(%error, "a connection to the database could not be closed");
+            }
+        }
+        drop(all);
     }
 
     /// Starts a transaction by the statement that begins it.
-    pub(crate) async fn begin(&self, statement: &'static str) -> Result<Writing, sqlx::Error> {
-        // If this is dropped on the way, the transaction may have begun.
-        let mut writing = Writing {
-            connected: Some(self.hold().await?),
+    pub(crate) async fn begin(&self, statement: &'static str) -> Result<Open, Error> {
+        let taken = self.take().await?;
+        // Most often nobody else writes. Whoever has to wait for another process does so elsewhere.
+        taken.connection().busy_timeout(Duration::ZERO)?;
+        let begun = taken.connection().execute_batch(statement);
+        taken.connection().busy_timeout(self.0.options.busy)?;
+        let (taken, begun) = match begun {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                taken
+                    .run(true, |connection| connection.execute_batch(statement))
+                    .await?
+            }
+            begun => (taken, begun),
         };
-        sqlx::raw_sql(statement).execute(writing.connection()).await?;
-        Ok(writing)
+        begun?;
+        Ok(Open {
+            taken: Some(taken),
+            is_large: false,
+        })
     }
 
     /// Runs statements that have no values, in a row.
-    pub(crate) async fn raw(&self, text: &'static str) -> Result<(), sqlx::Error> {
-        let mut connected = self.hold().await?;
-        sqlx::raw_sql(text).execute(connected.get()).await?;
-        Ok(())
+    pub(crate) async fn raw(&self, text: &'static str) -> Result<(), Error> {
+        let taken = self.take().await?;
+        let (_, done) = taken
+            .run(true, move |connection| connection.execute_batch(text))
+            .await?;
+        Ok(done?)
     }
 
-    pub(crate) async fn rows(&self, query: SqliteQuery) -> Result<Vec<SqliteRow>, sqlx::Error> {
-        query.fetch_all(self.hold().await?.get()).await
+    /// Runs a statement and hands out its rows.
+    pub(crate) async fn each(&self, query: Query, take: Take) -> Result<(), Error> {
+        self.take().await?.each(query, take).await
     }
 
-    /// Gives the number of rows that changed.
-    pub(crate) async fn run(&self, query: SqliteQuery) -> Result<u64, sqlx::Error> {
-        Ok(query.execute(self.hold().await?.get()).await?.rows_affected())
+    /// Runs a statement; gives the number of rows that changed.
+    pub(crate) async fn run(&self, query: Query) -> Result<u64, Error> {
+        let (_, changed) = self.take().await?.change(query).await?;
+        changed
     }
+}
 
-    pub(crate) async fn close(&self) {
-        if let Some(connection) = self.connection.lock().await.take() {
-            let _ = connection.close().await;
+/// A connection in the hand of one task; dropped, it goes back.
+struct Taken {
+    /// Nothing if it is not to go back.
+    connection: Option<Connection>,
+    shelf: Arc<Shelf>,
+    /// Dropped after the connection went back.
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.shelf.idle().push(connection);
         }
     }
 }
 
-pub(crate) type SqliteQuery = sqlx::query::Query<'static, Sqlite, sqlx::sqlite::SqliteArguments>;
+impl Taken {
+    fn connection(&self) -> &Connection {
+        self.connection.as_ref().expect("it is there until it goes back")
+    }
 
-/// A held connection that is there.
-struct Connected(Held);
+    /// Does some work with it, here or on a thread that may wait.
+    async fn run<T: Send + 'static>(
+        self,
+        is_apart: bool,
+        work: impl FnOnce(&Connection) -> T + Send + 'static,
+    ) -> Result<(Self, T), Error> {
+        apart(is_apart, self, |taken| work(taken.connection())).await
+    }
 
-impl Connected {
-    fn get(&mut self) -> &mut SqliteConnection {
-        self.0.as_mut().expect("whoever holds it has connected it")
+    async fn each(self, query: Query, take: Take) -> Result<(), Error> {
+        let is_apart = query.is_apart;
+        let (_, done) = self
+            .run(is_apart, move |connection| each(connection, &query, take))
+            .await?;
+        done
+    }
+
+    async fn change(self, query: Query) -> Result<(Self, Result<u64, Error>), Error> {
+        let is_apart = query.is_apart;
+        self.run(is_apart, move |connection| change(connection, &query)).await
     }
 }
 
-/// A transaction of the connection that writes; dropped, it is rolled back before anybody else gets the connection.
-pub(crate) struct Writing {
+/// Runs work on what is moved there and back: should the task that asked be dropped, it is dropped where it is.
+async fn apart<S: Send + 'static, T: Send + 'static>(
+    is_apart: bool,
+    subject: S,
+    work: impl FnOnce(&S) -> T + Send + 'static,
+) -> Result<(S, T), Error> {
+    if !is_apart {
+        let done = work(&subject);
+        return Ok((subject, done));
+    }
+    let working = tokio::task::spawn_blocking(move || {
+        let done = work(&subject);
+        (subject, done)
+    });
+    match working.await {
+        Ok(done) => Ok(done),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Error::Ended),
+    }
+}
+
+/// A transaction; dropped, it is rolled back before anybody else gets the connection.
+pub(crate) struct Open {
     /// Nothing once it is committed.
-    connected: Option<Connected>,
+    taken: Option<Taken>,
+    /// Whether something ran apart, so that the commit takes long, too.
+    is_large: bool,
 }
 
-impl Writing {
-    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
-        self.connected.as_mut().expect("nothing runs after the commit").get()
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Some(taken) = &mut self.taken else { return };
+        let is_open = !taken.connection().is_autocommit();
+        // After a commit that failed for want of space, the engine has rolled back by itself. Whatever else is the reason,
+        // a new connection begins anew.
+        if is_open && taken.connection().execute_batch("ROLLBACK").is_err() {
+            taken.connection = None;
+        }
+    }
+}
+
+impl Open {
+    async fn run<T: Send + 'static>(
+        &mut self,
+        is_apart: bool,
+        work: impl FnOnce(&Connection) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let open = Self {
+            taken: self.taken.take(),
+            is_large: self.is_large || is_apart,
+        };
+        let (open, done) = apart(is_apart, open, |open| work(open.connection())).await?;
+        *self = open;
+        Ok(done)
     }
 
-    pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql("COMMIT").execute(self.connection()).await?;
-        self.connected = None;
+    fn connection(&self) -> &Connection {
+        self.taken.as_ref().expect("nothing runs after the end").connection()
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        let is_large = self.is_large;
+        self.run(is_large, |connection| connection.execute_batch("COMMIT"))
+            .await??;
         Ok(())
     }
-}
 
-impl Drop for Writing {
-    fn drop(&mut self) {
-        let Some(mut connected) = self.connected.take() else {
-            return;
-        };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            // Closed, a connection rolls back.
-            connected.0.take();
-            return;
-        };
-        runtime.spawn(async move {
-            // After a commit that failed for want of space, the engine has rolled back by itself. Whatever else is the
-            // reason, a new connection begins anew.
-            if sqlx::raw_sql("ROLLBACK").execute(connected.get()).await.is_err() {
-                connected.0.take();
-            }
-        });
+    /// Runs statements that have no values, in a row.
+    pub(crate) async fn raw(&mut self, text: &'static str) -> Result<(), Error> {
+        Ok(self
+            .run(false, move |connection| connection.execute_batch(text))
+            .await??)
+    }
+
+    /// Runs a statement and hands out its rows.
+    pub(crate) async fn each(&mut self, query: Query, take: Take) -> Result<(), Error> {
+        let is_apart = query.is_apart;
+        self.run(is_apart, move |connection| each(connection, &query, take))
+            .await?
+    }
+
+    /// Runs a statement; gives the number of rows that changed.
+    pub(crate) async fn change(&mut self, query: Query) -> Result<u64, Error> {
+        let is_apart = query.is_apart;
+        self.run(is_apart, move |connection| change(connection, &query)).await?
+    }
+
+    /// Inserts rows; gives the number of each that was new.
+    pub(crate) async fn insert(&mut self, query: Query) -> Result<Vec<Option<i64>>, Error> {
+        let is_apart = query.is_apart;
+        self.run(is_apart, move |connection| insert(connection, &query)).await?
     }
 }
 
-/// Connections that read.
+/// Prepares a statement and runs `work` for the values of each round.
+fn rounds(
+    connection: &Connection,
+    query: &Query,
+    text: &str,
+    mut work: impl FnMut(&mut Statement<'_>) -> Result<(), rusqlite::Error>,
+) -> Result<(), Error> {
+    tracing::debug!(target: STATEMENTS, statement = text);
+    let mut cached;
+    let mut once;
+    let statement: &mut Statement<'_> = if query.is_kept() {
+        cached = connection.prepare_cached(text)?;
+        &mut cached
+    } else {
+        once = connection.prepare(text)?;
+        &mut once
+    };
+    // The number of a value is in the name of its mark, unless it has none: SQLite counts names as they come.
+    let places: Vec<usize> = (1..=statement.parameter_count())
+        .map(|index| match statement.parameter_name(index) {
+            Some(name) => name[1..].parse().expect("names are numbers"),
+            None => index,
+        })
+        .collect();
+    for values in query.rounds() {
+        for (index, place) in (1..).zip(&places) {
+            statement.raw_bind_parameter(index, values.get(place - 1).ok_or(Error::Values)?)?;
+        }
+        work(statement)?;
+    }
+    Ok(())
+}
+
+fn each(connection: &Connection, query: &Query, mut take: Take) -> Result<(), Error> {
+    let mut wants_more = true;
+    rounds(connection, query, &query.text_of_round(), |statement| {
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            // What writes goes on to its end.
+            wants_more = wants_more && take(&Row::Sqlite(row));
+        }
+        Ok(())
+    })
+}
+
+fn change(connection: &Connection, query: &Query) -> Result<u64, Error> {
+    let mut changed = 0;
+    rounds(connection, query, &query.text_of_round(), |statement| {
+        let mut rows = statement.raw_query();
+        while rows.next()?.is_some() {}
+        drop(rows);
+        changed += connection.changes();
+        Ok(())
+    })?;
+    Ok(changed)
+}
+
+fn insert(connection: &Connection, query: &Query) -> Result<Vec<Option<i64>>, Error> {
+    let mut numbers = Vec::new();
+    let text = query.text_of_round();
+    // What it would return of a row is known without.
+    let text = text.split_once(RETURNING).map_or(&*text, |(insertion, _)| insertion);
+    rounds(connection, query, text, |statement| {
+        let is_new = statement.raw_execute()? > 0;
+        numbers.push(is_new.then(|| connection.last_insert_rowid()));
+        Ok(())
+    })?;
+    Ok(numbers)
+}
+
+/// Connections that read, beside the one that writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Readers {
-    pool: SqlitePool,
-    /// One beside the pool, for statements that come one after the other. Whoever finds it taken asks the pool.
-    kept: Arc<Mutex<Option<SqliteConnection>>>,
-    writer: Writer,
+    own: Connections,
+    writer: Connections,
 }
 
 impl Readers {
-    pub(crate) fn new(pool: SqlitePool, writer: Writer) -> Self {
-        Self {
-            pool,
-            kept: Arc::default(),
-            writer,
-        }
+    pub(crate) fn new(own: Connections, writer: Connections) -> Self {
+        Self { own, writer }
     }
 
     /// Where nothing is written at the same time, the connection that writes reads, too: opening another one takes as
     /// long as all statements of a short verb.
-    pub(crate) async fn rows(&self, query: SqliteQuery) -> Result<Vec<SqliteRow>, sqlx::Error> {
-        let Ok(mut kept) = self.kept.try_lock() else {
-            return query.fetch_all(&self.pool).await;
-        };
-        if kept.is_none() {
-            if let Some(mut writer) = self.writer.try_hold() {
-                return query.fetch_all(writer.get()).await;
-            }
-            *kept = Some(self.pool.connect_options().connect().await?);
-        }
-        match &mut *kept {
-            Some(connection) => query.fetch_all(connection).await,
-            None => query.fetch_all(&self.pool).await,
+    async fn take(&self) -> Result<Taken, Error> {
+        match self.own.try_take().or_else(|| self.writer.try_take()) {
+            Some(taken) => Ok(taken),
+            None => self.own.take().await,
         }
     }
 
-    pub(crate) async fn run(&self, query: SqliteQuery) -> Result<u64, sqlx::Error> {
-        Ok(query.execute(&self.pool).await?.rows_affected())
+    /// See [`Connections::each`].
+    pub(crate) async fn each(&self, query: Query, take: Take) -> Result<(), Error> {
+        self.take().await?.each(query, take).await
+    }
+
+    /// See [`Connections::run`].
+    pub(crate) async fn run(&self, query: Query) -> Result<u64, Error> {
+        let (_, changed) = self.own.take().await?.change(query).await?;
+        changed
     }
 
     /// A transaction that sees one state, whatever is written meanwhile.
-    pub(crate) async fn begin(&self) -> Result<sqlx::Transaction<'static, Sqlite>, sqlx::Error> {
-        self.pool.begin_with("BEGIN DEFERRED").await
+    pub(crate) async fn begin(&self) -> Result<Open, Error> {
+        self.own.begin("BEGIN DEFERRED").await
     }
 
     /// Runs statements that have no values, in a row.
-    pub(crate) async fn raw(&self, text: &'static str) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(text).execute(&self.pool).await?;
-        Ok(())
+    pub(crate) async fn raw(&self, text: &'static str) -> Result<(), Error> {
+        self.own.raw(text).await
     }
 
     pub(crate) async fn close(&self) {
-        if let Some(connection) = self.kept.lock().await.take() {
-            let _ = connection.close().await;
-        }
-        self.pool.close().await;
+        self.own.close().await;
     }
 }

@@ -5,10 +5,10 @@
 //! what it works on.
 
 use crate::connect::Catalog;
-use crate::db::{self, Row, Transaction};
+use crate::db::{self, Query, Row, Transaction};
 use crate::error::CatalogError;
 use crate::process::Process;
-use crate::sql::{self, many, tasks};
+use crate::sql::{many, tasks};
 
 /// So often workers of a queued task may go away before it is given up.
 const ATTEMPTS: i64 = 20;
@@ -188,14 +188,12 @@ impl Catalog {
         // Whether a task that runs was killed is found out here.
         let is_found_out = matches!(filter.state, Some(TaskState::Running | TaskState::Killed));
         let limit = if is_found_out { i64::MAX } else { filter.limit };
-        let rows = db::query(tasks::TASKS)
+        let query = db::query(tasks::TASKS)
             .bind(&filter.verb)
             .bind(&filter.subject)
             .bind(filter.state.map_or("", TaskState::name))
-            .bind(limit)
-            .fetch_all(&self.reader)
-            .await?;
-        let mut found = self.read_tasks(&rows).await?;
+            .bind(limit);
+        let mut found = self.read_tasks(query).await?;
         found.retain(|task| filter.state.is_none_or(|state| task.state == state));
         found.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
         Ok(found)
@@ -203,22 +201,17 @@ impl Catalog {
 
     /// One task.
     pub async fn task(&self, id: i64) -> Result<Option<Task>, CatalogError> {
-        let rows = db::query(tasks::TASK).bind(id).fetch_all(&self.reader).await?;
-        Ok(self.read_tasks(&rows).await?.pop())
+        Ok(self.read_tasks(db::query(tasks::TASK).bind(id)).await?.pop())
     }
 
     /// Tasks that have not ended, oldest first.
     pub async fn open_tasks(&self) -> Result<Vec<Task>, CatalogError> {
-        let rows = db::query(tasks::OPEN_TASKS).fetch_all(&self.reader).await?;
-        self.read_tasks(&rows).await
+        self.read_tasks(db::query(tasks::OPEN_TASKS)).await
     }
 
-    async fn read_tasks(&self, rows: &[Row]) -> Result<Vec<Task>, CatalogError> {
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
+    async fn read_tasks(&self, query: Query) -> Result<Vec<Task>, CatalogError> {
         let now = self.now().await?;
-        rows.iter().map(|row| read(row, now)).collect()
+        query.read_all(&self.reader, move |row| read(row, now)).await
     }
 
     /// Puts a task into the queue; gives its number.
@@ -502,7 +495,7 @@ async fn end_held(transaction: &mut Transaction, hold: TaskHold, end: &TaskEnd) 
 
 async fn add_lines(transaction: &mut Transaction, id: i64, lines: &[TaskLine]) -> Result<(), CatalogError> {
     for chunk in lines.chunks(LINES) {
-        let mut query = db::query(sql::values(many::ADD_TASK_LOG, chunk.len())).persistent(false);
+        let mut query = db::insertion(many::ADD_TASK_LOG).persistent(false);
         for line in chunk {
             query = query
                 .bind(id)
@@ -516,7 +509,7 @@ async fn add_lines(transaction: &mut Transaction, id: i64, lines: &[TaskLine]) -
     Ok(())
 }
 
-fn read(row: &Row, now: i64) -> Result<Task, CatalogError> {
+fn read(row: &Row<'_>, now: i64) -> Result<Task, CatalogError> {
     let id: i64 = row.try_get(0)?;
     let word: String = row.try_get(5)?;
     let written = TaskState::ALL.into_iter().find(|state| state.name() == word);

@@ -67,12 +67,8 @@ impl App {
             (_, 1) => "info",
             _ => "debug",
         };
-        // Slow statements are told with their whole text, which is of no use here unless somebody looks for them.
-        let calm = match (echo, self.globals.verbose) {
-            (true, _) => ",sqlx=debug",
-            (false, 0 | 1) => ",sqlx=error",
-            (false, _) => "",
-        };
+        // The driver of PostgreSQL tells slow statements with their whole text, which is of no use here.
+        let calm = if echo { ",sqlx=error,sql=debug" } else { ",sqlx=error" };
         let filter = tracing_subscriber::EnvFilter::try_from_env("CHANTAL_LOG")
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{level}{calm}")));
         let talk = self.talk.clone();

@@ -7,8 +7,7 @@ use chantal_catalog::Catalog;
 use chantal_testkit::chantal::{Chantal, finish};
 use chantal_testkit::needs::{need, programs};
 use chantal_testkit::postgres::Postgres;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+use rusqlite::Connection;
 
 use crate::{BINARY, backup, configure, database, files_named, lived, published, share_pool, snapshots, tables};
 
@@ -16,40 +15,38 @@ fn latest() -> i64 {
     Catalog::migrations().last().unwrap().version
 }
 
-async fn run(connection: &mut SqliteConnection, text: String) {
-    let done = sqlx::raw_sql(AssertSqlSafe(text.clone())).execute(connection).await;
+fn run(connection: &Connection, text: &str) {
+    let done = connection.execute_batch(text);
     assert!(done.is_ok(), "{text}: {done:?}");
 }
 
-async fn columns(connection: &mut SqliteConnection, schema: &str, table: &str) -> Vec<String> {
-    let text = format!("SELECT name FROM pragma_table_info('{table}', '{schema}')");
-    let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(connection).await.unwrap();
-    rows.iter().map(|row| row.get(0)).collect()
+/// The first column of every row.
+fn names(connection: &Connection, text: &str) -> Vec<String> {
+    let mut statement = connection.prepare(text).unwrap();
+    let rows = statement.query_map([], |row| row.get(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+fn columns(connection: &Connection, schema: &str, table: &str) -> Vec<String> {
+    names(
+        connection,
+        &format!("SELECT name FROM pragma_table_info('{table}', '{schema}')"),
+    )
 }
 
 /// Writes a database of an earlier schema with the rows of one of today's.
-async fn write_earlier(version: i64, from: &Path, to: &Path) {
-    let options = SqliteConnectOptions::new()
-        .filename(to)
-        .create_if_missing(true)
-        .foreign_keys(false);
-    let mut connection = options.connect().await.unwrap();
-    run(&mut connection, chantal_catalog::sql::CREATE_SCHEMA_VERSION.to_owned()).await;
+fn earlier(version: i64, from: &Path, to: &Path) {
+    let connection = Connection::open(to).unwrap();
+    run(&connection, "PRAGMA foreign_keys = OFF");
+    run(&connection, chantal_catalog::sql::CREATE_SCHEMA_VERSION);
     for migration in Catalog::migrations().iter().filter(|one| one.version <= version) {
-        run(&mut connection, migration.sqlite.to_owned()).await;
+        run(&connection, migration.sqlite);
     }
-    run(&mut connection, format!("ATTACH '{}' AS today", from.display())).await;
+    run(&connection, &format!("ATTACH '{}' AS today", from.display()));
     let tables = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name <> 'intent'";
-    let tables: Vec<String> = sqlx::query(tables)
-        .fetch_all(&mut connection)
-        .await
-        .unwrap()
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
-    for table in tables {
-        let names = columns(&mut connection, "main", &table).await;
-        let today = columns(&mut connection, "today", &table).await;
+    for table in names(&connection, tables) {
+        let names = columns(&connection, "main", &table);
+        let today = columns(&connection, "today", &table);
         assert!(
             names.iter().all(|name| today.contains(name)),
             "{table}: {names:?}, {today:?}"
@@ -61,20 +58,11 @@ async fn write_earlier(version: i64, from: &Path, to: &Path) {
             String::new()
         };
         run(
-            &mut connection,
-            format!("INSERT INTO main.{table} ({names}) SELECT {names} FROM today.{table} {only}"),
-        )
-        .await;
+            &connection,
+            &format!("INSERT INTO main.{table} ({names}) SELECT {names} FROM today.{table} {only}"),
+        );
     }
-    connection.close().await.unwrap();
-}
-
-fn earlier(version: i64, from: &Path, to: &Path) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(write_earlier(version, from, to));
+    connection.close().unwrap();
 }
 
 /// Puts a database of an earlier schema in the place of today's.
@@ -182,25 +170,15 @@ fn a_newer_database_is_refused_and_not_a_byte_of_it_changes() {
     let archive = backup(&chantal, "a.tar");
     let today = take_database(&chantal);
     let text = format!("INSERT INTO schema_version VALUES ({}, 'later', 1)", latest() + 1);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
     // As a program with a log leaves it, and as one without, where opening it with one would change the header.
     for mode in ["WAL", "DELETE"] {
         for file in files_named(chantal.path(), "chantal.db") {
             std::fs::remove_file(file).unwrap();
         }
         std::fs::copy(&today, database(&chantal)).unwrap();
-        runtime.block_on(async {
-            let mut connection = SqliteConnectOptions::new()
-                .filename(database(&chantal))
-                .connect()
-                .await
-                .unwrap();
-            run(&mut connection, format!("PRAGMA journal_mode = {mode}; {text}")).await;
-            connection.close().await.unwrap();
-        });
+        let connection = Connection::open(database(&chantal)).unwrap();
+        run(&connection, &format!("PRAGMA journal_mode = {mode}; {text}"));
+        connection.close().unwrap();
         let before = std::fs::read(database(&chantal)).unwrap();
         let archive = archive.to_str().unwrap();
         for arguments in [

@@ -7,7 +7,6 @@ use chantal_catalog::Catalog;
 use chantal_testkit::chantal::{Chantal, Output, finish};
 use chantal_testkit::repository::Repository;
 use chantal_testkit::upstream::Upstream;
-use sqlx::{Connection as _, Executor as _};
 
 use crate::facts::{Facts, Place, read};
 use crate::verbs::{ADOPTED, CHAIN, Config, PUBLISH, REPAIR, VERBS, Verb};
@@ -141,23 +140,16 @@ impl Bench {
         let state = self.disk().join("state");
         std::fs::create_dir(&state).unwrap();
         let first = &Catalog::migrations()[0];
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let url = format!("sqlite://{}?mode=rwc", state.join("chantal.db").display());
-            let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
-            let noted = format!(
-                "PRAGMA journal_mode = WAL; \
-                 CREATE TABLE schema_version (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL); \
-                 INSERT INTO schema_version VALUES ({}, '{}', 1700000000)",
-                first.version, first.name
-            );
-            connection.execute(sqlx::AssertSqlSafe(noted)).await.unwrap();
-            connection.execute(first.sqlite).await.unwrap();
-            connection.close().await.unwrap();
-        });
+        let connection = rusqlite::Connection::open(state.join("chantal.db")).unwrap();
+        let noted = format!(
+            "PRAGMA journal_mode = WAL; \
+             CREATE TABLE schema_version (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL); \
+             INSERT INTO schema_version VALUES ({}, '{}', 1700000000)",
+            first.version, first.name
+        );
+        connection.execute_batch(&noted).unwrap();
+        connection.execute_batch(first.sqlite).unwrap();
+        connection.close().unwrap();
     }
 
     pub(crate) fn disk(&self) -> PathBuf {
