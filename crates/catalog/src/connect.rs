@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::db::{self, Pool, Transaction};
 use crate::error::CatalogError;
-use crate::sqlite::{Connections, Options, Readers};
+use crate::sqlite::{Connections, LARGE_LOG_BYTES, Options, Readers, log_bytes};
 use crate::{schema, sql};
 
 /// What the database is opened for.
@@ -87,8 +87,6 @@ const READER_CACHE: &str = "-2048";
 /// Pages in the log before they go into the database. Indexes over digests are written at random places, so that the
 /// same pages come again and again: a rare checkpoint writes each once.
 const CHECKPOINT_PAGES: &str = "8000";
-/// A log of more bytes is emptied at the end of a verb: whoever opens the database next has to read it whole.
-const LARGE_LOG_BYTES: u64 = 512 << 10;
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(60);
 /// How long one that was turned away waits before it comes again.
@@ -285,10 +283,19 @@ impl Catalog {
     /// who ends something large does it otherwise.
     pub async fn tidy(&self) {
         let Some(path) = &self.path else { return };
-        let mut log = path.clone().into_os_string();
-        log.push("-wal");
-        if std::fs::metadata(log).is_ok_and(|meta| meta.len() > LARGE_LOG_BYTES)
+        if log_bytes(path) > LARGE_LOG_BYTES
             && let Err(error) = self.writer.raw(sql::SQLITE_EMPTY_LOG).await
+        {
+            tracing::debug!(%error, "the log of the database stays for now");
+        }
+    }
+
+    /// Moves most of a large log into the database while others read and write, so that [`Self::tidy`] has little left to
+    /// do. Best effort.
+    pub async fn ease(&self) {
+        let Some(path) = &self.path else { return };
+        if log_bytes(path) > LARGE_LOG_BYTES
+            && let Err(error) = self.reader.raw(sql::SQLITE_SHORTEN_LOG).await
         {
             tracing::debug!(%error, "the log of the database stays for now");
         }

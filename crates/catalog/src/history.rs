@@ -79,18 +79,8 @@ fn is_over(process: &Process, held_until: Option<i64>) -> bool {
 impl Catalog {
     /// Notes that a run began; gives its row.
     pub async fn begin_history(&self, repository: i64, verb: &str) -> Result<i64, CatalogError> {
-        let own = Process::own();
         let mut transaction = self.begin_passing().await?;
-        let (id,): (i64,) = db::query_as(sql::BEGIN_HISTORY)
-            .bind(repository)
-            .bind(verb)
-            .bind(&own.host)
-            .bind(&own.boot_id)
-            .bind(own.pid)
-            .bind(own.start)
-            .bind(now())
-            .fetch_one(&mut transaction)
-            .await?;
+        let id = begin(repository, verb, Process::own(), &mut transaction).await?;
         transaction.commit().await?;
         Ok(id)
     }
@@ -144,6 +134,27 @@ impl Catalog {
             .await
     }
 }
+
+/// Notes that a run began, as part of a transaction; gives its row.
+pub(crate) async fn begin(
+    repository: i64,
+    verb: &str,
+    own: &Process,
+    transaction: &mut Transaction,
+) -> Result<i64, db::Error> {
+    let (id,) = db::query_as(sql::BEGIN_HISTORY)
+        .bind(repository)
+        .bind(verb)
+        .bind(&own.host)
+        .bind(&own.boot_id)
+        .bind(own.pid)
+        .bind(own.start)
+        .bind(now())
+        .fetch_one(transaction)
+        .await?;
+    Ok(id)
+}
+
 /// Notes how a run ended, as part of a transaction.
 pub(crate) async fn finish(id: i64, outcome: &Outcome, transaction: &mut Transaction) -> Result<(), db::Error> {
     db::query(sql::FINISH_HISTORY)

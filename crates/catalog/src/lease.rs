@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use crate::connect::Catalog;
 use crate::db::{self, Transaction};
 use crate::error::CatalogError;
+use crate::feeds::{self, FeedState};
 use crate::history::{self, Outcome};
 use crate::process::Process;
 use crate::sql;
@@ -34,43 +35,80 @@ pub struct Lease {
 
 type Row = (String, String, i64, i64, i64, i64, i64);
 
+/// What a lease is taken for.
+#[derive(Clone, Copy, Default)]
+struct Purpose<'a> {
+    /// The step that it begins with.
+    step: Option<&'a str>,
+    /// The repository and the verb of a run that begins with it.
+    run: Option<(i64, &'a str)>,
+}
+
+/// What is noted when a lease is given back.
+struct After<'a> {
+    run: i64,
+    outcome: &'a Outcome,
+    checked: Option<(i64, &'a FeedState)>,
+}
+
 impl Catalog {
     /// Takes a lease. A holder on this host whose process is gone is replaced at once, any other when it expires.
     ///
     /// # Errors
     /// [`CatalogError::Busy`] at once, or after `wait`. Where collection has it, that is waited for in any case.
     pub async fn acquire(&self, name: &str, wait: Option<Duration>) -> Result<Lease, CatalogError> {
-        self.acquire_to(name, wait, None).await
+        Ok(self.acquire_to(name, wait, Purpose::default()).await?.0)
+    }
+
+    /// As [`Self::acquire`], and notes in the same transaction that a run of a verb began for which it is taken; gives the
+    /// row of the run.
+    pub async fn acquire_to_run(
+        &self,
+        name: &str,
+        wait: Option<Duration>,
+        (repository, verb): (i64, &str),
+    ) -> Result<(Lease, i64), CatalogError> {
+        let purpose = Purpose {
+            run: Some((repository, verb)),
+            ..Purpose::default()
+        };
+        let (lease, run) = self.acquire_to(name, wait, purpose).await?;
+        Ok((lease, run.expect("it began with the lease")))
     }
 
     /// As [`Self::acquire`] without waiting, for collection: others wait for its end instead of being turned away.
     pub async fn acquire_to_collect(&self, name: &str) -> Result<Lease, CatalogError> {
-        self.acquire_to(name, None, Some(COLLECTING)).await
+        let purpose = Purpose {
+            step: Some(COLLECTING),
+            ..Purpose::default()
+        };
+        Ok(self.acquire_to(name, None, purpose).await?.0)
     }
 
     async fn acquire_to(
         &self,
         name: &str,
         wait: Option<Duration>,
-        purpose: Option<&str>,
-    ) -> Result<Lease, CatalogError> {
+        purpose: Purpose<'_>,
+    ) -> Result<(Lease, Option<i64>), CatalogError> {
         let start = Instant::now();
         let deadline = start + wait.unwrap_or_default();
         let patience = start + COLLECTION;
         loop {
             match self.try_acquire(name, purpose).await {
-                Ok(fence) => {
+                Ok((fence, run)) => {
                     self.note_taken(name, fence);
-                    return Ok(Lease {
+                    let lease = Lease {
                         name: name.to_owned(),
                         fence,
                         catalog: self.clone(),
                         heartbeat: tokio::spawn(beat(self.clone(), name.to_owned(), fence)),
-                    });
+                    };
+                    return Ok((lease, run));
                 }
                 Err(CatalogError::Busy { .. }) if Instant::now() < deadline => tokio::time::sleep(RETRY).await,
                 Err(CatalogError::Busy { .. })
-                    if purpose.is_none() && Instant::now() < patience && self.is_soon_free(name).await? =>
+                    if purpose.step.is_none() && Instant::now() < patience && self.is_soon_free(name).await? =>
                 {
                     tokio::time::sleep(RETRY / 10).await;
                 }
@@ -93,7 +131,7 @@ impl Catalog {
         Ok(since.is_some())
     }
 
-    async fn try_acquire(&self, name: &str, purpose: Option<&str>) -> Result<i64, CatalogError> {
+    async fn try_acquire(&self, name: &str, purpose: Purpose<'_>) -> Result<(i64, Option<i64>), CatalogError> {
         let now = self.now().await?;
         let mut transaction = self.begin_passing().await?;
         // Of two that want it at once, one waits here and then finds it held.
@@ -131,11 +169,11 @@ impl Catalog {
             .bind(now + self.lease_seconds)
             .execute(&mut transaction)
             .await?;
-        if let Some(purpose) = purpose {
+        if let Some(step) = purpose.step {
             db::query(sql::TELL_PROGRESS)
                 .bind(name)
                 .bind(fence)
-                .bind(purpose)
+                .bind(step)
                 .bind(0_i64)
                 .bind(0_i64)
                 .bind(now)
@@ -148,8 +186,12 @@ impl Catalog {
             .bind(fence)
             .execute(&mut transaction)
             .await?;
+        let run = match purpose.run {
+            Some((repository, verb)) => Some(history::begin(repository, verb, own, &mut transaction).await?),
+            None => None,
+        };
         transaction.commit().await?;
-        Ok(fence)
+        Ok((fence, run))
     }
 
     fn note_taken(&self, name: &str, fence: i64) {
@@ -159,10 +201,14 @@ impl Catalog {
         }
     }
 
-    async fn give_back(&self, name: &str, fence: i64, run: Option<(i64, &Outcome)>) -> Result<(), CatalogError> {
+    async fn give_back(&self, name: &str, fence: i64, after: Option<After<'_>>) -> Result<(), CatalogError> {
         let mut transaction = self.begin_passing().await?;
-        if let Some((run, outcome)) = run {
+        if let Some(After { run, outcome, checked }) = after {
             history::finish(run, outcome, &mut transaction).await?;
+            if let Some((repository, state)) = checked {
+                transaction = Self::as_holder_of(transaction, name, fence).await?;
+                feeds::save(&mut transaction, repository, state).await?;
+            }
         }
         for text in [sql::DROP_LEASE, sql::DROP_INTENTS] {
             db::query(text).bind(name).bind(fence).execute(&mut transaction).await?;
@@ -211,22 +257,24 @@ impl Catalog {
         Self::as_holder(transaction, lease).await
     }
 
-    async fn as_holder(mut transaction: Transaction, lease: &Lease) -> Result<Transaction, CatalogError> {
+    async fn as_holder(transaction: Transaction, lease: &Lease) -> Result<Transaction, CatalogError> {
+        Self::as_holder_of(transaction, &lease.name, lease.fence).await
+    }
+
+    async fn as_holder_of(mut transaction: Transaction, name: &str, fence: i64) -> Result<Transaction, CatalogError> {
         let text = if transaction.is_sqlite() {
             sql::LEASE_FENCE
         } else {
             sql::POSTGRES_LEASE_FENCE
         };
         let held: Option<(i64,)> = db::query_as(text)
-            .bind(&lease.name)
-            .bind(lease.fence)
+            .bind(name)
+            .bind(fence)
             .fetch_optional(&mut transaction)
             .await?;
         match held {
             Some(_) => Ok(transaction),
-            None => Err(CatalogError::LostLease {
-                name: lease.name.clone(),
-            }),
+            None => Err(CatalogError::LostLease { name: name.to_owned() }),
         }
     }
 }
@@ -248,10 +296,20 @@ impl Lease {
         self.catalog.give_back(&self.name, self.fence, None).await
     }
 
-    /// Notes how the run ended that it was taken for, and gives it back; also where the one fails.
-    pub async fn release_after(self, run: i64, outcome: &Outcome) -> Result<(), CatalogError> {
+    /// Notes how the run ended that it was taken for, and gives it back; also where the one fails. Of a run that only
+    /// looked at a feed, `checked` is the repository and what is remembered of the feed now.
+    ///
+    /// # Errors
+    /// [`CatalogError::LostLease`] if somebody else has it by now and something was to be remembered.
+    pub async fn release_after(
+        self,
+        run: i64,
+        outcome: &Outcome,
+        checked: Option<(i64, &FeedState)>,
+    ) -> Result<(), CatalogError> {
         self.heartbeat.abort();
-        let both = self.catalog.give_back(&self.name, self.fence, Some((run, outcome)));
+        let after = After { run, outcome, checked };
+        let both = self.catalog.give_back(&self.name, self.fence, Some(after));
         match both.await {
             Ok(()) => Ok(()),
             Err(error) => {

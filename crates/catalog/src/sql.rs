@@ -34,6 +34,9 @@ pub(crate) const POSTGRES_TABLE_NAMES: &str =
 pub(crate) const SQLITE_EMPTY_LOG: &str =
     "PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 60000";
 
+/// Moves as much of the log into the database as nobody reads or writes just now.
+pub(crate) const SQLITE_SHORTEN_LOG: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
 /// The table of migrations, for both engines.
 pub const CREATE_SCHEMA_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)";
 

@@ -138,8 +138,13 @@ fn run(app: &App, command: args::Command) -> Outcome {
             outcome = commands::run(app, command) => outcome,
         }
     });
-    // Dropping the future has rolled back; threads that still compress or hash get a moment, not more.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    if outcome.is_ok() {
+        // Whoever ends well has waited for all that it began.
+        runtime.shutdown_background();
+    } else {
+        // Dropping the future has rolled back; threads that still compress or hash get a moment, not more.
+        runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    }
     outcome
 }
 

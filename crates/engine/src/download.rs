@@ -1,17 +1,15 @@
 //! Fetches the packages that the pool lacks, in parallel, each verified before it is stored.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
 use chantal_catalog::{Catalog, Lease, NewBlob, PackageWriter};
 use chantal_fetch::{Outcome, Reference, Wish};
 use chantal_model::{Fields, Landing, Package, Progress, Promise, Sha256, Step, masked};
 use chantal_pool::{Batch, Pool, Sealed, Settled};
-use futures_util::{StreamExt, stream};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
 
 use crate::blobs::Blobs;
 use crate::error::{Doing, EngineError, ExitClass, blocking, joined, of_fetch};
@@ -23,6 +21,8 @@ use crate::report::FailedPackage;
 
 /// Fetched packages that may wait to be stored: about as many as come while a batch is made durable.
 const AHEAD: usize = 384;
+/// Orders that wait to be fetched at most: while the task that hands them out records what came, fetching goes on.
+const QUEUE: usize = 128;
 /// Durable packages that may wait to be recorded together. Those of a run that is killed are found by their digest.
 const RECORD_ROWS: usize = 2048;
 
@@ -71,6 +71,8 @@ pub(crate) struct Downloaded {
 
 /// What one fetch needs; shared by the tasks that run at the same time.
 pub(crate) struct Source {
+    /// The repository, for people.
+    pub(crate) repo: String,
     pub(crate) reach: Reach,
     pub(crate) pool: Pool,
     pub(crate) progress: Arc<dyn Progress>,
@@ -87,20 +89,48 @@ pub(crate) struct Downloader<'a> {
     pub(crate) parallel: usize,
 }
 
-/// A task that ends with its owner.
-struct Task<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Future for Task<T> {
-    type Output = Result<T, tokio::task::JoinError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context)
-    }
+/// Fetches what is in the queue, one after the other.
+struct Fetcher {
+    source: Arc<Source>,
+    queue: Arc<Mutex<mpsc::Receiver<Order>>>,
+    send: mpsc::Sender<Fetched>,
 }
 
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
+impl Fetcher {
+    /// Gives what could not be had. An error stops all.
+    async fn run(self) -> Result<Vec<Failure>, EngineError> {
+        let mut failures = Vec::new();
+        loop {
+            let next = self.queue.lock().await.recv().await;
+            let Some(one) = next else { return Ok(failures) };
+            match self.source.fetch(&one).await {
+                Ok(Ok(sealed)) => {
+                    let fetched = Fetched {
+                        package: one.package,
+                        is_promised: one.promise.sha256().is_some(),
+                        facts: one.facts,
+                        sealed,
+                    };
+                    // The receiver is gone only when storing failed; its error is the one to report.
+                    if self.send.send(fetched).await.is_err() {
+                        self.stop().await;
+                        return Ok(failures);
+                    }
+                }
+                Ok(Err(failure)) => failures.push(failure),
+                Err(error) => {
+                    self.stop().await;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Leaves nothing to fetch.
+    async fn stop(&self) {
+        let mut queue = self.queue.lock().await;
+        queue.close();
+        while queue.try_recv().is_ok() {}
     }
 }
 
@@ -145,36 +175,39 @@ impl Downloader<'_> {
 
     async fn fetch_all(
         &self,
-        orders: impl Iterator<Item = Order>,
+        mut orders: impl Iterator<Item = Order>,
         send: mpsc::Sender<Fetched>,
     ) -> Result<Vec<Failure>, EngineError> {
-        let mut failures = Vec::new();
-        let mut answers = stream::iter(orders)
-            .map(|one| {
-                let source = self.source.clone();
-                Task(tokio::spawn(async move {
-                    let answer = source.fetch(&one).await;
-                    (one, answer)
-                }))
-            })
-            .buffer_unordered(self.parallel.max(1));
-        while let Some(answer) = answers.next().await {
-            let (one, answer) = joined(answer).await?;
-            match answer? {
-                Ok(sealed) => {
-                    let fetched = Fetched {
-                        package: one.package,
-                        is_promised: one.promise.sha256().is_some(),
-                        facts: one.facts,
-                        sealed,
-                    };
-                    // The receiver is gone only when storing failed; its error is the one to report.
-                    if send.send(fetched).await.is_err() {
-                        break;
-                    }
+        let (order, queue) = mpsc::channel(QUEUE);
+        let queue = Arc::new(Mutex::new(queue));
+        let mut fetching = JoinSet::new();
+        for _ in 0..self.parallel.max(1) {
+            let fetcher = Fetcher {
+                source: self.source.clone(),
+                queue: queue.clone(),
+                send: send.clone(),
+            };
+            fetching.spawn(fetcher.run());
+        }
+        drop((queue, send));
+        let mut is_more = true;
+        while is_more {
+            // By many at a time: each time, somebody has to wake this task.
+            let Ok(places) = order.reserve_many(QUEUE / 2).await else {
+                // A fetcher has stopped all; it says why.
+                break;
+            };
+            for place in places {
+                match orders.next() {
+                    Some(one) => place.send(one),
+                    None => is_more = false,
                 }
-                Err(failure) => failures.push(failure),
             }
+        }
+        drop(order);
+        let mut failures = Vec::new();
+        while let Some(fetcher) = fetching.join_next().await {
+            failures.extend(joined(fetcher).await??);
         }
         Ok(failures)
     }
@@ -325,7 +358,7 @@ impl Source {
             }
             // A full disk stops the sync; anything that upstream did is this package's failure.
             Err(source) if source.kind() == chantal_fetch::Kind::Local => Err(EngineError::Fetch {
-                repo: String::new(),
+                repo: self.repo.clone(),
                 what: one.label.clone(),
                 source,
             }),

@@ -384,6 +384,7 @@ impl EngineError {
                     .into(),
             ),
             Self::Space { .. } => Some("free some space; nothing was fetched".into()),
+            Self::Fetch { source, .. } => source.local().filter(|error| is_full(error)).map(|_| FULL.to_owned()),
             Self::Collected { .. } => Some("run it again; what is gone is fetched anew".into()),
             Self::Working { .. } => Some("try again later, or let `--wait` do so; nothing was changed".into()),
             Self::InUse { .. } => Some("wait until it ends, or stop it; nothing was changed".into()),
@@ -424,7 +425,7 @@ pub(crate) fn of_fetch(error: &chantal_fetch::FetchError) -> ExitClass {
         Kind::Refused => ExitClass::Refused,
         Kind::Malformed => ExitClass::Malformed,
         Kind::Limit => ExitClass::Limit,
-        Kind::Local => ExitClass::Usage,
+        Kind::Local => error.local().map_or(ExitClass::Usage, of_io),
     }
 }
 
@@ -438,10 +439,20 @@ fn of_format(error: &FormatError) -> ExitClass {
     }
 }
 
+/// What to do about it.
+const FULL: &str = "free some space on the file system of the pool";
+
+/// Whether a disk has no room, or no more for this user.
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
 pub(crate) fn of_io(error: &std::io::Error) -> ExitClass {
     use std::io::ErrorKind;
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => ExitClass::Limit,
+        _ if is_full(error) => ExitClass::Limit,
+        ErrorKind::FileTooLarge => ExitClass::Limit,
         ErrorKind::ReadOnlyFilesystem => ExitClass::Damaged,
         ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::AlreadyExists => ExitClass::Usage,
         _ => match error.raw_os_error() {

@@ -524,7 +524,7 @@ pub(crate) async fn incoming(
     doing: &'static str,
 ) -> Result<Incoming, EngineError> {
     let Some(promise) = promise else {
-        return pool.incoming(&[]).doing(doing);
+        return Ok(pool.incoming(&[]));
     };
     if promise.size.is_some_and(|size| size <= KEPT_PART_BYTES) {
         return pool.resume(promise).doing(doing);

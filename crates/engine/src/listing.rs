@@ -1,5 +1,7 @@
 //! Takes what a format lists; keeps facts packed in memory and raw records in spool files.
 
+mod beside;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
@@ -10,6 +12,7 @@ use std::path::Path;
 use chantal_formats::{Bad, Flow, Item, Rule, Sink, Stop};
 use chantal_model::{ItemKind, Package, Sha256};
 
+pub(crate) use self::beside::listed_beside;
 use crate::packed::Packed;
 use crate::spool::Spool;
 

@@ -297,10 +297,11 @@ impl<'a> Reader<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn package(n: u32) -> Package {
+    /// A package that is like no other.
+    pub(crate) fn package(n: u32) -> Package {
         let sha256 = Sha256::of(&n.to_le_bytes());
         let mut digests = vec![Digest::from(sha256)];
         if n.is_multiple_of(3) {

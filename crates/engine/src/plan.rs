@@ -17,7 +17,7 @@ use crate::feed::{Feed, Upstream, request_of};
 use crate::files::Files;
 use crate::filters::compile;
 use crate::held::Held;
-use crate::listing::Listing;
+use crate::listing::{Listing, listed_beside};
 use crate::packed::Packed;
 use crate::payload::refuse_collisions;
 use crate::reach::reference;
@@ -165,12 +165,11 @@ impl Engine {
                 source,
             };
             let mut listing = Listing::new(&work).map_err(|e| io("create a file in", e))?;
-            if let Err(source) = format.list(&*files, &request, &mut listing) {
-                return Err(match listing.failure() {
-                    Some(error) => io("write a file in", error),
-                    None => EngineError::Metadata { repo, source },
-                });
+            let read = listed_beside(&mut listing, |sink| format.list(&*files, &request, sink));
+            if let Some(error) = listing.failure() {
+                return Err(io("write a file in", error));
             }
+            read.map_err(|source| EngineError::Metadata { repo, source })?;
             listing.resolve().map_err(|e| io("write a file in", e))?;
             Ok(listing)
         })

@@ -139,6 +139,19 @@ impl Recording<'_> {
     /// Writes packages, then the revision, unless the content equals the current one.
     pub(crate) async fn record(
         &self,
+        prepared: Prepared,
+        records: Records,
+        fetched: (Blobs, KnownRows),
+        failures: &[Failure],
+    ) -> Result<Recorded, EngineError> {
+        let recording = self.record_all(prepared, records, fetched, failures);
+        // What came has filled the log of the database, and the disk has little to do now.
+        let (recorded, ()) = tokio::join!(recording, self.engine.catalog.ease());
+        recorded
+    }
+
+    async fn record_all(
+        &self,
         mut prepared: Prepared,
         records: Records,
         (fetched, known): (Blobs, KnownRows),
@@ -216,7 +229,7 @@ impl Recording<'_> {
             .save_feed_state(self.lease, self.row.id, state)
             .await
             .doing("save the feed's state")?;
-        self.engine.keep_up(self.row, Some(current)).await
+        self.engine.keep_up(self.row, Some(current), Some(state)).await
     }
 
     /// Every blob that is relied on; makes sure that the catalog has a row for it.

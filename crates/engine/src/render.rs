@@ -200,7 +200,7 @@ struct PoolTree<'a> {
 
 impl Tree for PoolTree<'_> {
     fn create(&self, also: &[Algorithm]) -> Result<Box<dyn Leaf + '_>, FormatError> {
-        let incoming = self.pool.incoming(also).map_err(unwritable)?;
+        let incoming = self.pool.incoming(also);
         Ok(Box::new(PoolLeaf { tree: self, incoming }))
     }
 }

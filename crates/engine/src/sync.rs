@@ -57,9 +57,17 @@ pub(crate) struct Prepared {
     pub(crate) feed_state: FeedState,
 }
 
+/// A feed that is as it was.
+pub(crate) struct Unchanged {
+    pub(crate) plan: SyncPlan,
+    /// What was remembered about it.
+    known: FeedState,
+    current: Option<Revision>,
+}
+
 /// What planning found.
 pub(crate) enum Planned {
-    Unchanged(SyncPlan),
+    Unchanged(Box<Unchanged>),
     Changed(Box<Prepared>),
 }
 
@@ -87,6 +95,8 @@ struct Done {
     failures: Vec<Failure>,
     /// Parts of upstream that are left out: records that nothing could be made of, and what cannot be verified.
     unread: usize,
+    /// What is to be remembered about a feed that is as it was.
+    checked: Option<FeedState>,
 }
 
 impl Done {
@@ -125,17 +135,12 @@ impl Engine {
             .ensure_repository(id, format.name())
             .await
             .doing("find the repository")?;
-        let lease = self
+        self.pool.sweep_stale().doing("remove left-over temporary files")?;
+        let (lease, run) = self
             .catalog
-            .acquire(&format!("sync:{id}"), options.wait)
+            .acquire_to_run(&format!("sync:{id}"), options.wait, (row.id, "sync"))
             .await
             .doing("hold the repository")?;
-        self.pool.sweep_stale().doing("remove left-over temporary files")?;
-        let run = self
-            .catalog
-            .begin_history(row.id, "sync")
-            .await
-            .doing("write the history")?;
         crate::task::note_run(run);
         fault!("engine::sync::begun").doing("sync")?;
         let counters = Arc::new(Counters::new(self.progress.clone()));
@@ -146,10 +151,16 @@ impl Engine {
         };
         let fetched_bytes = fetched.load(Ordering::Relaxed);
         fault!("engine::sync::ended").doing("end the sync")?;
-        let closed = self.close_run(run, &outcome(&done, fetched_bytes), lease).await;
+        let checked = done.as_ref().ok().and_then(|done| done.checked.as_ref());
+        let checked = checked.map(|state| (row.id, state));
+        let closed = self
+            .close_run(run, &outcome(&done, fetched_bytes), checked, lease)
+            .await;
         let mut done = done?;
-        // What the sync came to is recorded by now.
-        if let Err(error) = closed {
+        // What the sync came to is recorded by now, unless that was all that it came to.
+        if done.checked.is_some() {
+            closed?;
+        } else if let Err(error) = closed {
             let reason = crate::error::chain(&error);
             done.plan
                 .warnings
@@ -162,8 +173,14 @@ impl Engine {
     }
 
     /// Notes how a run ended and gives the repository back.
-    async fn close_run(&self, run: i64, outcome: &chantal_catalog::Outcome, lease: Lease) -> Result<(), EngineError> {
-        let closed = lease.release_after(run, outcome).await;
+    async fn close_run(
+        &self,
+        run: i64,
+        outcome: &chantal_catalog::Outcome,
+        checked: Option<(i64, &FeedState)>,
+        lease: Lease,
+    ) -> Result<(), EngineError> {
+        let closed = lease.release_after(run, outcome, checked).await;
         self.catalog.tidy().await;
         closed.doing("note the end and release the repository")
     }
@@ -171,7 +188,7 @@ impl Engine {
     /// What [`Engine::sync`] would do now. Changes nothing: metadata goes into a scratch directory.
     pub async fn plan_sync(&self, id: &RepoId, options: &SyncOptions) -> Result<SyncPlan, EngineError> {
         Ok(match self.look(id, options).await?.planned {
-            Planned::Unchanged(plan) => plan,
+            Planned::Unchanged(unchanged) => unchanged.plan,
             Planned::Changed(prepared) => {
                 let mut plan = prepared.plan;
                 let stopped = guard::removals(self.ready(id)?, &plan, prepared.guarded.as_ref()).err();
@@ -208,19 +225,15 @@ impl Engine {
         })
     }
 
-    /// Notes that the feed has been looked at.
-    async fn unchanged(&self, plan: SyncPlan, row: &Row, lease: &Lease) -> Result<Done, EngineError> {
-        let state = self.catalog.feed_state(row.id).await.doing("read the feed's state")?;
-        if let Some(mut state) = state.clone() {
-            state.checked_at = self.clock.now().as_second();
-            state.entry_url = renoted(state.entry_url);
-            self.catalog
-                .save_feed_state(lease, row.id, &state)
-                .await
-                .doing("save the feed's state")?;
-        }
-        let current = self.catalog.current(row.line).await.doing("find the newest revision")?;
-        self.keep_up(row, current.as_ref()).await?;
+    /// The feed has been looked at, which is noted at the end.
+    async fn unchanged(&self, unchanged: Unchanged, row: &Row) -> Result<Done, EngineError> {
+        let Unchanged { plan, known, current } = unchanged;
+        let state = FeedState {
+            checked_at: self.clock.now().as_second(),
+            entry_url: renoted(known.entry_url.clone()),
+            ..known
+        };
+        self.keep_up(row, current.as_ref(), Some(&state)).await?;
         Ok(Done {
             revision: plan.current,
             recorded: false,
@@ -228,9 +241,10 @@ impl Engine {
             plan,
             retired: 0,
             new_advisories: BTreeMap::new(),
-            feed_timestamp: state.and_then(|state| state.upstream_timestamp),
+            feed_timestamp: state.upstream_timestamp,
             failures: Vec::new(),
             unread: 0,
+            checked: Some(state),
         })
     }
 
@@ -267,7 +281,7 @@ impl Engine {
         let epoch = self.catalog.collection_epoch().await.doing("read leases")?;
         let planned = Box::pin(self.prepare(repo, format, (Some(row), Some(lease)), options, fetched, None)).await?;
         let mut prepared = match planned {
-            Planned::Unchanged(plan) => return self.unchanged(plan, row, lease).await.map(Some),
+            Planned::Unchanged(unchanged) => return self.unchanged(*unchanged, row).await.map(Some),
             Planned::Changed(prepared) => *prepared,
         };
         let unread = judge_records(repo, &prepared.listing.bad)? + prepared.overview.unverified;
@@ -319,6 +333,7 @@ impl Engine {
             feed_timestamp,
             failures,
             unread,
+            checked: None,
         }))
     }
 
@@ -390,13 +405,16 @@ impl Engine {
         let looks_anyway = repo.filters.depends_on_clock() || options.explain.is_some();
         let known_selection = if looks_anyway { "" } else { &*selection };
         let now = self.clock.now().as_second();
-        let upstream = match feed.read(known.as_ref().filter(usable), known_selection).await? {
+        let usable = known.as_ref().filter(usable);
+        let upstream = match feed.read(usable, known_selection).await? {
             Reading::Unchanged => {
+                let known = usable.expect("nothing else can be as it was").clone();
                 let mut plan = unchanged(repo, &feed.reach.feed, current.as_ref());
                 plan.warnings.extend(feed.reach.take_warnings());
-                let changed = known.map(|known| known.upstream_timestamp.unwrap_or(known.changed_at));
-                plan.warnings.extend(guard::age(repo, changed, now));
-                return Ok(Planned::Unchanged(plan));
+                let changed = known.upstream_timestamp.unwrap_or(known.changed_at);
+                plan.warnings.extend(guard::age(repo, Some(changed), now));
+                let unchanged = Unchanged { plan, known, current };
+                return Ok(Planned::Unchanged(Box::new(unchanged)));
             }
             Reading::Read(upstream) => *upstream,
         };
@@ -447,6 +465,7 @@ impl Engine {
     ) -> Result<Downloaded, EngineError> {
         let downloader = Downloader {
             source: Arc::new(Source {
+                repo: repo.id.to_string(),
                 reach: prepared.reach.clone(),
                 pool: self.pool.clone(),
                 progress: self.progress.clone(),

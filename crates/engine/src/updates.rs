@@ -55,7 +55,7 @@ impl Engine {
     pub async fn check_updates(&self, id: &RepoId) -> Result<Updates, EngineError> {
         let look = self.look(id, &SyncOptions::default()).await?;
         let (plan, changed, advisories) = match look.planned {
-            Planned::Unchanged(plan) => (plan, None, Vec::new()),
+            Planned::Unchanged(unchanged) => (unchanged.plan, None, Vec::new()),
             Planned::Changed(prepared) => {
                 let current = match &look.row {
                     Some(row) => self.catalog.current(row.line).await.doing("find the newest revision")?,

@@ -84,6 +84,14 @@ impl FetchError {
         }
     }
 
+    /// What this machine's file system said, of an error of [`Kind::Local`].
+    pub fn local(&self) -> Option<&std::io::Error> {
+        match &self.problem {
+            Problem::Local { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
     /// Whether another try may succeed.
     pub fn is_transient(&self) -> bool {
         match &self.problem {

@@ -183,7 +183,7 @@ impl Adoption {
         }
         let way = if way == Way::Link { Way::CopyFromElsewhere } else { way };
         let algorithms: Vec<Algorithm> = read.digests.iter().map(Digest::algorithm).collect();
-        let mut incoming = self.pool.incoming(&algorithms)?;
+        let mut incoming = self.pool.incoming(&algorithms);
         let mut source = File::open(path).map_err(|source| PoolError::io("read", path, source))?;
         io::copy(&mut source, &mut incoming).map_err(|source| PoolError::io("copy", path, source))?;
         let sealed = incoming.seal()?;

@@ -34,6 +34,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use chantal_model::{Algorithm, Promise, Sha256, faulty};
+use rustix::fs::{AtFlags, FileType, statat};
 
 /// How bytes are made durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,7 +136,7 @@ impl Pool {
 
     /// Where a blob is, whether it is there or not.
     pub fn path(&self, sha256: &Sha256) -> PathBuf {
-        self.directory(sha256).join(sha256.hex())
+        self.inner.root.join(name_in_root(sha256))
     }
 
     /// The directory that a blob is in.
@@ -145,7 +146,11 @@ impl Pool {
 
     /// Whether a blob is there in its size. Its bytes are not read.
     pub fn contains(&self, sha256: &Sha256, size: u64) -> bool {
-        std::fs::symlink_metadata(self.path(sha256)).is_ok_and(|meta| meta.is_file() && meta.len() == size)
+        // From the directory that is open, since a sync asks for every package and then for every file that came.
+        let found = statat(&self.inner.directory, name_in_root(sha256), AtFlags::SYMLINK_NOFOLLOW);
+        found.is_ok_and(|meta| {
+            FileType::from_raw_mode(meta.st_mode) == FileType::RegularFile && meta.st_size as u64 == size
+        })
     }
 
     /// Opens a blob for reading.
@@ -155,7 +160,7 @@ impl Pool {
     }
 
     /// Starts a file that computes SHA-256 and `algorithms` while it is written.
-    pub fn incoming(&self, algorithms: &[Algorithm]) -> Result<Incoming, PoolError> {
+    pub fn incoming(&self, algorithms: &[Algorithm]) -> Incoming {
         Incoming::create(&self.inner.temporary, algorithms)
     }
 
@@ -205,7 +210,7 @@ impl Pool {
     /// [`PoolError::Altered`] if the first inode's bytes are not the blob's; it stays as it is.
     pub fn second_inode(&self, sha256: &Sha256) -> Result<(), PoolError> {
         let path = self.path(sha256);
-        let mut incoming = self.incoming(&[])?;
+        let mut incoming = self.incoming(&[]);
         let mut file = self.open_blob(sha256)?;
         std::io::copy(&mut file, &mut incoming).map_err(|source| PoolError::io("copy", &path, source))?;
         let mut sealed = incoming.seal()?;
@@ -246,6 +251,16 @@ impl Pool {
     pub(crate) fn count_barrier(&self) {
         self.inner.barriers.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Where a blob is, seen from the root.
+fn name_in_root(sha256: &Sha256) -> String {
+    let hex = sha256.hex();
+    let mut name = String::with_capacity(hex.len() + 3);
+    name.push_str(&hex[..2]);
+    name.push('/');
+    name.push_str(&hex);
+    name
 }
 
 pub(crate) fn make_directory(path: &Path, mode: u32) -> Result<(), PoolError> {

@@ -16,6 +16,10 @@ use crate::{Pool, make_directory, read_directory};
 
 /// Where they are, below the pool.
 pub(crate) const DIRECTORY: &str = "manifests";
+/// Bytes read or written at a time,
+const BUFFER: usize = 128 << 10;
+/// and where only the beginning is looked at.
+const PEEK: usize = 1 << 10;
 const MAGIC: &[u8] = b"chantal-manifest 1\n";
 const END: u8 = b'E';
 /// The largest chunk in bytes; a bigger one was not written by this program.
@@ -113,7 +117,7 @@ impl Pool {
             .tempfile_in(&temporary)
             .map_err(|source| PoolError::io("create a file in", &temporary, source))?;
         let mut writer = ManifestWriter {
-            file: BufWriter::with_capacity(128 * 1024, file),
+            file: BufWriter::with_capacity(BUFFER, file),
             digester: Digester::new([]),
             root: self.root().to_owned(),
             path: self.manifest_path(name),
@@ -128,7 +132,9 @@ impl Pool {
     /// [`PoolError::Torn`] if it is not as it was written.
     pub fn read_manifest(&self, name: &RelPath) -> Result<Option<ManifestReader>, PoolError> {
         let path = self.manifest_path(name);
-        let Some(mut file) = open(&path)? else { return Ok(None) };
+        let Some(mut file) = open(&path, BUFFER)? else {
+            return Ok(None);
+        };
         let torn = || PoolError::Torn { path: path.clone() };
         let len = file
             .get_ref()
@@ -154,7 +160,7 @@ impl Pool {
             Some((END, digest)) if digest == digester.finish().0.0 => {}
             _ => return Err(torn()),
         }
-        let mut file = open(&path)?.ok_or_else(torn)?;
+        let mut file = open(&path, BUFFER)?.ok_or_else(torn)?;
         let mut magic = vec![0; MAGIC.len()];
         file.read_exact(&mut magic).map_err(io)?;
         if magic != MAGIC {
@@ -165,7 +171,7 @@ impl Pool {
 
     /// The first chunk of a manifest, whose digest is not checked; `None` if there is none that can be read.
     pub fn peek_manifest(&self, name: &RelPath) -> Option<Vec<u8>> {
-        let mut file = open(&self.manifest_path(name)).ok()??;
+        let mut file = open(&self.manifest_path(name), PEEK).ok()??;
         let mut magic = vec![0; MAGIC.len()];
         file.read_exact(&mut magic).ok()?;
         (magic == MAGIC).then_some(())?;
@@ -208,9 +214,9 @@ impl Pool {
     }
 }
 
-fn open(path: &Path) -> Result<Option<BufReader<File>>, PoolError> {
+fn open(path: &Path, buffer: usize) -> Result<Option<BufReader<File>>, PoolError> {
     match File::open(path) {
-        Ok(file) => Ok(Some(BufReader::with_capacity(128 * 1024, file))),
+        Ok(file) => Ok(Some(BufReader::with_capacity(buffer, file))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(PoolError::io("open", path, error)),
     }

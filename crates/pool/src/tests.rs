@@ -10,7 +10,7 @@ fn pool() -> (tempfile::TempDir, Pool) {
 }
 
 fn sealed(pool: &Pool, bytes: &[u8]) -> Sealed {
-    let mut incoming = pool.incoming(&[]).unwrap();
+    let mut incoming = pool.incoming(&[]);
     incoming.write(bytes).unwrap();
     incoming.seal().unwrap()
 }
@@ -36,7 +36,11 @@ fn a_settled_file_is_named_after_its_bytes_and_read_only() {
 #[test]
 fn a_dropped_file_leaves_nothing() {
     let (_directory, pool) = pool();
-    drop(pool.incoming(&[]).unwrap());
+    let mut begun = pool.incoming(&[]);
+    assert_eq!(temporaries(&pool), 0);
+    begun.write(&vec![1; 300_000]).unwrap();
+    assert_eq!(temporaries(&pool), 1);
+    drop(begun);
     drop(sealed(&pool, b"x"));
     let mut batch = pool.batch();
     batch.push(sealed(&pool, b"y"));
@@ -72,7 +76,7 @@ fn a_truncated_or_altered_blob_heals_when_its_bytes_come_again() {
 #[test]
 fn a_restarted_file_forgets_what_came_before() {
     let (_directory, pool) = pool();
-    let mut incoming = pool.incoming(&[Algorithm::Sha1]).unwrap();
+    let mut incoming = pool.incoming(&[Algorithm::Sha1]);
     incoming.write(&vec![1; 300_000]).unwrap();
     incoming.restart().unwrap();
     incoming.write(b"abc").unwrap();
@@ -195,7 +199,8 @@ fn only_old_temporary_files_are_swept() {
     let old = pool.root().join("tmp/old");
     let file = File::create(&old).unwrap();
     file.set_modified(SystemTime::now() - STALE * 2).unwrap();
-    let young = pool.incoming(&[]).unwrap();
+    let mut young = pool.incoming(&[]);
+    young.write(&vec![1; 300_000]).unwrap();
     assert_eq!(pool.sweep_stale().unwrap(), 1);
     assert_eq!(temporaries(&pool), 1);
     drop(young);
@@ -206,7 +211,7 @@ proptest! {
     #[test]
     fn however_bytes_are_cut_the_blob_is_the_whole(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200_000), 0..6)) {
         let (_directory, pool) = pool();
-        let mut incoming = pool.incoming(&[]).unwrap();
+        let mut incoming = pool.incoming(&[]);
         for piece in &pieces {
             incoming.write(piece).unwrap();
         }

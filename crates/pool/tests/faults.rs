@@ -14,7 +14,7 @@ use chantal_pool::{Durability, Pool, PoolOptions, Sealed};
 const ROLE: &str = "CHANTAL_POOL_ROLE";
 
 fn sealed(pool: &Pool, bytes: &[u8]) -> Sealed {
-    let mut incoming = pool.incoming(&[]).unwrap();
+    let mut incoming = pool.incoming(&[]);
     Landing::write(&mut incoming, bytes).unwrap();
     incoming.seal().unwrap()
 }
@@ -230,7 +230,7 @@ fn a_full_disk_is_told_and_leaves_nothing_but_what_was_there() {
     let first = pool.settle(vec![sealed(&pool, b"abc")]).unwrap();
     assert!(pool.free_space().unwrap().0 < 1024 * 1024);
 
-    let mut incoming = pool.incoming(&[]).unwrap();
+    let mut incoming = pool.incoming(&[]);
     let error = (0..400)
         .find_map(|_| Landing::write(&mut incoming, &[7; 10_000]).err())
         .unwrap();
@@ -252,8 +252,8 @@ fn too_few_inodes_are_exit_code_6() {
     let pool = Pool::open(&mount.0.path().join("pool"), PoolOptions::default()).unwrap();
     let mut held = Vec::new();
     let error = loop {
-        match pool.incoming(&[]) {
-            Ok(incoming) => held.push(incoming),
+        match pool.incoming(&[]).seal() {
+            Ok(sealed) => held.push(sealed),
             Err(error) => break error,
         }
     };

@@ -17,7 +17,10 @@ const BINARY: &str = env!("CARGO_BIN_EXE_chantal");
 
 /// A configuration of repositories `r` (whole) and `f` (filtered), on a server or in a file.
 fn configure(chantal: &Chantal, upstream: &Upstream, url: Option<&str>, more: &str) {
-    let database = url.map_or_else(String::new, |url| format!("database: {{url: \"{url}\"{more}}}\n"));
+    let database = match url {
+        Some(url) => format!("database: {{url: \"{url}\"{more}}}\n"),
+        None => format!("database: {{{}}}\n", more.trim_start_matches(", ")),
+    };
     let feed = upstream.url("/");
     chantal.config(&format!(
         "{database}repositories:\n  - {{id: r, type: rpm, mode: mirror, feed: \"{feed}\"}}\n  \
@@ -179,10 +182,13 @@ fn statements_are_logged_on_demand_and_their_values_never() {
     let upstream = Upstream::start(Repository::sample().build().site());
     let chantal = Chantal::new(BINARY);
     let url = server.url(&server.database());
-    for (more, is_logged) in [("", false), (", echo: true", true)] {
-        configure(&chantal, &upstream, Some(&url), more);
-        let said = chantal.run(&["repo", "sync", "f"]).ok().stderr;
-        assert_eq!(said.contains("INSERT INTO"), is_logged, "{said}");
-        assert!(!said.contains("hello-chantal"), "{said}");
+    for url in [Some(&*url), None] {
+        for (more, is_logged) in [("", false), (", echo: true", true)] {
+            configure(&chantal, &upstream, url, more);
+            chantal.run(&["init"]).ok();
+            let said = chantal.run(&["repo", "sync", "f"]).ok().stderr;
+            assert_eq!(said.contains("INSERT INTO"), is_logged, "{said}");
+            assert!(!said.contains("hello-chantal"), "{said}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use chantal_catalog::{FOREVER, Fact, NewMember, NewRevision, Repository as Row, Revision};
+use chantal_catalog::{FOREVER, Fact, FeedState, NewMember, NewRevision, Repository as Row, Revision};
 use chantal_model::Sha256;
 
 use super::scroll::unpacked;
@@ -86,20 +86,39 @@ impl Engine {
     }
 
     /// Keeps what a sync that records no revision may have changed.
-    pub(crate) async fn keep_up(&self, row: &Row, current: Option<&Revision>) -> Result<(), EngineError> {
-        self.keep_series(row, current).await?;
+    pub(crate) async fn keep_up(
+        &self,
+        row: &Row,
+        current: Option<&Revision>,
+        state: Option<&FeedState>,
+    ) -> Result<(), EngineError> {
+        let names = self.links_of(row)?;
+        if let Some(current) = current
+            && !self.is_last_of(&names, row, current)?
+        {
+            self.write_base(row, current).await?;
+        }
         // Of a commit that never came.
-        self.forget_links(row, |link| current.is_none_or(|current| link.number > current.number.0))?;
-        self.keep_feed(row).await
+        self.forget_some(row, &names, |link| {
+            current.is_none_or(|current| link.number > current.number.0)
+        })?;
+        self.keep_feed_at(row, state.cloned(), current.map(|current| current.number.0))
     }
 
     /// Whether a series holds a revision as its last.
     pub(crate) fn holds_manifest(&self, row: &Row, current: &Revision) -> Result<bool, EngineError> {
-        let names = self
-            .pool
+        self.is_last_of(&self.links_of(row)?, row, current)
+    }
+
+    /// Names and sizes of the files of a repository.
+    fn links_of(&self, row: &Row) -> Result<Vec<(String, u64)>, EngineError> {
+        self.pool
             .manifests(Some(&below(row.name.as_str(), "")?))
-            .doing("list manifests")?;
-        let (chain, _) = links(&names);
+            .doing("list manifests")
+    }
+
+    fn is_last_of(&self, names: &[(String, u64)], row: &Row, current: &Revision) -> Result<bool, EngineError> {
+        let (chain, _) = links(names);
         let Some(last) = chain.iter().find(|link| link.number == current.number.0) else {
             return Ok(false);
         };
@@ -159,7 +178,7 @@ impl Engine {
         }
         self.end(scroll, &written).await?;
         match new.feed_state.clone() {
-            Some(state) => self.keep_feed_of(row, state, number),
+            Some(state) => self.keep_feed_at(row, Some(state), Some(number)),
             None => Ok(()),
         }
     }
@@ -277,11 +296,16 @@ impl Engine {
 
     /// Removes files of a series.
     fn forget_links(&self, row: &Row, is_meant: impl Fn(&Link) -> bool) -> Result<(), EngineError> {
-        let names = self
-            .pool
-            .manifests(Some(&below(row.name.as_str(), "")?))
-            .doing("list manifests")?;
-        for link in links(&names).1.iter().filter(|link| is_meant(link)) {
+        self.forget_some(row, &self.links_of(row)?, is_meant)
+    }
+
+    fn forget_some(
+        &self,
+        row: &Row,
+        names: &[(String, u64)],
+        is_meant: impl Fn(&Link) -> bool,
+    ) -> Result<(), EngineError> {
+        for link in links(names).1.iter().filter(|link| is_meant(link)) {
             let name = below(row.name.as_str(), &link.name)?;
             self.pool.remove_manifest(&name).doing("remove a manifest")?;
         }
@@ -292,10 +316,7 @@ impl Engine {
     /// Whoever calls holds the repository.
     pub(crate) async fn retire_manifests(&self, row: &Row) -> Result<(), EngineError> {
         self.keep_retired(row).await?;
-        let names = self
-            .pool
-            .manifests(Some(&below(row.name.as_str(), "")?))
-            .doing("list manifests")?;
+        let names = self.links_of(row)?;
         let (chain, _) = links(&names);
         let Some((first, steps)) = chain.split_first() else {
             return Ok(());

@@ -30,27 +30,29 @@ impl Engine {
 
     /// Keeps what is remembered about a feed.
     pub(crate) async fn keep_feed(&self, row: &Row) -> Result<(), EngineError> {
-        let name = below(row.name.as_str(), "feed")?;
-        match self.catalog.feed_state(row.id).await.doing("read the feed's state")? {
-            Some(state) => {
-                let current = self.catalog.current(row.line).await.doing("find the newest revision")?;
-                let form = FeedForm {
-                    revision: current.map(|current| current.number.0),
-                    ..FeedForm::from(state)
-                };
-                self.keep_value(&name, &form)
-            }
-            None => self.pool.remove_manifest(&name).doing("remove a manifest"),
-        }
+        let state = self.catalog.feed_state(row.id).await.doing("read the feed's state")?;
+        let current = self.catalog.current(row.line).await.doing("find the newest revision")?;
+        self.keep_feed_at(row, state, current.map(|current| current.number.0))
     }
 
-    /// Keeps the state of a feed of which a revision is about to be recorded.
-    pub(crate) fn keep_feed_of(&self, row: &Row, state: FeedState, revision: i64) -> Result<(), EngineError> {
-        let form = FeedForm {
-            revision: Some(revision),
-            ..FeedForm::from(state)
-        };
-        self.keep_value(&below(row.name.as_str(), "feed")?, &form)
+    /// Keeps the state of a feed with a revision, which may be about to be recorded.
+    pub(crate) fn keep_feed_at(
+        &self,
+        row: &Row,
+        state: Option<FeedState>,
+        revision: Option<i64>,
+    ) -> Result<(), EngineError> {
+        let name = below(row.name.as_str(), "feed")?;
+        match state {
+            Some(state) => self.keep_value(
+                &name,
+                &FeedForm {
+                    revision,
+                    ..FeedForm::from(state)
+                },
+            ),
+            None => self.pool.remove_manifest(&name).doing("remove a manifest"),
+        }
     }
 
     /// Keeps a snapshot that is about to be made.

@@ -109,6 +109,7 @@ impl Engine {
         let bytes = orders.iter().filter_map(|order| order.promise.size).sum();
         let downloader = Downloader {
             source: Arc::new(Source {
+                repo: repo.id.to_string(),
                 reach: reach.clone(),
                 pool: self.pool.clone(),
                 progress: self.progress.clone(),
@@ -257,7 +258,7 @@ fn copy_in(pool: &Pool, path: &std::path::Path) -> Result<(), EngineError> {
         path: path.to_owned(),
         source,
     };
-    let mut incoming = pool.incoming(&[]).doing("take a metadata file")?;
+    let mut incoming = pool.incoming(&[]);
     let mut file = std::fs::File::open(path).map_err(io)?;
     std::io::copy(&mut file, &mut incoming).map_err(io)?;
     let sealed = incoming.seal().doing("take a metadata file")?;
