@@ -73,6 +73,23 @@ const ON_ONE: &[(&str, &str)] = &[
     ("what_is_no_database_is_damaged", "of a file that is something else"),
     ("a_large_log_goes_into_the_database", "of the log of SQLite"),
     (
+        "a_small_log_stays_a_large_one_and_that_of_a_closed_database_do_not",
+        "of the log of SQLite",
+    ),
+    (
+        "a_transaction_that_is_dropped_is_taken_back_also_while_a_statement_runs",
+        "of connections to SQLite",
+    ),
+    ("an_insertion_tells_which_rows_are_new", "of connections to SQLite"),
+    (
+        "marks_are_what_their_numbers_say_in_any_order",
+        "of connections to SQLite",
+    ),
+    (
+        "whoever_waits_for_another_process_lets_other_tasks_go_on",
+        "of connections to SQLite",
+    ),
+    (
         "a_diff_reads_indexes_and_never_the_whole_table",
         "reads the plans of SQLite",
     ),
