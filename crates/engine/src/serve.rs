@@ -169,10 +169,12 @@ impl Engine {
         );
         let shown = place.key();
         let linked = blocking(move || {
-            refuse_missing(&pool, &files)?;
+            let inodes = files.iter().map(|file| inode(&pool, file));
+            let inodes = inodes.collect::<Result<Vec<_>, _>>()?;
             let mut files = files
                 .into_iter()
-                .map(|file| (file.path, Source::Link(pool.path(&file.sha256))));
+                .zip(inodes)
+                .map(|(file, inode)| (file.path, Source::Seen(pool.path(&file.sha256), inode)));
             let added = site
                 .add(&tree, &mut files, &|source| renew(&pool, source), &|| {
                     progress.advance(Step::Add, 1);
@@ -309,13 +311,16 @@ impl Engine {
 
 /// Refuses files whose blob the pool does not have.
 pub(crate) fn refuse_missing(pool: &Pool, files: &[StateFile]) -> Result<(), EngineError> {
-    match files.iter().find(|file| !pool.contains(&file.sha256, file.size)) {
-        None => Ok(()),
-        Some(file) => Err(EngineError::MissingBlob {
+    files.iter().try_for_each(|file| inode(pool, file).map(drop))
+}
+
+/// Device and inode of a file's blob, which the pool must have.
+fn inode(pool: &Pool, file: &StateFile) -> Result<(u64, u64), EngineError> {
+    pool.inode(&file.sha256, file.size)
+        .ok_or_else(|| EngineError::MissingBlob {
             sha256: file.sha256.hex(),
             what: file.path.to_string(),
-        }),
-    }
+        })
 }
 
 /// The metadata files that do not lie in the entry directory.

@@ -146,11 +146,15 @@ impl Pool {
 
     /// Whether a blob is there in its size. Its bytes are not read.
     pub fn contains(&self, sha256: &Sha256, size: u64) -> bool {
+        self.inode(sha256, size).is_some()
+    }
+
+    /// Device and inode of a blob that is there in its size. Its bytes are not read.
+    pub fn inode(&self, sha256: &Sha256, size: u64) -> Option<(u64, u64)> {
         // From the directory that is open, since a sync asks for every package and then for every file that came.
-        let found = statat(&self.inner.directory, name_in_root(sha256), AtFlags::SYMLINK_NOFOLLOW);
-        found.is_ok_and(|meta| {
-            FileType::from_raw_mode(meta.st_mode) == FileType::RegularFile && meta.st_size as u64 == size
-        })
+        let found = statat(&self.inner.directory, name_in_root(sha256), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let is_it = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile && found.st_size as u64 == size;
+        is_it.then_some((found.st_dev, found.st_ino))
     }
 
     /// Opens a blob for reading.

@@ -8,7 +8,7 @@ use chantal_model::RelPath;
 
 use crate::dir::Dir;
 use crate::error::PublishError;
-use crate::files::{Origin, Put, is_linked, is_unfinished, put, write_over};
+use crate::files::{Origin, Put, is_link_to, is_unfinished, put, write_over};
 use crate::site::{LinkMode, holds, is_own, joined};
 use crate::{Site, Source};
 
@@ -55,14 +55,14 @@ impl Site {
             }
             let (dir, name) = (&current.1, path.file_name());
             let result = match &source {
-                Source::Link(source)
-                    if was_there
-                        && self.link_mode() == LinkMode::Hardlink
-                        && is_linked(Origin::Path(source), dir, name)? =>
+                Source::Seen(_, inode)
+                    if was_there && self.link_mode() == LinkMode::Hardlink && is_link_to(*inode, dir, name)? =>
                 {
                     Put::Same
                 }
-                Source::Link(source) => put(self.link_mode(), Origin::Path(source), dir, name, Some(renew))?,
+                Source::Link(source) | Source::Seen(source, _) => {
+                    put(self.link_mode(), Origin::Path(source), dir, name, Some(renew))?
+                }
                 Source::Bytes(bytes) => put_bytes(bytes, dir, name)?,
             };
             was_there = result == Put::Same;

@@ -204,11 +204,9 @@ fn finish(file: &File, mtime: Option<SystemTime>) -> io::Result<()> {
     faulty!("publish::fsync_file", file.sync_all())
 }
 
-/// Whether a name is a link to the origin.
-pub(crate) fn is_linked(origin: Origin<'_>, dir: &Dir, name: &str) -> Result<bool, PublishError> {
-    let Some(to) = dir.stat(name)? else { return Ok(false) };
-    let from = origin.stat()?;
-    Ok((from.st_dev, from.st_ino) == (to.st_dev, to.st_ino))
+/// Whether a name is a link to a file by its device and inode.
+pub(crate) fn is_link_to(inode: (u64, u64), dir: &Dir, name: &str) -> Result<bool, PublishError> {
+    Ok(dir.stat(name)?.is_some_and(|to| (to.st_dev, to.st_ino) == inode))
 }
 
 /// Whether the file that is there has the origin's bytes: one inode, or in other link modes equal size and stamp, or
@@ -306,7 +304,7 @@ pub(crate) fn write_fresh(source: &Source, dir: &Dir, name: &str, mtime: Option<
     let mut to = dir.create_file(name).map_err(io)?;
     match source {
         Source::Bytes(bytes) => to.write_all(bytes).map_err(io)?,
-        Source::Link(path) => {
+        Source::Link(path) | Source::Seen(path, _) => {
             let mut from = File::open(path).map_err(|error| PublishError::io("open", path, error))?;
             io::copy(&mut from, &mut to).map_err(io)?;
         }

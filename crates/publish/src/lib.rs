@@ -32,6 +32,8 @@ use std::path::PathBuf;
 pub enum Source {
     /// A file that is linked, or cloned or copied where the link mode says so.
     Link(PathBuf),
+    /// The same, of which device and inode are known: where one file is a link, so is often the next, and is not asked for.
+    Seen(PathBuf, (u64, u64)),
     /// Bytes in memory.
     Bytes(Vec<u8>),
 }

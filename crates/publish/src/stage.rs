@@ -91,7 +91,7 @@ impl Site {
                 fixed.push((rank, file.name));
             } else {
                 match &file.source {
-                    Source::Link(source) => {
+                    Source::Link(source) | Source::Seen(source, _) => {
                         put(self.link_mode(), Origin::Path(source), &dir, &file.name, None)?;
                     }
                     Source::Bytes(_) => write_fresh(&file.source, &dir, &file.name, None)?,

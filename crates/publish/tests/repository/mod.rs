@@ -8,7 +8,7 @@
 )]
 
 use std::collections::{BTreeMap, HashSet};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use chantal_model::{RelPath, Sha256};
@@ -151,6 +151,17 @@ pub(crate) struct Publisher<'a> {
     pub(crate) pool: &'a Path,
 }
 
+/// The same file by its inode, too.
+fn seen(source: Source) -> Source {
+    match source {
+        Source::Link(path) => {
+            let meta = std::fs::metadata(&path).unwrap();
+            Source::Seen(path, (meta.dev(), meta.ino()))
+        }
+        other => other,
+    }
+}
+
 impl Publisher<'_> {
     /// A file as a pool has it.
     pub(crate) fn blob(&self, bytes: &[u8]) -> Source {
@@ -168,7 +179,7 @@ impl Publisher<'_> {
         let mut files = state
             .packages
             .iter()
-            .map(|(name, bytes)| (path(name), self.blob(bytes)));
+            .map(|(name, bytes)| (path(name), seen(self.blob(bytes))));
         self.site
             .add(&tree(), &mut files, &|_| panic!("no file has so many links"), &|| {})
     }
