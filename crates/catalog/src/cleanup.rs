@@ -1,18 +1,13 @@
 //! Rows that no content refers to: packages, records and the packs that these leave half empty, intents of the dead.
 
-use chantal_model::Sha256;
-
 use crate::collect::{HeldLease, living};
 use crate::connect::Catalog;
 use crate::db::{self, Transaction};
 use crate::error::CatalogError;
 use crate::lease::Lease;
-use crate::records::{Unpacked, pack_up};
+use crate::records::{RECORDS_PER_PACK, Unpacked, pack_up};
 use crate::sql;
 use crate::sql::many;
-
-/// Records in a new pack.
-const PACK: usize = 128;
 
 /// What a cleanup of the database removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -72,7 +67,7 @@ async fn repack(transaction: &mut Transaction, cleaned: &mut Cleaned) -> Result<
     let mut gathered: Vec<(i64, Vec<u8>)> = Vec::new();
     let mut part = 0;
     for (pack, of, _, left) in sparse {
-        if of != part || gathered.len() >= PACK {
+        if of != part || gathered.len() >= RECORDS_PER_PACK {
             write(transaction, part, &mut gathered, cleaned).await?;
         }
         part = of;
@@ -122,17 +117,11 @@ async fn write(
     gathered: &mut Vec<(i64, Vec<u8>)>,
     cleaned: &mut Cleaned,
 ) -> Result<(), CatalogError> {
-    for chunk in gathered.chunks(PACK) {
-        // The digest is in the record's row and not in the pack.
-        let records: Vec<(Sha256, Vec<u8>)> = chunk
-            .iter()
-            .map(|(_, record)| (Sha256([0; 32]), record.clone()))
-            .collect();
-        let records: Vec<&(Sha256, Vec<u8>)> = records.iter().collect();
+    for chunk in gathered.chunks(RECORDS_PER_PACK) {
         let (pack,): (i64,) = db::insertion_as(many::ADD_PACKS)
             .bind(part)
-            .bind(pack_up(&records)?)
-            .bind(records.len() as i64)
+            .bind(pack_up(chunk.iter().map(|(_, record)| &**record))?)
+            .bind(chunk.len() as i64)
             .fetch_one(&mut *transaction)
             .await?;
         for ((id, _), slot) in chunk.iter().zip(0_i64..) {

@@ -20,6 +20,9 @@ use crate::sqlite::{Connections, Open, Readers};
 const BEGIN: &str = "PRAGMA synchronous = FULL; BEGIN IMMEDIATE";
 /// One that is not: its order among the others is kept, and no power cut leaves half of it.
 const BEGIN_PASSING: &str = "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE";
+/// One that is durable, in which SQLite does not look whether the rows that others name are there, and what undoes that.
+const BEGIN_UNCHECKED: &str = "PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; BEGIN IMMEDIATE";
+const END_UNCHECKED: &str = "PRAGMA foreign_keys = ON";
 /// How long a server has to answer at first.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Where the log has statements.
@@ -444,18 +447,23 @@ impl Pool {
     /// Starts a transaction. On SQLite it has the write lock from its start; on PostgreSQL each statement sees what was
     /// committed before it, whatever the server's default.
     pub(crate) async fn begin(&self) -> Result<Transaction, Error> {
-        self.begin_by(BEGIN).await
+        self.begin_by(BEGIN, "").await
+    }
+
+    /// The same for somebody who finds out for himself whether what rows name is there. PostgreSQL looks anyway.
+    pub(crate) async fn begin_unchecked(&self) -> Result<Transaction, Error> {
+        self.begin_by(BEGIN_UNCHECKED, END_UNCHECKED).await
     }
 
     /// The same for what a power cut may take back: SQLite makes it durable with the next transaction of [`Self::begin`].
     pub(crate) async fn begin_passing(&self) -> Result<Transaction, Error> {
-        self.begin_by(BEGIN_PASSING).await
+        self.begin_by(BEGIN_PASSING, "").await
     }
 
-    async fn begin_by(&self, sqlite: &'static str) -> Result<Transaction, Error> {
+    async fn begin_by(&self, begin: &'static str, end: &'static str) -> Result<Transaction, Error> {
         fault!("catalog::begin")?;
         Ok(match self {
-            Self::Writing(writer) => Transaction::File(writer.begin(sqlite).await?),
+            Self::Writing(writer) => Transaction::File(writer.begin_between(begin, end).await?),
             Self::Reading(readers) => Transaction::File(readers.begin().await?),
             Self::Postgres(pool) => {
                 let begun = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await;

@@ -236,7 +236,13 @@ impl Catalog {
         Self::as_holder(self.begin().await?, lease).await
     }
 
-    /// The same for what a later transaction makes durable, see [`Catalog::begin_passing`].
+    /// The same for somebody who finds out for himself whether what rows name is there, see
+    /// [`Named`](crate::named::Named).
+    pub(crate) async fn begin_unchecked_as(&self, lease: &Lease) -> Result<Transaction, CatalogError> {
+        Self::as_holder(self.writer.begin_unchecked().await?, lease).await
+    }
+
+    /// The same as [`Catalog::begin_as`] for what a later transaction makes durable, see [`Catalog::begin_passing`].
     pub(crate) async fn begin_passing_as(&self, lease: &Lease) -> Result<Transaction, CatalogError> {
         Self::as_holder(self.begin_passing().await?, lease).await
     }

@@ -21,6 +21,7 @@ mod holder;
 mod holds;
 mod lease;
 mod members;
+mod named;
 mod packages;
 mod process;
 mod publications;
@@ -60,7 +61,7 @@ pub use members::{Member, MemberFile, MemberKey, MemberPackage, NewMember, Packa
 pub use packages::{NewPackage, PackageWriter};
 pub use publications::{Publication, PublicationKind, PublicationState, StateStatus};
 pub use queries::{CatalogStats, FoundPackage};
-pub use records::{RecordPlace, RecordReader, RecordWriter};
+pub use records::{Pack, RECORDS_PER_PACK, RecordPlace, RecordReader, RecordRows, RecordWriter};
 pub use refill::Restoring;
 pub use repositories::Repository;
 pub use restore::{Restore, files_of};

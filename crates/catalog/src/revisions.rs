@@ -9,6 +9,7 @@ use crate::error::CatalogError;
 use crate::feeds::{self, FeedState};
 use crate::lease::Lease;
 use crate::members::NewMember;
+use crate::named::Named;
 use crate::sql::{self, many};
 use crate::{FOREVER, PARTS};
 
@@ -134,7 +135,8 @@ impl Catalog {
         new: &NewRevision,
         open: &mut (dyn Iterator<Item = NewMember> + Send),
     ) -> Result<PendingRevision, CatalogError> {
-        let mut transaction = self.begin_as(lease).await?;
+        let mut transaction = self.begin_unchecked_as(lease).await?;
+        let mut named = Named::default();
         let current = db::query(sql::CURRENT_REVISION)
             .bind(new.line)
             .read_optional(&mut transaction, revision)
@@ -167,6 +169,7 @@ impl Catalog {
             }
             let mut query = db::insertion(many::ADD_MEMBERS).persistent(chunk.len() == MEMBER_ROWS);
             for member in &chunk {
+                named.add(member);
                 query = query
                     .bind(new.line)
                     .bind(member.kind.name())
@@ -179,6 +182,9 @@ impl Catalog {
                 query = query.bind(&member.attributes).bind(number).bind(FOREVER);
             }
             query.execute(&mut transaction).await?;
+        }
+        if transaction.is_sqlite() {
+            named.check(&mut transaction, new.line).await?;
         }
         if let Some(state) = &new.feed_state {
             feeds::save(&mut transaction, new.repository, state).await?;

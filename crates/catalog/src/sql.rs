@@ -366,7 +366,12 @@ statements! {
     LINE_MEMBERS = "SELECT id, kind, path, package_id, blob_id, record_0, record_1, record_2, attributes, added_in, removed_in \
         FROM member WHERE line_id = $1 AND id > $2 ORDER BY id LIMIT $3";
     PACK = "SELECT part, body, count FROM pack WHERE id = $1";
-    ONE_OTHER_DIGEST = "SELECT 1 FROM blob_digest LIMIT 1";
+    ONE_OTHER_DIGEST = "SELECT CAST(1 AS BIGINT) FROM blob_digest LIMIT 1";
+    LINES_BETWEEN = "SELECT count(*) FROM line WHERE id BETWEEN $1 AND $2";
+    PACKAGES_BETWEEN = "SELECT count(*) FROM package WHERE id BETWEEN $1 AND $2";
+    BLOBS_BETWEEN = "SELECT count(*) FROM blob WHERE id BETWEEN $1 AND $2";
+    RECORDS_BETWEEN = "SELECT count(*) FROM record WHERE id BETWEEN $1 AND $2";
+    ONE_RECORD = "SELECT CAST(1 AS BIGINT) FROM record LIMIT 1";
     OTHER_DIGESTS = "SELECT d.algorithm, d.digest, b.sha256 FROM blob_digest d JOIN blob b ON b.id = d.blob_id \
         WHERE d.algorithm > $1 OR (d.algorithm = $1 AND d.digest > $2) ORDER BY d.algorithm, d.digest LIMIT $3";
     COUNT_REPOSITORIES = "SELECT count(*) FROM repository";

@@ -1,9 +1,11 @@
 //! The command line: global options and groups. Each group's verbs are in `commands/`.
 
+mod group;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
 use crate::output::Format;
@@ -74,6 +76,20 @@ impl Color {
             Self::Never => false,
             Self::Auto => terminal && !unwanted,
         }
+    }
+}
+
+impl Cli {
+    /// Parses the words of a command line.
+    ///
+    /// # Errors
+    /// What clap has to say: help, the version, or what is wrong.
+    pub(crate) fn of(words: &[OsString]) -> Result<Self, clap::Error> {
+        if let Some(parsed) = group::parsed(words) {
+            return Ok(parsed);
+        }
+        let command = Self::command().color(color_of(words).for_help());
+        Self::from_arg_matches(&command.try_get_matches_from(words)?)
     }
 }
 
@@ -159,7 +175,6 @@ fn option(words: &[OsString], name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

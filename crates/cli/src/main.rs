@@ -19,7 +19,6 @@ mod talk;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::app::App;
@@ -72,11 +71,7 @@ fn tell_bug(panic: &std::panic::PanicHookInfo<'_>) {
 
 fn start() -> u8 {
     let words: Vec<_> = std::env::args_os().collect();
-    let command = Cli::command().color(args::color_of(&words).for_help());
-    let parsed = command
-        .try_get_matches_from(&words)
-        .and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    let cli = match Cli::of(&words) {
         Ok(cli) => cli,
         Err(error) => return told_by_clap(&error, &words),
     };

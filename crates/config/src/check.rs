@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::node::{Node, Place, Value};
+use crate::schema::Schema;
 
 /// Something wrong at a place.
 #[derive(Clone, Debug)]
@@ -13,33 +14,25 @@ pub(crate) struct Finding {
 }
 
 /// Checks a tree; the schema is the subset that `schemars` writes.
-pub(crate) fn check(schema: &Json, tree: &Node) -> Vec<Finding> {
+pub(crate) fn check(schema: &Schema, tree: &Node) -> Vec<Finding> {
     let mut findings = Vec::new();
-    Checker { root: schema }.node(schema, tree, "", &mut findings);
+    Checker { all: schema }.node(schema.root(), tree, "", &mut findings);
     findings
 }
 
 /// Reads text as the switch or number that the schema wants: `yes`, `off`, `"8"`, and what variables put in.
-pub(crate) fn coerce(schema: &Json, tree: &mut Node) {
-    Checker { root: schema }.coerce(schema, tree);
+pub(crate) fn coerce(schema: &Schema, tree: &mut Node) {
+    Checker { all: schema }.coerce(schema.root(), tree);
 }
 
 struct Checker<'a> {
-    root: &'a Json,
+    all: &'a Schema,
 }
 
 impl<'a> Checker<'a> {
-    /// Follows a reference into the definitions.
-    fn resolve(&self, schema: &'a Json) -> &'a Json {
-        match schema["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
-            Some(path) => self.root.pointer(path).unwrap_or(schema),
-            None => schema,
-        }
-    }
-
     /// The schemas that a value may have, references and choices followed.
     fn choices(&self, schema: &'a Json) -> Vec<&'a Json> {
-        let schema = self.resolve(schema);
+        let schema = self.all.resolve(schema);
         let choices = schema["anyOf"].as_array().or(schema["oneOf"].as_array());
         choices.map_or_else(
             || vec![schema],
@@ -89,7 +82,7 @@ impl<'a> Checker<'a> {
     }
 
     fn node(&self, schema: &'a Json, node: &Node, path: &str, findings: &mut Vec<Finding>) {
-        let schema = self.resolve(schema);
+        let schema = self.all.resolve(schema);
         for word in ["anyOf", "oneOf"] {
             if let Some(choices) = schema[word].as_array() {
                 return self.one_of(choices, node, path, findings);
@@ -134,7 +127,7 @@ impl<'a> Checker<'a> {
             if found.is_empty() {
                 return;
             }
-            let choice = self.resolve(choice);
+            let choice = self.all.resolve(choice);
             all_words.extend(words(choice).unwrap_or_default());
             all_types.extend(types(choice));
             // What has the right type says best what is wrong.

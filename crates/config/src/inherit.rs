@@ -1,17 +1,16 @@
 //! Makes each repository's entry whole before it is checked: its matrix is expanded, then `defaults` are put in.
 
-use serde_json::Value as Json;
-
 use crate::check::{self, Finding};
 use crate::matrix;
 use crate::node::{Key, Node, Value};
+use crate::schema::Schema;
 
 /// Blocks that a key gives their meaning: where a repository sets it to something else, none of the default's other
 /// keys fits, and the block is the repository's alone.
 const KINDS: [(&str, &str); 2] = [("auth", "type"), ("retention", "policy")];
 
 /// Puts whole entries in place of those that were written. Says whether every expansion is there.
-pub(crate) fn complete(schema: &Json, root: &mut Node, findings: &mut Vec<Finding>) -> bool {
+pub(crate) fn complete(schema: &Schema, root: &mut Node, findings: &mut Vec<Finding>) -> bool {
     let defaults = defaults(schema, root, findings);
     let Some(Node {
         value: Value::List(repositories),
@@ -42,7 +41,7 @@ pub(crate) fn complete(schema: &Json, root: &mut Node, findings: &mut Vec<Findin
 }
 
 /// Checks the defaults where they stand, and leaves what is wrong out of them, so that it is said once.
-fn defaults(schema: &Json, root: &mut Node, findings: &mut Vec<Finding>) -> Option<Node> {
+fn defaults(schema: &Schema, root: &mut Node, findings: &mut Vec<Finding>) -> Option<Node> {
     let (key, mut node) = root.take("defaults")?;
     let found = findings.len();
     own_keys(schema, &mut node, findings);
@@ -55,8 +54,11 @@ fn defaults(schema: &Json, root: &mut Node, findings: &mut Vec<Finding>) -> Opti
 }
 
 /// Takes out what each repository has for itself: its own keys that `defaults` does not offer.
-fn own_keys(schema: &Json, node: &mut Node, findings: &mut Vec<Finding>) {
-    let has = |block: &str, key: &str| schema["$defs"][block]["properties"].get(key).is_some();
+fn own_keys(schema: &Schema, node: &mut Node, findings: &mut Vec<Finding>) {
+    let has = |block: &str, key: &str| {
+        let block = schema.definition(block);
+        block.is_some_and(|block| block["properties"].get(key).is_some())
+    };
     let Some(entries) = node.entries_mut() else { return };
     entries.retain(|(key, _)| {
         let is_own = has("Repository", &key.name) && !has("Defaults", &key.name);

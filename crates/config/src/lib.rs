@@ -15,6 +15,7 @@ mod matrix;
 mod node;
 mod raw;
 mod reference;
+mod schema;
 mod secret;
 mod show;
 mod stripped;
@@ -35,7 +36,6 @@ pub use stripped::without_secrets;
 pub use unbuilt::Unbuilt;
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use check::Finding;
 
@@ -61,7 +61,7 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded,
 
 /// Loads a configuration whose main file was read already; `path` is where relative paths begin.
 pub fn load_text(path: &Path, text: String, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, LoadError> {
-    let schema = schema();
+    let schema = schema::schema();
     let mut tree = tree::read(path, text, env);
     check::coerce(schema, &mut tree.root);
     let mut findings = std::mem::take(&mut tree.findings);
@@ -163,15 +163,8 @@ fn diagnostics(mut findings: Vec<Finding>, tree: &tree::Tree, written: &[(node::
     findings.into_iter().map(diagnose).collect()
 }
 
-/// The JSON Schema that configurations are checked against: a file with [`checked_schema`] in it, as a test makes sure.
-/// Reading it takes a small part of the time that making it takes, and every start needs it.
-fn schema() -> &'static serde_json::Value {
-    static SCHEMA: LazyLock<serde_json::Value> =
-        LazyLock::new(|| serde_json::from_str(include_str!("schema.json")).expect("a tested file"));
-    &SCHEMA
-}
-
-/// [`json_schema`] without what is only for people.
+/// [`json_schema`] without what is only for people: what `schema.json` has. Reading it takes a small part of the time that
+/// making it takes.
 pub fn checked_schema() -> serde_json::Value {
     let mut schema = json_schema();
     strip(&mut schema);

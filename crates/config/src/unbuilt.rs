@@ -84,7 +84,7 @@ pub(crate) struct Set {
 
 /// Defaults by key: a value that is the default anyway asks for nothing.
 static DEFAULTS: LazyLock<BTreeMap<String, serde_json::Value>> = LazyLock::new(|| {
-    let leaves = reference::leaves(crate::schema());
+    let leaves = reference::leaves(&crate::schema::whole());
     let with_default = leaves.into_iter().filter_map(|leaf| Some((leaf.key, leaf.default?)));
     with_default.collect()
 });

@@ -1,13 +1,15 @@
 //! Brings upstream's raw records of the chosen packages into the catalog, part by part, in a stream.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroI64;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use chantal_catalog::{Catalog, Lease, RecordWriter};
+use chantal_catalog::{Catalog, Lease, Pack, RECORDS_PER_PACK, RecordRows, RecordWriter};
 use chantal_config::Repository;
 use chantal_formats::{Format, FormatError, ReadRequest, Stop};
-use chantal_model::Sha256;
+use chantal_model::{RepoId, Sha256};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::content::PARTS;
@@ -18,10 +20,8 @@ use crate::listing::{Tag, Tagger};
 use crate::packed::Packed;
 use crate::spool::Spool;
 
-/// Records of one pack of the catalog; batches are multiples of it.
-const PACK: usize = 128;
-/// The most records that travel together from the parser to the catalog.
-const BATCH: usize = 8 * PACK;
+/// The most records that travel together from the parser to the catalog; batches are multiples of a pack.
+const BATCH: usize = 8 * RECORDS_PER_PACK;
 /// A batch travels once it has this many bytes.
 const BATCH_BYTES: usize = 512 << 10;
 /// Batches that may wait for the catalog.
@@ -60,6 +60,14 @@ impl Records {
         let found = &mut self.all[slot as usize];
         found.digests[part] = digest;
         found.rows[part] = NonZeroI64::new(row);
+    }
+
+    /// Takes the rows of what waited for them: part, place in the choice and digest of each.
+    fn settle(&mut self, waiting: &mut Vec<(usize, u32, Sha256)>, rows: &RecordRows) -> Result<(), EngineError> {
+        for (part, slot, digest) in waiting.drain(..) {
+            self.set(slot, part, digest, rows.of(&digest).doing("store records")?);
+        }
+        Ok(())
     }
 
     pub(crate) fn digests(&self, slot: usize) -> [Option<Sha256>; PARTS] {
@@ -115,31 +123,32 @@ impl Places {
     }
 }
 
-/// Records that travel together, one after the other in one buffer.
+/// Records that travel together.
 struct Batch {
-    /// The place in the choice of each record, its digest, and where it ends.
-    found: Vec<(u32, Sha256, usize)>,
-    bytes: Vec<u8>,
+    part: usize,
+    /// The place in the choice of each record that the catalog knows, its digest and its row.
+    known: Vec<(u32, Sha256, i64)>,
+    /// The place of each that is on its way, and its digest.
+    new: Vec<(u32, Sha256)>,
+    packs: Vec<Pack>,
 }
 
-impl Batch {
-    /// An empty one with room for as much as travels together.
-    fn with_room() -> Self {
-        Self {
-            found: Vec::with_capacity(PACK),
-            bytes: Vec::with_capacity(BATCH_BYTES + BATCH_BYTES / 8),
-        }
-    }
+/// Finds out which records are new.
+#[derive(Clone)]
+struct Asking {
+    catalog: Catalog,
+    handle: Handle,
+    /// Whether there are any that could be known. If not, nothing is asked.
+    is_worth_it: Arc<AtomicBool>,
+}
 
-    /// Each record with its digest.
-    fn records(&self) -> Vec<(Sha256, &[u8])> {
-        let mut from = 0;
-        let record = |(_, digest, end): &(u32, Sha256, usize)| {
-            let record = &self.bytes[from..*end];
-            from = *end;
-            (*digest, record)
-        };
-        self.found.iter().map(record).collect()
+impl Asking {
+    fn known(&self, digests: &[Sha256]) -> Result<HashMap<Sha256, i64>, EngineError> {
+        if !self.is_worth_it.load(Ordering::Relaxed) {
+            return Ok(HashMap::new());
+        }
+        let asked = self.handle.block_on(self.catalog.record_ids(digests));
+        asked.doing("look up records")
     }
 }
 
@@ -153,99 +162,165 @@ pub(crate) async fn record_parts(
     repo: &Repository,
 ) -> Result<Records, EngineError> {
     let mut records = Records::of(places.chosen);
-    let request = request_of(repo);
-    let (send, mut receive) = mpsc::channel::<(usize, Batch)>(AHEAD);
+    let asking = Asking {
+        catalog: catalog.clone(),
+        handle: Handle::current(),
+        is_worth_it: Arc::new(AtomicBool::new(catalog.has_records().await.doing("look up records")?)),
+    };
+    let (send, mut receive) = mpsc::channel::<Batch>(AHEAD);
+    let sender = |part| Sender::new(part, asking.clone(), send.clone());
     let mut passes = vec![tokio::task::spawn_blocking({
-        let (places, send) = (places.clone(), send.clone());
-        move || pass_listed(&listed, &places, send)
+        let (id, places, sender) = (repo.id.clone(), places.clone(), sender(0));
+        move || pass_listed(&id, &listed, &places, sender)
     })];
     passes.extend((1..format.parts().len().min(PARTS)).map(|part| {
-        let (files, places, send) = (files.clone(), places.clone(), send.clone());
-        tokio::task::spawn_blocking(move || pass(format, part, (&files, &request), &places, send))
+        let (files, places, sender) = (files.clone(), places.clone(), sender(part));
+        let (id, request) = (repo.id.clone(), request_of(repo));
+        tokio::task::spawn_blocking(move || pass(format, &id, (&files, &request), &places, sender))
     }));
     drop(send);
     let mut writer = RecordWriter::new(catalog, lease);
-    while let Some((part, batch)) = receive.recv().await {
-        let ids = writer.add(part, &batch.records()).await.doing("store records")?;
-        for ((slot, digest, _), id) in batch.found.iter().zip(ids) {
-            records.set(*slot, part, *digest, id);
+    let mut waiting = Vec::new();
+    while let Some(batch) = receive.recv().await {
+        for (slot, digest, row) in batch.known {
+            records.set(slot, batch.part, digest, row);
+        }
+        waiting.extend(batch.new.iter().map(|(slot, digest)| (batch.part, *slot, *digest)));
+        let rows = writer.add(batch.part, &batch.packs).await.doing("store records")?;
+        if !rows.is_empty() {
+            records.settle(&mut waiting, &rows)?;
+        }
+        if writer.knew_some() {
+            asking.is_worth_it.store(true, Ordering::Relaxed);
         }
     }
-    writer.finish().await.doing("store records")?;
+    let rows = writer.finish().await.doing("store records")?;
+    records.settle(&mut waiting, &rows)?;
     for (part, pass) in passes.into_iter().enumerate() {
-        let unknown = joined(pass.await).await?;
-        records.unknown[part] = unknown.map_err(|source| EngineError::Metadata {
-            repo: repo.id.to_string(),
-            source,
-        })?;
+        records.unknown[part] = joined(pass.await).await??;
     }
     Ok(records)
 }
 
-/// Collects records and sends them on in batches.
+/// Collects records of one part, packs up those that are new, and sends them on in batches.
 struct Sender {
     part: usize,
-    send: mpsc::Sender<(usize, Batch)>,
-    batch: Batch,
+    asking: Asking,
+    send: mpsc::Sender<Batch>,
+    /// The place in the choice of each record, its digest, and where it ends.
+    found: Vec<(u32, Sha256, usize)>,
+    /// The records, one after the other.
+    bytes: Vec<u8>,
+    /// Why it stopped, unless nobody takes batches any more.
+    failure: Option<EngineError>,
 }
 
 impl Sender {
-    fn new(part: usize, send: mpsc::Sender<(usize, Batch)>) -> Self {
+    fn new(part: usize, asking: Asking, send: mpsc::Sender<Batch>) -> Self {
         Self {
             part,
+            asking,
             send,
-            batch: Batch::with_room(),
+            found: Vec::with_capacity(BATCH),
+            bytes: Vec::with_capacity(BATCH_BYTES + BATCH_BYTES / 8),
+            failure: None,
         }
     }
 
     fn push(&mut self, slot: u32, digest: Sha256, record: &[u8]) -> Result<(), Stop> {
-        let Batch { found, bytes } = &mut self.batch;
+        let Self { found, bytes, .. } = self;
         bytes.extend_from_slice(record);
         found.push((slot, digest, bytes.len()));
-        let is_full = found.len() >= BATCH || bytes.len() >= BATCH_BYTES && found.len().is_multiple_of(PACK);
+        let is_full =
+            found.len() >= BATCH || bytes.len() >= BATCH_BYTES && found.len().is_multiple_of(RECORDS_PER_PACK);
         if is_full { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), Stop> {
-        if self.batch.found.is_empty() {
+        if self.found.is_empty() {
             return Ok(());
         }
-        self.send
-            .blocking_send((self.part, std::mem::replace(&mut self.batch, Batch::with_room())))
-            .map_err(|_| Stop)
+        match self.batch() {
+            Ok(batch) => self.send.blocking_send(batch).map_err(|_| Stop),
+            Err(error) => {
+                self.failure = Some(error);
+                Err(Stop)
+            }
+        }
+    }
+
+    /// What was collected.
+    fn batch(&mut self) -> Result<Batch, EngineError> {
+        let digests: Vec<Sha256> = self.found.iter().map(|(_, digest, _)| *digest).collect();
+        let rows = self.asking.known(&digests)?;
+        let (mut known, mut new, mut unpacked) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut seen, mut from) = (HashSet::new(), 0);
+        for (slot, digest, end) in self.found.drain(..) {
+            let record = &self.bytes[from..end];
+            from = end;
+            if let Some(row) = rows.get(&digest) {
+                known.push((slot, digest, *row));
+                continue;
+            }
+            new.push((slot, digest));
+            if seen.insert(digest) {
+                unpacked.push((digest, record));
+            }
+        }
+        let packs = unpacked.chunks(RECORDS_PER_PACK);
+        let packs: Result<Vec<Pack>, _> = packs.map(|records| Pack::of(records.iter().copied())).collect();
+        let packs = packs.doing("store records")?;
+        self.bytes.clear();
+        Ok(Batch {
+            part: self.part,
+            known,
+            new,
+            packs,
+        })
+    }
+
+    /// Sends the rest; says what became of a pass that `read` records.
+    fn finish(mut self, read: Result<(), FormatError>, repo: &RepoId) -> Result<(), EngineError> {
+        let read = read.and_then(|()| self.flush().map_err(|_| FormatError::Stopped));
+        match (self.failure, read) {
+            (Some(failure), _) => Err(failure),
+            (None, read) => read.map_err(|source| EngineError::Metadata {
+                repo: repo.to_string(),
+                source,
+            }),
+        }
     }
 }
 
 /// Part 0, which was read with the listing, on a blocking thread. It has no records of unknown packages.
-fn pass_listed(listed: &Spool, places: &Places, send: mpsc::Sender<(usize, Batch)>) -> Result<u64, FormatError> {
-    let mut sender = Sender::new(0, send);
+fn pass_listed(repo: &RepoId, listed: &Spool, places: &Places, mut sender: Sender) -> Result<u64, EngineError> {
     let mut reader = listed.read();
-    for slot in &places.slots {
+    let read = places.slots.iter().try_for_each(|slot| {
         let record = reader.next().map_err(|source| FormatError::Io {
             file: "spool of records".into(),
             source,
         })?;
-        let Some(record) = record else { break };
-        if *slot != NOT_CHOSEN {
-            let sent = sender.push(*slot, Sha256::of(record), record);
-            sent.map_err(|_| FormatError::Stopped)?;
+        match record {
+            Some(record) if *slot != NOT_CHOSEN => sender
+                .push(*slot, Sha256::of(record), record)
+                .map_err(|_| FormatError::Stopped),
+            _ => Ok(()),
         }
-    }
-    sender.flush().map_err(|_| FormatError::Stopped)?;
+    });
+    sender.finish(read, repo)?;
     Ok(0)
 }
 
 /// One pass over one other part, on a blocking thread; gives the number of records of unknown packages.
 fn pass(
     format: &dyn Format,
-    part: usize,
+    repo: &RepoId,
     (files, request): (&Files, &ReadRequest),
     places: &Places,
-    send: mpsc::Sender<(usize, Batch)>,
-) -> Result<u64, FormatError> {
-    let mut sender = Sender::new(part, send);
+    mut sender: Sender,
+) -> Result<u64, EngineError> {
     let mut unknown = 0_u64;
-    format.part(part, files, request, &mut |key, record| {
+    let read = format.part(sender.part, files, request, &mut |key, record| {
         let (is_known, mut slots) = places.of(key);
         unknown += u64::from(!is_known);
         if let Some(first) = slots.next() {
@@ -256,7 +331,7 @@ fn pass(
             }
         }
         Ok(())
-    })?;
-    sender.flush().map_err(|_| FormatError::Stopped)?;
+    });
+    sender.finish(read, repo)?;
     Ok(unknown)
 }

@@ -275,3 +275,35 @@ pub(super) async fn nothing_retires_while_somebody_publishes_or_a_tree_serves_it
     let numbers: Vec<i64> = gone.revisions.iter().map(|(number, _)| number.0).collect();
     assert_eq!(numbers, [1, 2, 4]);
 }
+
+#[tokio::test]
+pub(super) async fn what_names_something_that_is_not_there_is_refused_whole() {
+    let bench = Bench::new().await;
+    let (repository, lease) = bench.repository().await;
+    let catalog = &bench.catalog;
+    let good = member(catalog, &lease, 1).await;
+    let bad: [fn(&mut NewMember); 3] = [
+        |member| member.package_id = Some(77),
+        |member| member.blob_id = Some(77),
+        |member| member.records[1] = Some(77),
+    ];
+    for spoil in bad {
+        let mut spoilt = member(catalog, &lease, 2).await;
+        spoil(&mut spoilt);
+        let open = [good.clone(), spoilt];
+        let new = revision(&repository, &open, Vec::new());
+        let refused = catalog.commit_revision(&lease, new, &mut open.into_iter()).await;
+        // PostgreSQL says so itself, of the statement.
+        let code = if catalog.is_sqlite() { 8 } else { 1 };
+        assert_eq!(refused.unwrap_err().exit_code(), code);
+        assert!(catalog.current(repository.line).await.unwrap().is_none());
+    }
+    let open = [good];
+    let new = revision(&repository, &open, Vec::new());
+    let made = catalog.commit_revision(&lease, new, &mut open.into_iter()).await;
+    assert_eq!(made.unwrap(), RevisionNumber(1));
+    assert_eq!(content(catalog, repository.line, RevisionNumber(1)).await.len(), 1);
+    // Whatever else is written, the engine looks at again.
+    let pin = db::query("INSERT INTO pin (snapshot_id, position, line_id, revision) VALUES (77, 0, 77, 77)");
+    assert!(pin.execute(&catalog.writer).await.is_err());
+}
