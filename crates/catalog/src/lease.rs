@@ -302,8 +302,8 @@ impl Lease {
         self.catalog.give_back(&self.name, self.fence, None).await
     }
 
-    /// Notes how the run ended that it was taken for, and gives it back; also where the one fails. Of a run that only
-    /// looked at a feed, `checked` is the repository and what is remembered of the feed now.
+    /// Notes how the run ended that it was taken for, and gives it back. Of a run that only looked at a feed, `checked` is
+    /// the repository and what is remembered of the feed now. Where that cannot be noted, the run failed for that reason.
     ///
     /// # Errors
     /// [`CatalogError::LostLease`] if somebody else has it by now and something was to be remembered.
@@ -319,7 +319,18 @@ impl Lease {
         match both.await {
             Ok(()) => Ok(()),
             Err(error) => {
-                self.catalog.give_back(&self.name, self.fence, None).await?;
+                let outcome = Outcome {
+                    status: "failed".to_owned(),
+                    exit_code: i64::from(error.exit_code()),
+                    error: Some(error.to_string()),
+                    ..outcome.clone()
+                };
+                let after = After {
+                    run,
+                    outcome: &outcome,
+                    checked: None,
+                };
+                self.catalog.give_back(&self.name, self.fence, Some(after)).await?;
                 Err(error)
             }
         }

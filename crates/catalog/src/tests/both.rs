@@ -34,6 +34,7 @@ const ON_BOTH: &[(&str, fn())] = tests![
     super::revisions::what_has_retired_gets_no_snapshot_and_does_not_retire_again,
     super::one_state_of_a_path_is_live_and_the_others_know_until_when_they_were,
     super::strays_keep_the_time_they_were_first_seen,
+    super::a_run_that_cannot_note_what_it_saw_failed,
     super::a_run_whose_process_is_gone_was_killed,
     super::the_last_run_of_each_repository_is_one_row_each,
     super::packages_are_found_by_name_version_and_digest,
