@@ -1,4 +1,6 @@
 //! One face over SQLite and PostgreSQL: pools, transactions, and where [statements](statement) run.
+//!
+//! What talks to a server is boxed: it would make the futures of all who run a statement on either engine kilobytes large.
 
 mod statement;
 
@@ -110,13 +112,7 @@ impl Pool {
         Ok(match self {
             Self::Writing(writer) => Transaction::File(writer.begin_between(begin, end).await?),
             Self::Reading(readers) => Transaction::File(readers.begin().await?),
-            Self::Postgres(pool) => {
-                let begun = pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await;
-                match begun {
-                    Ok(transaction) => Transaction::Postgres(transaction),
-                    Err(error) => return Err(reason(pool, error).await.into()),
-                }
-            }
+            Self::Postgres(pool) => Box::pin(begin_postgres(pool, "BEGIN ISOLATION LEVEL READ COMMITTED")).await?,
         })
     }
 
@@ -126,11 +122,7 @@ impl Pool {
             Self::Writing(writer) => Transaction::File(writer.begin("BEGIN DEFERRED").await?),
             Self::Reading(readers) => Transaction::File(readers.begin().await?),
             Self::Postgres(pool) => {
-                let begun = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
-                match begun {
-                    Ok(transaction) => Transaction::Postgres(transaction),
-                    Err(error) => return Err(reason(pool, error).await.into()),
-                }
+                Box::pin(begin_postgres(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?
             }
         })
     }
@@ -140,10 +132,10 @@ impl Pool {
         match self {
             Self::Writing(writer) => writer.raw(text).await,
             Self::Reading(readers) => readers.raw(text).await,
-            Self::Postgres(pool) => match sqlx::raw_sql(text).execute(pool).await {
-                Ok(_) => Ok(()),
-                Err(error) => Err(reason(pool, error).await.into()),
-            },
+            Self::Postgres(pool) => {
+                let done = Box::pin(sqlx::raw_sql(text).execute(pool)).await;
+                told(pool, done).await.map(drop)
+            }
         }
     }
 
@@ -151,8 +143,21 @@ impl Pool {
         match self {
             Self::Writing(writer) => writer.close().await,
             Self::Reading(readers) => readers.close().await,
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(pool) => Box::pin(pool.close()).await,
         }
+    }
+}
+
+async fn begin_postgres(pool: &PgPool, statement: &'static str) -> Result<Transaction, Error> {
+    let begun = pool.begin_with(statement).await;
+    Ok(Transaction::Postgres(told(pool, begun).await?))
+}
+
+/// What the server gave, or why it gave nothing.
+async fn told<T>(pool: &PgPool, given: Result<T, sqlx::Error>) -> Result<T, Error> {
+    match given {
+        Ok(given) => Ok(given),
+        Err(error) => Err(Box::pin(reason(pool, error)).await.into()),
     }
 }
 
@@ -188,7 +193,7 @@ impl Transaction {
             "catalog::commit",
             match self {
                 Self::File(transaction) => transaction.commit().await,
-                Self::Postgres(transaction) => transaction.commit().await.map_err(Error::from),
+                Self::Postgres(transaction) => Box::pin(transaction.commit()).await.map_err(Error::from),
             }
         )
     }
@@ -206,7 +211,7 @@ impl Transaction {
         match self {
             Self::File(transaction) => transaction.raw(text).await,
             Self::Postgres(transaction) => {
-                sqlx::raw_sql(text).execute(&mut **transaction).await?;
+                Box::pin(sqlx::raw_sql(text).execute(&mut **transaction)).await?;
                 Ok(())
             }
         }
@@ -231,13 +236,11 @@ impl Executor for &Pool {
         match self {
             Pool::Writing(writer) => writer.each(query, take).await,
             Pool::Reading(readers) => readers.each(query, take).await,
-            Pool::Postgres(pool) => match query.postgres().fetch_all(pool).await {
-                Ok(rows) => {
-                    hand_out(&rows, take);
-                    Ok(())
-                }
-                Err(error) => Err(reason(pool, error).await.into()),
-            },
+            Pool::Postgres(pool) => {
+                let rows = Box::pin(query.postgres().fetch_all(pool)).await;
+                hand_out(&told(pool, rows).await?, take);
+                Ok(())
+            }
         }
     }
 
@@ -245,10 +248,10 @@ impl Executor for &Pool {
         match self {
             Pool::Writing(writer) => writer.run(query).await,
             Pool::Reading(readers) => readers.run(query).await,
-            Pool::Postgres(pool) => match query.postgres().execute(pool).await {
-                Ok(done) => Ok(done.rows_affected()),
-                Err(error) => Err(reason(pool, error).await.into()),
-            },
+            Pool::Postgres(pool) => {
+                let done = Box::pin(query.postgres().execute(pool)).await;
+                Ok(told(pool, done).await?.rows_affected())
+            }
         }
     }
 }
@@ -258,7 +261,7 @@ impl Executor for &mut Transaction {
         match self {
             Transaction::File(on) => on.each(query, take).await,
             Transaction::Postgres(on) => {
-                let rows = query.postgres().fetch_all(&mut **on).await?;
+                let rows = Box::pin(query.postgres().fetch_all(&mut **on)).await?;
                 hand_out(&rows, take);
                 Ok(())
             }
@@ -268,7 +271,10 @@ impl Executor for &mut Transaction {
     async fn run(self, query: Query) -> Result<u64, Error> {
         match self {
             Transaction::File(on) => on.change(query).await,
-            Transaction::Postgres(on) => Ok(query.postgres().execute(&mut **on).await?.rows_affected()),
+            Transaction::Postgres(on) => {
+                let done = Box::pin(query.postgres().execute(&mut **on)).await?;
+                Ok(done.rows_affected())
+            }
         }
     }
 }

@@ -9,16 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use chantal_catalog::{FeedState, Lease, Repository as Row, Revision};
-use chantal_config::{OnPackageError, Repository};
-use chantal_formats::{Bad, Format, FormatError, Overview};
-use chantal_model::{ItemKind, Mode, RepoId, RevisionNumber, Sha256, fault};
+use chantal_config::Repository;
+use chantal_formats::{Format, Overview};
+use chantal_model::{RepoId, Sha256, fault};
 use tracing::Instrument;
 
 use crate::Engine;
 use crate::blobs::Blobs;
 use crate::check_file_systems;
 use crate::choose::Choice;
-use crate::download::{Downloaded, Downloader, Failure, Source, orders};
+use crate::download::{Downloaded, Downloader, Source, orders};
 use crate::end::Facts;
 use crate::error::{Doing, EngineError, blocking};
 use crate::feed::{Feed, Reading};
@@ -148,7 +148,7 @@ impl Engine {
                 .push(format!("the end of the run could not be noted: {reason}"));
         }
         let mut report = self.sync_report(done, fetched_bytes);
-        self.follow_up(id, options, &mut report).await?;
+        Box::pin(self.follow_up(id, options, &mut report)).await?;
         report.duration_ms = started.elapsed().as_millis() as u64;
         Ok(report)
     }
@@ -278,7 +278,7 @@ impl Engine {
             return Ok(None);
         }
         let bringing = self.bring((repo, format), &mut prepared, &missing, lease, fetched);
-        let (downloaded, records) = bringing.await?;
+        let (downloaded, records) = Box::pin(bringing).await?;
         fault!("engine::sync::downloaded").doing("go on with the sync")?;
         prepared.plan.warnings.extend(prepared.reach.take_warnings());
         let listed = prepared.packages.len();
