@@ -252,7 +252,7 @@ impl Engine {
         let engine = self.clone();
         let telling = async move {
             for index in wanted {
-                engine.tell(&engine.config.notify[index], &message).await;
+                Box::pin(engine.tell(&engine.config.notify[index], &message)).await;
             }
         };
         match &self.telling {

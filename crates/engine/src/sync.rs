@@ -1,21 +1,24 @@
 //! Sync: read the feed, select, download what is missing, record a new revision.
 
+mod done;
+mod judge;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use chantal_catalog::{FeedState, Lease, Repository as Row, Revision};
-use chantal_config::{OnPackageError, Repository};
-use chantal_formats::{Bad, Format, FormatError, Overview};
-use chantal_model::{ItemKind, Mode, RepoId, RevisionNumber, Sha256, fault};
+use chantal_config::Repository;
+use chantal_formats::{Format, Overview};
+use chantal_model::{RepoId, Sha256, fault};
 use tracing::Instrument;
 
 use crate::Engine;
 use crate::blobs::Blobs;
 use crate::check_file_systems;
 use crate::choose::Choice;
-use crate::download::{Downloaded, Downloader, Failure, Source, orders};
+use crate::download::{Downloaded, Downloader, Source, orders};
 use crate::end::Facts;
 use crate::error::{Doing, EngineError, blocking};
 use crate::feed::{Feed, Reading};
@@ -33,6 +36,8 @@ use crate::record::Recording;
 use crate::report::{SyncOptions, SyncPlan, SyncReport};
 use crate::settings::{Settings, selection};
 use crate::watch::{Counters, tell};
+use done::{Done, outcome};
+use judge::{judge_failures, judge_records, wanted};
 
 /// How often a sync plans anew because of a collection that runs at the same time.
 const TRIES: usize = 3;
@@ -79,30 +84,6 @@ pub(crate) struct Look {
     pub(crate) fetched_bytes: u64,
     /// Holds the metadata that the plan was made from.
     _scratch: tempfile::TempDir,
-}
-
-/// What a sync did under its lease.
-struct Done {
-    plan: SyncPlan,
-    revision: Option<RevisionNumber>,
-    recorded: bool,
-    /// How many packages there are now.
-    packages: u64,
-    /// Older revisions that retired after it.
-    retired: u64,
-    new_advisories: BTreeMap<String, u64>,
-    feed_timestamp: Option<i64>,
-    failures: Vec<Failure>,
-    /// Parts of upstream that are left out: records that nothing could be made of, and what cannot be verified.
-    unread: usize,
-    /// What is to be remembered about a feed that is as it was.
-    checked: Option<FeedState>,
-}
-
-impl Done {
-    fn is_partial(&self) -> bool {
-        self.unread > 0 || !self.failures.is_empty()
-    }
 }
 
 impl Engine {
@@ -167,7 +148,7 @@ impl Engine {
                 .push(format!("the end of the run could not be noted: {reason}"));
         }
         let mut report = self.sync_report(done, fetched_bytes);
-        self.follow_up(id, options, &mut report).await?;
+        Box::pin(self.follow_up(id, options, &mut report)).await?;
         report.duration_ms = started.elapsed().as_millis() as u64;
         Ok(report)
     }
@@ -297,7 +278,7 @@ impl Engine {
             return Ok(None);
         }
         let bringing = self.bring((repo, format), &mut prepared, &missing, lease, fetched);
-        let (downloaded, records) = bringing.await?;
+        let (downloaded, records) = Box::pin(bringing).await?;
         fault!("engine::sync::downloaded").doing("go on with the sync")?;
         prepared.plan.warnings.extend(prepared.reach.take_warnings());
         let listed = prepared.packages.len();
@@ -507,25 +488,6 @@ impl Engine {
         check("not enough inodes", with_reserve(count), free_inodes)
     }
 
-    fn sync_report(&self, done: Done, fetched_bytes: u64) -> SyncReport {
-        SyncReport {
-            plan: done.plan,
-            revision: done.revision,
-            recorded: done.recorded,
-            retired: done.retired,
-            fetched_bytes,
-            new_advisories: done.new_advisories,
-            feed_timestamp: done.feed_timestamp,
-            feed_age_seconds: done.feed_timestamp.map(|at| (self.clock.now().as_second() - at).max(0)),
-            unread: done.unread,
-            failed: done.failures.into_iter().map(|failure| failure.report).collect(),
-            snapshot: None,
-            published: None,
-            served: None,
-            duration_ms: 0,
-        }
-    }
-
     /// Snapshot and publication, where asked for.
     async fn follow_up(&self, id: &RepoId, options: &SyncOptions, report: &mut SyncReport) -> Result<(), EngineError> {
         if let Some(name) = &options.snapshot {
@@ -542,89 +504,5 @@ impl Engine {
         }
         report.served = self.served_at_latest(id).await?;
         Ok(())
-    }
-}
-
-fn outcome(done: &Result<Done, EngineError>, fetched_bytes: u64) -> chantal_catalog::Outcome {
-    let mut outcome = chantal_catalog::Outcome {
-        bytes_fetched: fetched_bytes as i64,
-        ..Default::default()
-    };
-    match done {
-        Ok(done) => {
-            let status = if done.is_partial() { "partial" } else { "succeeded" };
-            status.clone_into(&mut outcome.status);
-            outcome.revision = done.revision.filter(|_| done.recorded);
-            outcome.added = done.plan.counts.added as i64;
-            outcome.removed = done.plan.counts.removed as i64;
-            outcome.upgraded = done.plan.counts.upgraded as i64;
-            outcome.bytes_saved = done.plan.saved_bytes as i64;
-            outcome.packages = done.packages as i64;
-            outcome.exit_code = if done.is_partial() { 9 } else { 0 };
-        }
-        Err(error) => {
-            "failed".clone_into(&mut outcome.status);
-            outcome.exit_code = i64::from(error.exit_code());
-            outcome.error = Some(crate::error::chain(error));
-        }
-    }
-    outcome
-}
-
-/// Applies the policy to records that nothing could be made of; gives the number of those that are left out.
-///
-/// A mirror hands on upstream's own metadata, so it can leave out nothing that these list.
-fn judge_records(repo: &Repository, bad: &[Bad]) -> Result<usize, EngineError> {
-    let is_mirror = repo.mode == Mode::Mirror;
-    let tolerated = |bad: &Bad| match bad.kind {
-        ItemKind::Package => !is_mirror && repo.on_package_error == OnPackageError::Skip,
-        _ => true,
-    };
-    match bad.iter().find(|bad| !tolerated(bad)) {
-        Some(first) => Err(EngineError::Metadata {
-            repo: repo.id.to_string(),
-            source: FormatError::malformed(
-                &first.file,
-                format!("record {} ({}): {}", first.index, first.name, first.reason),
-            ),
-        }),
-        None if is_mirror => Ok(0),
-        None => Ok(bad.len()),
-    }
-}
-
-/// How many files were to be fetched, and what they are.
-fn wanted(prepared: &Prepared) -> (usize, &'static str) {
-    let has_others = prepared.files.ordered().next().is_some();
-    let what = if has_others { "files" } else { "packages" };
-    (prepared.plan.download_files as usize, what)
-}
-
-/// Applies the policy for packages that could not be had; what is numbered after the `listed` ones is another file.
-fn judge_failures(
-    repo: &Repository,
-    failures: Vec<Failure>,
-    (of, what): (usize, &'static str),
-    listed: usize,
-) -> Result<Vec<Failure>, EngineError> {
-    let tolerated = |failure: &Failure| match (repo.mode, repo.on_package_error) {
-        _ if failure.package as usize >= listed => payload::is_tolerated(repo, failure),
-        (_, OnPackageError::Fail) | (Mode::Mirror, OnPackageError::Skip) => false,
-        (_, OnPackageError::Skip) => true,
-        (_, OnPackageError::AcceptMissing) => failure.absent,
-    };
-    match failures.iter().find(|failure| !tolerated(failure)) {
-        None => Ok(failures),
-        Some(first) => Err(EngineError::Packages {
-            repo: repo.id.to_string(),
-            count: failures.len(),
-            of,
-            what,
-            first: format!(
-                "{} ({}): {}",
-                first.report.package, first.report.url, first.report.reason
-            ),
-            class: first.class,
-        }),
     }
 }
