@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let large = if arguments.quick { None } else { Some(wide(LARGE)?) };
     let (deep, far) = (prepare(Shape::Deep, arguments.packages)?, wide(FAR)?);
     let sets = [Some(wide(SMALL)?), large];
-    let stage = Stage::new(&arguments.directory.join("work"), chantal.clone(), arguments.rounds())?;
+    let stage = Stage::new(&arguments.directory.join("work"), &chantal, arguments.rounds())?;
     let machine = Machine::look(&arguments.directory);
     let bench = Bench {
         stage: &stage,
