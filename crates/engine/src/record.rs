@@ -184,7 +184,7 @@ impl Recording<'_> {
             current => {
                 content.rows = self.add_packages(&prepared, &content, &known).await?;
                 fault!("engine::record::stored").doing("record the new revision")?;
-                self.commit(prepared, &content, fingerprint, current.as_ref()).await?
+                Box::pin(self.commit(prepared, &content, fingerprint, current.as_ref())).await?
             }
         };
         progress.end(Step::Record);

@@ -387,7 +387,7 @@ impl Engine {
         let known_selection = if looks_anyway { "" } else { &*selection };
         let now = self.clock.now().as_second();
         let usable = known.as_ref().filter(usable);
-        let upstream = match feed.read(usable, known_selection).await? {
+        let upstream = match Box::pin(feed.read(usable, known_selection)).await? {
             Reading::Unchanged => {
                 let known = usable.expect("nothing else can be as it was").clone();
                 let mut plan = unchanged(repo, &feed.reach.feed, current.as_ref());
@@ -406,7 +406,8 @@ impl Engine {
             detailed: scratch.is_some(),
             explain: options.explain.clone(),
         };
-        let mut prepared = self.plan(&feed, upstream, current.as_ref(), selection, &asked).await?;
+        let planned = Box::pin(self.plan(&feed, upstream, current.as_ref(), selection, &asked));
+        let mut prepared = planned.await?;
         prepared.plan.warnings.extend(feed.reach.take_warnings());
         prepared.plan.warnings.extend(age);
         let selects_as_before = known.is_some_and(|known| known.selection == prepared.feed_state.selection);

@@ -11,6 +11,8 @@ use crate::error::{Doing, EngineError};
 
 /// zstd level of what is not compressed yet: half of it are digests, which no level makes smaller.
 const LEVEL: i32 = 1;
+/// What is unpacked at once, in bytes: what says that it is larger may be damaged.
+const SMALL_BYTES: u64 = 1 << 20;
 
 const HEAD: u8 = b'H';
 const CLOSED: u8 = b'C';
@@ -50,7 +52,12 @@ pub(crate) fn packed(value: &impl Serialize) -> Result<Vec<u8>, EngineError> {
 }
 
 pub(crate) fn unpacked<T: DeserializeOwned>(body: &[u8]) -> Result<T, EngineError> {
-    let json = zstd::stream::decode_all(body).map_err(broken)?;
+    let json = match zstd::zstd_safe::get_frame_content_size(body) {
+        // As it is written. A start that finds nothing to do reads one of a few hundred bytes.
+        Ok(Some(bytes)) if bytes <= SMALL_BYTES => zstd::bulk::decompress(body, bytes as usize),
+        _ => zstd::stream::decode_all(body),
+    };
+    let json = json.map_err(broken)?;
     serde_json::from_slice(&json).map_err(broken)
 }
 
