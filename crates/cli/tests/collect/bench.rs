@@ -35,9 +35,14 @@ impl Bench {
 
     /// Sets what stands before the repositories.
     pub(crate) fn configure(&self, top: &str) {
+        self.configure_grace(top, "0s");
+    }
+
+    /// As [`Bench::configure`], with graces of another length.
+    pub(crate) fn configure_grace(&self, top: &str, grace: &str) {
         let url = self.upstream.url("/");
         self.chantal.config(&format!(
-            "{top}publish: {{metadata_grace: 0s, package_grace: 0s}}\nrepositories:\n  \
+            "{top}publish: {{metadata_grace: {grace}, package_grace: {grace}}}\nrepositories:\n  \
              - {{id: r, type: rpm, feed: \"{url}\", mode: filtered, allow_rollback: true}}\n"
         ));
     }

@@ -9,6 +9,7 @@ fn words(reasons: &[(String, String)]) -> Vec<&str> {
 #[test]
 fn every_reason_has_its_word() {
     let bench = Bench::new("");
+    bench.configure_grace("", "1h");
     bench.sync(1, &["--publish"]);
     bench.chantal.run(&["snapshot", "create", "r", "--name", "s"]).ok();
     bench.sync(2, &["--publish"]);
