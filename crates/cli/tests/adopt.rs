@@ -230,6 +230,39 @@ fn a_copy_leaves_the_tree_alone_and_a_move_empties_it() {
 }
 
 #[test]
+fn what_clients_read_is_never_moved() {
+    let setting = setting(&Repository::sample());
+    setting.chantal.run(&["repo", "sync", "r", "--publish"]).ok();
+    let tree = setting.chantal.published().join("r/latest");
+    let served = packages(&tree);
+    assert!(!served.is_empty());
+    for more in [&["--move"][..], &["--copy"], &["--dry-run"]] {
+        let mut words = vec!["pool", "adopt", tree.to_str().unwrap()];
+        words.extend(more);
+        let refused = setting.chantal.run(&words).expect(2);
+        assert!(
+            refused.stderr.contains("is in the published tree"),
+            "{}",
+            refused.stderr
+        );
+    }
+    // A tree with everything in it, the published one as well.
+    let old = packages(&setting.tree).len();
+    let everything = setting.chantal.path().to_str().unwrap();
+    let adopt = |more: &[&str]| {
+        let mut words = vec!["pool", "adopt", everything, "--move"];
+        words.extend(more);
+        setting.chantal.json(&words)
+    };
+    let mut planned = adopt(&["--dry-run"]);
+    assert_eq!(planned["removed"], old, "{planned}");
+    planned["dry_run"] = false.into();
+    assert_eq!(adopt(&[]), planned);
+    assert!(packages(&setting.tree).is_empty());
+    assert_eq!(packages(&tree), served);
+}
+
+#[test]
 fn a_tree_on_another_file_system_is_copied_and_that_is_said() {
     let setting = setting(&Repository::sample());
     let device = |path: &Path| std::fs::metadata(path).map(|meta| meta.dev()).ok();

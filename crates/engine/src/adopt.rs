@@ -3,6 +3,8 @@
 //! Nothing names what was taken until a sync does; what no sync relies on is orphaned. Interrupted, what is settled
 //! stays, and the next run goes on: blobs that share their inode with a file are not read again.
 
+mod walk;
+
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use chantal_pool::{Adoption, Finding, PoolError, Sealed, Way};
 
 use crate::Engine;
 use crate::error::{Doing, EngineError, blocking};
+use walk::walk;
 
 /// Digests that feeds may promise beside SHA-256.
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::Sha1, Algorithm::Sha512];
@@ -82,7 +85,7 @@ pub struct AdoptReport {
     pub modes_changed: u64,
     /// Files whose bytes the pool had.
     pub already_there: u64,
-    /// Files that were removed from the tree.
+    /// Files that were removed from the tree, or would be.
     pub removed: u64,
     /// Files with other names, which were not looked at.
     pub other_files: u64,
@@ -155,7 +158,9 @@ impl Engine {
             .partition(|one| inodes.contains(&(one.device, one.inode)));
         report.already_there += shared.len() as u64;
         self.check_space(options, &candidates)?;
-        if options.mode == AdoptMode::Move && !options.dry_run {
+        if options.mode == AdoptMode::Move && options.dry_run {
+            report.removed += shared.len() as u64;
+        } else if options.mode == AdoptMode::Move {
             report.removed += remove(shared.iter().map(|one| one.path.as_path()), &mut report.left_out);
         }
         let adoption = Arc::new(self.pool.adoption().doing("take files over")?);
@@ -190,14 +195,10 @@ impl Engine {
             .directory
             .canonicalize()
             .map_err(|source| io("look at", &options.directory, source))?;
-        let pool = self.pool.root();
-        let pool = pool.canonicalize().map_err(|source| io("look at", pool, source))?;
-        if root.starts_with(&pool) {
-            let message = format!("{} is in the pool {}", root.display(), pool.display());
-            return Err(EngineError::request(message, Some("name another tree")));
-        }
+        let own = self.own_directories().await?;
+        own.iter().try_for_each(|own| own.refuse(&root))?;
         let names = options.names.clone().unwrap_or_else(|| Arc::new(is_package_file));
-        let walked = blocking(move || Ok(walk(root, &pool, &*names))).await?;
+        let walked = blocking(move || Ok(walk(root, &own, &*names))).await?;
         report.other_files = walked.others;
         report.foreign_files = walked.foreign;
         report.left_out.extend(walked.left_out);
@@ -289,6 +290,8 @@ impl Engine {
             if options.mode == AdoptMode::Move {
                 report.removed += remove(paths.iter().map(PathBuf::as_path), &mut report.left_out);
             }
+        } else if options.mode == AdoptMode::Move {
+            report.removed += paths.len() as u64;
         }
         Ok(())
     }
@@ -429,58 +432,6 @@ impl Worker {
 /// Whether any format takes a file of this name for a package.
 fn is_package_file(name: &str) -> bool {
     chantal_formats::all().iter().any(|format| format.is_package_file(name))
-}
-
-#[derive(Default)]
-struct Walked {
-    found: Vec<Candidate>,
-    others: u64,
-    foreign: u64,
-    left_out: Vec<LeftOut>,
-}
-
-fn walk(root: PathBuf, pool: &Path, names: &dyn Fn(&str) -> bool) -> Walked {
-    let mut walked = Walked::default();
-    let mut directories = vec![root];
-    while let Some(directory) = directories.pop() {
-        if directory == *pool {
-            continue;
-        }
-        let mut left = |source: &std::io::Error| {
-            walked.left_out.push(LeftOut {
-                path: directory.display().to_string(),
-                reason: source.to_string(),
-            });
-        };
-        let entries = match std::fs::read_dir(&directory) {
-            Ok(entries) => entries,
-            Err(error) => {
-                left(&error);
-                continue;
-            }
-        };
-        for entry in entries {
-            match entry.and_then(|entry| Ok((entry.path(), entry.file_name(), entry.metadata()?))) {
-                Ok((path, _, meta)) if meta.is_dir() => directories.push(path),
-                Ok((path, name, meta)) if meta.is_file() && names(&name.to_string_lossy()) => {
-                    walked.found.push(Candidate {
-                        path,
-                        size: meta.len(),
-                        device: meta.dev(),
-                        inode: meta.ino(),
-                    });
-                }
-                Ok((_, name, meta)) => {
-                    let is_foreign = chantal_formats::is_foreign_package_file(&name.to_string_lossy());
-                    walked.others += 1;
-                    walked.foreign += u64::from(is_foreign && meta.is_file());
-                }
-                Err(error) => left(&error),
-            }
-        }
-    }
-    walked.found.sort_by(|a, b| a.path.cmp(&b.path));
-    walked
 }
 
 fn remove<'p>(paths: impl Iterator<Item = &'p Path>, left_out: &mut Vec<LeftOut>) -> u64 {

@@ -20,6 +20,8 @@ use crate::output::{Column, Show, column};
 /// becomes 0444, and whatever later writes into the file in place alters the blob, which `chantal pool verify` finds. Use
 /// --copy for a tree that its old tool still writes. A file named `<sha256>_<name>` must have that SHA-256.
 ///
+/// The pool and the trees that Chantal publishes are left alone wherever they are in the tree.
+///
 /// Packages are told by their names, in the formats that this version mirrors. Packages of other formats, such as the
 /// files of a tree of apt-mirror, are counted, and `--include '*.deb' --include '*.udeb'` takes them. Nothing relies on
 /// those yet: `chantal pool cleanup` removes them again unless they are held, so do not --move them.
@@ -132,6 +134,10 @@ fn say(app: &App, report: &AdoptReport) {
         if count > 0 {
             app.talk.say(&format!("{count} {done} copied, since {why}"));
         }
+    }
+    if report.dry_run && report.removed > 0 {
+        let files = counted(report.removed, "file");
+        app.talk.say(&format!("{files} would be removed from the tree"));
     }
     if report.foreign_files > 0 {
         app.talk.say(&format!(
