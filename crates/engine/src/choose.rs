@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use chantal_formats::{Format, Rule};
 use chantal_model::{Fields, Mode, Package, RelPath, VersionKey};
-use chantal_select::{Bundle, Candidate, Fate, Filters, Origin, Selection, Verdict, select};
+use chantal_select::{Bundle, Candidate, Fate, Filters, Idle, Origin, Selection, Verdict, idle, select};
 
 use crate::explain::{Explained, explain};
 use crate::held::Held;
 use crate::listing::{ListedItem, Listing};
 use crate::paths::{UnmirrorablePath, free_paths, upstream_paths};
-use crate::warn::warnings;
+use crate::warn::{about_filters, warnings};
 
 /// The choice, as indices into a [`Listing`].
 pub(crate) struct Choice {
@@ -78,7 +78,11 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Choice, ChooseError> {
     } = question;
     let count = listing.packages.len();
     let wholes: Vec<u32> = wholes(listing).collect();
-    let (selection, explained) = selection(question, &wholes);
+    let Selected {
+        selection,
+        explained,
+        idle,
+    } = selected(question, &wholes);
     let retained: Vec<u32> = (0..held.packages.len() as u32)
         .filter(|at| selection.verdicts[count + *at as usize].is_chosen())
         .collect();
@@ -86,7 +90,8 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Choice, ChooseError> {
         .filter(|at| selection.fates[wholes.len() + *at as usize] == Fate::Kept)
         .collect();
     let (items, for_retained) = items(question, &wholes, &selection, &retained)?;
-    let warnings = warnings(listing, held, &selection, &wholes).map_err(ChooseError::Spool)?;
+    let mut warnings = warnings(listing, held, &selection, &wholes).map_err(ChooseError::Spool)?;
+    warnings.extend(about_filters(&idle, &selection.verdicts));
     let mut verdicts = selection.verdicts;
     verdicts.truncate(count);
     let reserved = retained
@@ -104,19 +109,31 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Choice, ChooseError> {
     })
 }
 
-/// What filters and retention say, and why, if that was asked for.
-fn selection(question: Question<'_>, wholes: &[u32]) -> (Selection, Option<Vec<Explained>>) {
+/// What filters and retention say.
+struct Selected {
+    selection: Selection,
+    /// Why, if that was asked for.
+    explained: Option<Vec<Explained>>,
+    /// What of the filters is of no use.
+    idle: Vec<Idle>,
+}
+
+fn selected(question: Question<'_>, wholes: &[u32]) -> Selected {
     let Question {
         filters, listing, held, ..
     } = question;
     let is_plain = wholes.is_empty() && held.packages.is_empty() && held.items.is_empty();
-    if is_plain && filters.are_open() && question.explain.is_none() {
+    if is_plain && filters.are_open() && filters.bundles.include.is_empty() && question.explain.is_none() {
         // Facts of a hundred thousand packages take much room, and nothing would come of them.
         let selection = Selection {
             verdicts: vec![Verdict::Chosen; listing.packages.len()],
             fates: Vec::new(),
         };
-        return (selection, None);
+        return Selected {
+            selection,
+            explained: None,
+            idle: Vec::new(),
+        };
     }
     let facts = facts(question);
     let candidates: Vec<Candidate<'_>> = facts.iter().map(Facts::candidate).collect();
@@ -125,7 +142,11 @@ fn selection(question: Question<'_>, wholes: &[u32]) -> (Selection, Option<Vec<E
     let explained = question
         .explain
         .map(|name| explain(&asked(name, question), &candidates, &bundles, filters, &selection));
-    (selection, explained)
+    Selected {
+        idle: idle(&candidates, &bundles, filters),
+        selection,
+        explained,
+    }
 }
 
 /// The candidates of a name, or of a name, version and architecture as listings print them, with or without the epoch.

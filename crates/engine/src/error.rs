@@ -174,6 +174,19 @@ pub enum EngineError {
         /// What is allowed.
         percent: u32,
     },
+    /// Every package would go.
+    #[error(
+        "repository {repo}: all {total} packages would be removed, since the configuration chooses none of the {listed} \
+         that upstream lists"
+    )]
+    NothingLeft {
+        /// The repository.
+        repo: String,
+        /// How many there are.
+        total: u64,
+        /// How many upstream lists.
+        listed: u64,
+    },
     /// Packages or other files could not be had and the policy does not go on without them.
     #[error("repository {repo}: {count} of {of} {what} could not be had, first {first}")]
     Packages {
@@ -322,7 +335,7 @@ impl EngineError {
             | Self::Rollback { .. }
             | Self::Future { .. } => ExitClass::Refused,
             Self::Packages { class, .. } => *class,
-            Self::Space { .. } | Self::Removals { .. } => ExitClass::Limit,
+            Self::Space { .. } | Self::Removals { .. } | Self::NothingLeft { .. } => ExitClass::Limit,
             Self::Catalog { source, .. } => of_code(source.exit_code()),
             Self::Pool { source, .. } => of_code(source.exit_code()),
             Self::Publish { source, .. } => of_code(source.exit_code()),
@@ -375,7 +388,7 @@ impl EngineError {
                  like one that goes back; `allow_weak: [future_date]` accepts it"
                     .into(),
             ),
-            Self::Removals { .. } => Some(
+            Self::Removals { .. } | Self::NothingLeft { .. } => Some(
                 "nothing was changed; `repo sync --dry-run` lists them, `repo sync --force-removals` goes on".into(),
             ),
             Self::Packages { .. } => Some(

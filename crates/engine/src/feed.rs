@@ -109,7 +109,14 @@ impl Feed<'_> {
     }
 
     /// Reads the feed; a `known` state makes the first request conditional.
-    pub(crate) async fn read(&self, known: Option<&FeedState>, selection: &str) -> Result<Reading, EngineError> {
+    ///
+    /// What `judge` refuses, another mirror may have better.
+    pub(crate) async fn read(
+        &self,
+        known: Option<&FeedState>,
+        selection: &str,
+        judge: &(dyn Fn(&Overview) -> Result<(), EngineError> + Sync),
+    ) -> Result<Reading, EngineError> {
         let mut tries = 0;
         while tries < MAX_TRIES {
             let start = match self.entry(known).await? {
@@ -132,7 +139,11 @@ impl Feed<'_> {
                 }
             };
             let url = start.url.clone();
-            match self.rest(start).await {
+            let judged = |upstream: Option<Upstream>| {
+                let overview = upstream.as_ref().map(|upstream| &upstream.overview);
+                overview.map_or(Ok(()), judge).map(|()| upstream)
+            };
+            match self.rest(start).await.and_then(judged) {
                 Ok(Some(upstream)) => return Ok(Reading::Read(Box::new(upstream))),
                 Ok(None) => {
                     tries += 1;
@@ -152,7 +163,11 @@ impl Feed<'_> {
     /// Whether another mirror may have an entry point that can be used, where nothing vouches for this one.
     fn can_ask_another(&self, url: &Url, error: &EngineError) -> Result<bool, EngineError> {
         let mirrors = self.reach.mirrors();
-        let is_its_fault = matches!(error, EngineError::Metadata { .. }) || is_misfit(error);
+        let is_its_fault = is_misfit(error)
+            || matches!(
+                error,
+                EngineError::Metadata { .. } | EngineError::Rollback { .. } | EngineError::Future { .. }
+            );
         if mirrors.promise().is_some() || !is_its_fault {
             return Ok(false);
         }

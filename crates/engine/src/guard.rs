@@ -1,10 +1,14 @@
 //! What stops a sync although nothing failed: a feed that goes back, a repository that would lose most of its packages.
 
+use std::collections::HashSet;
+
 use chantal_catalog::{FeedState, Revision};
 use chantal_config::Repository;
 use chantal_formats::Overview;
 
+use crate::diff::{Change, DiffEntry};
 use crate::error::EngineError;
+use crate::packed::Packed;
 use crate::report::SyncPlan;
 
 /// So far a feed's clock may be ahead of this machine's.
@@ -54,22 +58,56 @@ pub(crate) fn future(repo: &Repository, overview: &Overview, now: i64) -> Result
     }
 }
 
-/// What a sync would remove, if that is more than the configuration allows.
-pub(crate) fn removals(repo: &Repository, plan: &SyncPlan, current: Option<&Revision>) -> Result<(), EngineError> {
-    let Some(current) = current else {
+/// Refuses to remove more than the configuration allows, or everything.
+///
+/// What filters of now leave out although upstream lists it may go, however much it is, unless nothing stays.
+pub(crate) fn removals(repo: &Repository, plan: &SyncPlan, guarded: &Guarded) -> Result<(), EngineError> {
+    let Some(total) = guarded.packages.filter(|total| *total > 0) else {
         return Ok(());
     };
-    let total = current.package_count.max(0) as u64;
     let percent = repo.guards.max_removed_percent;
-    if plan.counts.removed * 100 <= total * u64::from(percent) {
-        return Ok(());
+    let removed = guarded.vanished.unwrap_or(plan.counts.removed);
+    if removed * 100 > total * u64::from(percent) {
+        return Err(EngineError::Removals {
+            repo: repo.id.to_string(),
+            removed,
+            total,
+            percent,
+        });
     }
-    Err(EngineError::Removals {
-        repo: repo.id.to_string(),
-        removed: plan.counts.removed,
-        total,
-        percent,
-    })
+    if plan.chosen + plan.retained == 0 && percent < 100 {
+        return Err(EngineError::NothingLeft {
+            repo: repo.id.to_string(),
+            listed: plan.listed,
+            total,
+        });
+    }
+    Ok(())
+}
+
+/// What of the current revision must not go at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Guarded {
+    /// How many packages the revision has; none where there is no revision.
+    pub(crate) packages: Option<u64>,
+    /// How many of those that would be removed upstream has under no version any more, where the configuration selects
+    /// otherwise than before, so that the others may go for that reason.
+    pub(crate) vanished: Option<u64>,
+}
+
+/// How many packages went of which upstream has no version any more.
+pub(crate) fn vanished(changes: &[DiffEntry], listed: &Packed) -> u64 {
+    let went = || changes.iter().filter(|entry| entry.change == Change::Removed);
+    let gone: HashSet<(&str, &str)> = went().map(|entry| (&*entry.name, &*entry.arch)).collect();
+    let mut there: HashSet<(String, String)> = HashSet::new();
+    let packages = (!gone.is_empty()).then(|| listed.iter());
+    for (_, package) in packages.into_iter().flatten() {
+        if gone.contains(&(&*package.name, &*package.arch)) {
+            there.insert((package.name.into(), package.arch.to_string()));
+        }
+    }
+    let is_there = |entry: &&DiffEntry| there.contains(&(entry.name.clone(), entry.arch.clone()));
+    went().filter(|entry| !is_there(entry)).count() as u64
 }
 
 /// Says that a feed is older than it should be; `changed` and `now` are in seconds since 1970.

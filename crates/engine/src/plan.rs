@@ -16,6 +16,7 @@ use crate::error::{Doing, EngineError, blocking};
 use crate::feed::{Feed, Upstream, request_of};
 use crate::files::Files;
 use crate::filters::compile;
+use crate::guard::Guarded;
 use crate::held::Held;
 use crate::listing::{Listing, listed_beside};
 use crate::packed::Packed;
@@ -82,7 +83,7 @@ impl Engine {
         Ok(Prepared {
             plan,
             reach: feed.reach.clone(),
-            guarded: None,
+            guarded: Guarded::default(),
             feed_state: FeedState {
                 entry_url: upstream.entry_url,
                 etag: upstream.validators.etag,

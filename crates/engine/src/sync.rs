@@ -46,8 +46,8 @@ const TRIES: usize = 3;
 pub(crate) struct Prepared {
     pub(crate) plan: SyncPlan,
     pub(crate) reach: Reach,
-    /// The revision that must not lose most of its packages; none if the configuration selects otherwise now.
-    pub(crate) guarded: Option<Revision>,
+    /// What must not go at once.
+    pub(crate) guarded: guard::Guarded,
     pub(crate) files: Arc<Files>,
     pub(crate) overview: Overview,
     pub(crate) packages: Arc<Packed>,
@@ -172,7 +172,7 @@ impl Engine {
             Planned::Unchanged(unchanged) => unchanged.plan,
             Planned::Changed(prepared) => {
                 let mut plan = prepared.plan;
-                let stopped = guard::removals(self.ready(id)?, &plan, prepared.guarded.as_ref()).err();
+                let stopped = guard::removals(self.ready(id)?, &plan, &prepared.guarded).err();
                 let told = stopped.filter(|_| !options.force_removals);
                 plan.warnings
                     .extend(told.map(|error| format!("a sync would stop: {error}")));
@@ -267,7 +267,7 @@ impl Engine {
         };
         let unread = judge_records(repo, &prepared.listing.bad)? + prepared.overview.unverified;
         if !options.force_removals {
-            guard::removals(repo, &prepared.plan, prepared.guarded.as_ref())?;
+            guard::removals(repo, &prepared.plan, &prepared.guarded)?;
         }
         let mut missing = std::mem::take(&mut prepared.missing);
         self.preflight(&missing, &prepared.files)?;
@@ -387,7 +387,11 @@ impl Engine {
         let known_selection = if looks_anyway { "" } else { &*selection };
         let now = self.clock.now().as_second();
         let usable = known.as_ref().filter(usable);
-        let upstream = match Box::pin(feed.read(usable, known_selection)).await? {
+        let judge = |overview: &Overview| {
+            guard::future(repo, overview, now)?;
+            guard::rollback(repo, known.as_ref(), current.as_ref(), overview)
+        };
+        let upstream = match Box::pin(feed.read(usable, known_selection, &judge)).await? {
             Reading::Unchanged => {
                 let known = usable.expect("nothing else can be as it was").clone();
                 let mut plan = unchanged(repo, &feed.reach.feed, current.as_ref());
@@ -399,8 +403,6 @@ impl Engine {
             }
             Reading::Read(upstream) => *upstream,
         };
-        guard::future(repo, &upstream.overview, now)?;
-        guard::rollback(repo, known.as_ref(), current.as_ref(), &upstream.overview)?;
         let age = guard::age(repo, upstream.overview.timestamp, now);
         let asked = Asked {
             detailed: scratch.is_some(),
@@ -411,7 +413,10 @@ impl Engine {
         prepared.plan.warnings.extend(feed.reach.take_warnings());
         prepared.plan.warnings.extend(age);
         let selects_as_before = known.is_some_and(|known| known.selection == prepared.feed_state.selection);
-        prepared.guarded = current.filter(|_| selects_as_before);
+        prepared.guarded = guard::Guarded {
+            packages: current.map(|current| current.package_count.max(0) as u64),
+            vanished: (!selects_as_before).then(|| guard::vanished(&prepared.plan.changes, &prepared.packages)),
+        };
         Ok(Planned::Changed(Box::new(prepared)))
     }
 

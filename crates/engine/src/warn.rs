@@ -5,7 +5,7 @@ use std::io;
 
 use chantal_formats::Rule;
 use chantal_model::ItemKind;
-use chantal_select::{Fate, Selection};
+use chantal_select::{Fate, Idle, List, Selection, Verdict};
 
 use crate::held::Held;
 use crate::listing::Listing;
@@ -24,6 +24,29 @@ pub(crate) fn warnings(
     warnings.extend(advisories(listing, selection, wholes));
     warnings.extend(groups(listing, held, selection)?);
     Ok(warnings)
+}
+
+/// What filters do not do: entries that nothing has, and filters that leave nothing.
+pub(crate) fn about_filters(idle: &[Idle], verdicts: &[Verdict]) -> Vec<String> {
+    let mut warnings: Vec<String> = idle.iter().map(told).collect();
+    if !verdicts.is_empty() && !verdicts.iter().any(|verdict| verdict.is_chosen()) {
+        let count = verdicts.len();
+        warnings.push(format!(
+            "the filters choose none of the {count} packages that upstream lists"
+        ));
+    }
+    warnings
+}
+
+fn told(Idle { list, entries }: &Idle) -> String {
+    let entries: Vec<String> = entries.iter().map(|entry| format!("{entry:?}")).collect();
+    let entries = some(&entries.iter().map(String::as_str).collect::<Vec<_>>());
+    match list {
+        List::Patterns => format!("no package that upstream lists matches the include pattern {entries}"),
+        List::Architectures => format!("no package that upstream lists has an included architecture: {entries}"),
+        List::Field(field) => format!("no package that upstream lists has an included {field}: {entries}"),
+        List::Bundles => format!("upstream lists no module stream that `modules` includes as {entries}"),
+    }
 }
 
 /// Streams that an exclude list takes out as a whole because of one of their packages.

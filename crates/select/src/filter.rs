@@ -26,11 +26,14 @@ impl Choice {
 
     /// Whether a path of words that `:` divides passes; a word of a list means everything below it.
     pub fn allows_below(&self, path: &str) -> bool {
-        let names = |one: &String| {
-            path.strip_prefix(one.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-        };
+        let names = |one: &String| Self::names(one, path);
         (self.include.is_empty() || self.include.iter().any(names)) && !self.exclude.iter().any(names)
+    }
+
+    /// Whether a word of a list means a path, or something above it.
+    pub(crate) fn names(word: &str, path: &str) -> bool {
+        path.strip_prefix(word)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
     }
 }
 
@@ -90,7 +93,7 @@ impl<T: PartialOrd + Copy> Range<T> {
 /// Compiled filters of a repository.
 #[derive(Clone, Debug, Default)]
 pub struct Filters {
-    include: Vec<Regex>,
+    pub(crate) include: Vec<Regex>,
     exclude: Vec<Regex>,
     /// Architectures, compared as words.
     pub architectures: Choice,
@@ -210,6 +213,6 @@ impl Filters {
     }
 }
 
-fn found(pattern: &Regex, candidate: &Candidate<'_>) -> bool {
+pub(crate) fn found(pattern: &Regex, candidate: &Candidate<'_>) -> bool {
     pattern.is_match(candidate.name) || pattern.is_match(candidate.full_name)
 }

@@ -5,11 +5,13 @@
 //! no format: what a format says about modules comes as [`Bundle`]s.
 
 mod filter;
+mod idle;
 mod query;
 mod retention;
 mod series;
 
 pub use filter::{Choice, FieldChoice, FilterError, Filters, Range};
+pub use idle::{Idle, List, idle};
 pub use query::{Field, Query, QueryError, Row, Satisfies};
 pub use retention::{Keep, Retention};
 use retention::{Ruling, Unit, rule};

@@ -438,3 +438,44 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn entries_of_include_lists_that_nothing_listed_has_are_idle() {
+    let packages = [
+        package("bash", 1, "x86_64"),
+        with_field("zsh", "license", "MIT"),
+        dropped("fish", 1),
+    ];
+    let candidates = candidates(&packages);
+    let words = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut filters = Filters::new(&words(&["^ba", "fish", "[x-z]sh$"]), &[]).unwrap();
+    filters.architectures.include = words(&["x86_64", "noarch"]);
+    filters.bundles.include = words(&["node:18", "ruby"]);
+    filters.fields = vec![FieldChoice {
+        field: "license".into(),
+        choice: Choice {
+            include: words(&["MIT", "GPL"]),
+            exclude: words(&["BSD"]),
+        },
+    }];
+    let node = |series| Bundle {
+        members: vec![0],
+        series,
+        rank: 1,
+        origin: Origin::NEW,
+    };
+    let found = |bundles: &[Bundle<'_>], filters: &Filters| -> Vec<(List, Vec<String>)> {
+        let all = idle(&candidates, bundles, filters).into_iter();
+        all.map(|one| (one.list, one.entries)).collect()
+    };
+    let license = (List::Field("license".into()), words(&["GPL"]));
+    let expected = [
+        (List::Patterns, words(&["fish"])),
+        license.clone(),
+        (List::Bundles, words(&["ruby"])),
+    ];
+    assert_eq!(found(&[node("node:18"), node("perl:5")], &filters), expected);
+    filters.architectures.include = words(&["x86-64"]);
+    assert!(found(&[], &filters).contains(&(List::Architectures, words(&["x86-64"]))));
+    assert_eq!(found(&[], &Filters::default()), []);
+}

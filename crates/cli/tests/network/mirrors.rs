@@ -1,6 +1,7 @@
 use chantal_model::Sha256;
 use chantal_testkit::proxy::Proxy;
 use chantal_testkit::repository::Repository;
+use chantal_testkit::rpm::Rpm;
 use chantal_testkit::upstream::{Body, Fault, Site, Upstream};
 
 use crate::{ENTRY, chantal, doc, feeds, mirror, packages, sample, says};
@@ -203,6 +204,43 @@ fn a_stale_mirror_of_a_metalink_is_skipped_and_nothing_new_is_one_request() {
         "the feed has not changed",
     );
     assert_eq!((old.log().len(), new.log().len(), list.log().len()), (0, 0, 1));
+}
+
+#[test]
+fn a_mirror_that_is_behind_is_left_for_one_that_is_not() {
+    let state = |number: u64| {
+        let package = Rpm::new("greet", &number.to_string(), "1", "noarch");
+        Repository::new()
+            .revision(1_700_000_000 + number)
+            .with(package)
+            .build()
+            .site()
+    };
+    let (one, other) = (Upstream::start(state(2)), Upstream::start(state(2)));
+    let plain = list(format!("{}\n{}\n", one.url("/"), other.url("/")));
+    for places in [feeds(&one, &other), format!("mirrorlist: {}", plain.url("/list"))] {
+        for server in [&one, &other] {
+            server.change(|site| *site = state(2));
+        }
+        let chantal = chantal(&[&places]);
+        chantal.run(&["repo", "sync", "r"]).ok();
+        one.change(|site| *site = state(1));
+        other.change(|site| *site = state(3));
+        let ran = chantal.run(&["repo", "sync", "r"]).ok();
+        says(
+            &ran.stderr,
+            &format!("mirror {} is left for the rest of the run", one.url("/")),
+        );
+        says(&ran.stderr, "the feed went back");
+        let has = chantal.run(&["package", "list", "r"]).ok().stdout;
+        says(&has, "3-1");
+
+        other.change(|site| *site = state(1));
+        let ran = chantal.run(&["repo", "sync", "r"]).expect(4);
+        says(&ran.stderr, "the feed went back");
+        let has = chantal.run(&["package", "list", "r"]).ok().stdout;
+        says(&has, "3-1");
+    }
 }
 
 #[test]

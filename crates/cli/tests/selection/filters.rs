@@ -48,6 +48,47 @@ fn filter_by_vendor_and_group_where_what_has_none_does_not_pass_an_include_list(
 }
 
 #[test]
+fn an_include_entry_that_nothing_has_is_a_warning() {
+    for (keys, told) in [
+        (
+            "patterns: {include: [\"^fre\", \"^nosuch\"]}",
+            "include pattern \"^nosuch\"",
+        ),
+        (
+            "metadata: {architectures: {include: [x86-64]}}",
+            "architecture: \"x86-64\"",
+        ),
+        ("rpm: {licenses: {include: [MIT, GPL]}}", "license: \"GPL\""),
+        ("rpm: {groups: {include: [core]}}", "none of the 3 packages"),
+    ] {
+        let (chantal, _upstream) = bench(&licensed(), &[&format!("filters: {{{keys}}}")]);
+        let ran = sync(&chantal);
+        assert!(ran.stderr.contains(told), "{keys}: {}", ran.stderr);
+    }
+    for keys in [
+        "patterns: {include: [\"^free\", b]}",
+        "metadata: {architectures: {include: [noarch, x86_64]}}",
+    ] {
+        let (chantal, _upstream) = bench(&licensed(), &[&format!("filters: {{{keys}}}")]);
+        let ran = sync(&chantal);
+        assert!(!ran.stderr.contains("that upstream lists"), "{keys}: {}", ran.stderr);
+    }
+    let node = rpm("node", "1").module("node:18:1:c0ffee");
+    let feed = Repository::new()
+        .with(node.clone())
+        .module(Module::new("node", "18", 1, [&node]));
+    for wrong in ["node:99", "node 18"] {
+        let (chantal, _upstream) = bench(&feed, &[&format!("modules: {{include: [\"{wrong}\"]}}")]);
+        let ran = sync(&chantal);
+        assert!(
+            ran.stderr.contains(&format!("includes as \"{wrong}\"")),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
 fn filter_by_epoch_as_a_number_or_as_text() {
     for (keys, expected) in [
         ("include: [3]", vec!["unsaid-1"]),

@@ -193,6 +193,52 @@ fn a_sync_that_would_remove_most_packages_stops_until_it_is_forced() {
 }
 
 #[test]
+fn what_upstream_lost_is_guarded_whatever_else_changed() {
+    let many: Vec<(String, &str)> = (0..10).map(|n| (format!("p{n}"), "1")).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(name, version)| (name.as_str(), *version)).collect();
+    let another = [
+        "metadata: {compression: xz}",
+        "filters: {patterns: {exclude: [\"^p9\"]}}",
+    ];
+    for keys in [&another[..1], &another[1..]] {
+        let (chantal, upstream) = bench(&feed(1, &many), &[]);
+        sync(&chantal);
+        chantal.repository("r", &upstream.url("/"), keys);
+        change(&upstream, &feed(2, &many[..1]));
+        let ran = chantal.run(&["repo", "sync", "r", "--publish"]).expect(6);
+        assert!(ran.stderr.contains("of 10 packages would be removed"), "{}", ran.stderr);
+        assert_eq!(published(&chantal).len(), 10);
+        // What filters alone take out may go.
+        configure(&chantal, &upstream, &["filters: {patterns: {include: [\"^p0\"]}}"]);
+        change(&upstream, &feed(3, &many));
+        sync(&chantal);
+        assert_eq!(published(&chantal), ["p0-1"]);
+    }
+}
+
+#[test]
+fn filters_that_choose_nothing_stop_where_clients_have_something() {
+    let (chantal, upstream) = bench(&feed(1, BEFORE), &[]);
+    sync(&chantal);
+    let had = published(&chantal);
+    let nothing = "filters: {patterns: {include: [\"^nosuch\"]}}";
+    configure(&chantal, &upstream, &[nothing]);
+    let ran = chantal.run(&["repo", "sync", "r", "--publish"]).expect(6);
+    for told in ["all 4 packages would be removed", "none of the 4", "--force-removals"] {
+        assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
+    }
+    assert_eq!(published(&chantal), had);
+    configure(&chantal, &upstream, &[nothing, "max_removed_percent: 100"]);
+    let ran = sync(&chantal);
+    assert!(
+        ran.stderr.contains("matches the include pattern \"^nosuch\""),
+        "{}",
+        ran.stderr
+    );
+    assert!(published(&chantal).is_empty());
+}
+
+#[test]
 fn a_feed_that_goes_back_is_refused_until_that_is_allowed() {
     let (chantal, upstream) = bench(&feed(1_700_086_400, &[("a", "2")]), &[]);
     sync(&chantal);

@@ -114,7 +114,8 @@ pub(crate) struct RepositorySettings {
     /// What to do about a package that cannot be had. Default `fail` in mode `mirror`, else `skip`.
     pub(crate) on_package_error: Option<OnPackageError>,
     /// Share of packages in percent that upstream may drop before a sync stops (exit 6); `--force-removals` goes on.
-    /// Changed filters may remove anything.
+    /// Where the configuration selects otherwise than before, only packages count of which upstream has no version any
+    /// more; but unless this is 100, something has to stay.
     #[schemars(extend("default" = 50))]
     #[schemars(range(min = 0, max = 100))]
     pub(crate) max_removed_percent: Option<u32>,

@@ -162,7 +162,7 @@ impl Engine {
             fetched_bytes: Arc::new(AtomicU64::new(0)),
             lease: None,
         };
-        let Reading::Read(upstream) = feed.read(None, "").await? else {
+        let Reading::Read(upstream) = feed.read(None, "", &|_| Ok(())).await? else {
             return Ok(Vec::new());
         };
         let files = Arc::new(upstream.files);
