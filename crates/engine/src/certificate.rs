@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use chantal_config::{Auth, Repository, Ssl};
-use chantal_fetch::{Candidate, Identity, choose};
+use chantal_fetch::{Candidate, Identity, usable};
 
 use crate::error::EngineError;
 
@@ -17,6 +17,11 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// Where it was found.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where it was found, and when it ends, in seconds since 1970.
     pub(crate) fn end(&self) -> (&str, i64) {
         (&self.name, self.identity.not_after)
@@ -35,16 +40,24 @@ pub(crate) fn authorities_end(ssl: &Ssl) -> Option<(String, i64)> {
     Some((name, end))
 }
 
-/// The client certificate of a repository: that of `auth`, else that of `ssl`.
+/// The client certificate of a repository: that of `auth`, else that of `ssl`; of several the one that is valid longest.
 ///
 /// # Errors
 /// [`EngineError::Configuration`]: it cannot be read, its key is another's or encrypted, or no pair is valid now.
 pub(crate) fn of(repo: &Repository, now: i64) -> Result<Option<Found>, EngineError> {
+    Ok(all(repo, now)?.into_iter().next())
+}
+
+/// Those that may be meant: every pair of a directory that is valid now, those first that stay so longest.
+///
+/// # Errors
+/// See [`of`].
+pub(crate) fn all(repo: &Repository, now: i64) -> Result<Vec<Found>, EngineError> {
     let found = match (&repo.auth, &repo.ssl.client_cert, &repo.ssl.client_key) {
-        (Some(Auth::ClientCert { cert_file, key_file }), ..) => pair(cert_file, key_file).map(Some),
-        (Some(Auth::ClientCertDir { cert_dir }), ..) => best(cert_dir, now).map(Some),
-        (_, Some(certificate), Some(key)) => pair(certificate, key).map(Some),
-        _ => Ok(None),
+        (Some(Auth::ClientCert { cert_file, key_file }), ..) => pair(cert_file, key_file).map(|one| vec![one]),
+        (Some(Auth::ClientCertDir { cert_dir }), ..) => pairs(cert_dir, now),
+        (_, Some(certificate), Some(key)) => pair(certificate, key).map(|one| vec![one]),
+        _ => Ok(Vec::new()),
     };
     found.map_err(|Wrong { message, hint }| EngineError::Configuration {
         repo: repo.id.to_string(),
@@ -109,16 +122,19 @@ fn pair(certificate: &Path, key: &Path) -> Result<Found, Wrong> {
     })
 }
 
-/// The best pair of a directory, `X.pem` with `X-key.pem`, or one file with both.
-fn best(directory: &Path, now: i64) -> Result<Found, Wrong> {
+/// The usable pairs of a directory, `X.pem` with `X-key.pem`, or one file with both.
+fn pairs(directory: &Path, now: i64) -> Result<Vec<Found>, Wrong> {
     let entries = std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let entries = entries.map_err(|error| Wrong {
         message: format!("cannot read auth.cert_dir {}: {error}", directory.display()),
         hint: None,
     })?;
     let candidates = entries.iter().filter_map(|entry| candidate(&entry.path())).collect();
-    match choose(candidates, now) {
-        Ok((name, identity)) => Ok(Found { identity, name }),
+    match usable(candidates, now) {
+        Ok(pairs) => Ok(pairs
+            .into_iter()
+            .map(|(name, identity)| Found { identity, name })
+            .collect()),
         Err(reasons) if reasons.is_empty() => Err(Wrong {
             message: format!("auth.cert_dir {} holds no certificate", directory.display()),
             hint: Some("it must hold pairs `X.pem` and `X-key.pem`".into()),

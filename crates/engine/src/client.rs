@@ -4,14 +4,15 @@ use chantal_config::{Auth as Configured, Proxy, Repository, Secret, Ssl};
 use chantal_fetch::{Auth, Bandwidth, ClientOptions, ProxyOptions, Trust};
 use url::Url;
 
+use crate::certificate::Found;
 use crate::error::EngineError;
 use crate::proxy::proxies;
 
-/// The options for a feed; `identity_pem` is the client certificate with its key.
+/// The options for a feed.
 pub(crate) fn options(
     repo: &Repository,
     feed: &Url,
-    identity_pem: Option<Vec<u8>>,
+    certificate: Option<&Found>,
 ) -> Result<ClientOptions, EngineError> {
     let reader = Reader { repo };
     let mut others = Vec::with_capacity(repo.other_feeds.len());
@@ -22,7 +23,8 @@ pub(crate) fn options(
         feed: feed.clone(),
         auth: reader.auth(repo.auth.as_ref())?,
         others,
-        identity_pem,
+        identity_pem: certificate.map(|found| found.identity.pem.clone()),
+        identity_name: certificate.map(|found| found.name().to_owned()),
         ca: trust(&repo.ssl).map_err(|message| reader.wrong(message))?,
         verify_tls: repo.ssl.verify,
         proxy: proxy(&repo.proxy).map_err(|message| reader.wrong(message))?,

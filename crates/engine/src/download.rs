@@ -318,6 +318,7 @@ impl Source {
             limit_bytes: self.limit_bytes,
             validators: None,
             is_optional: false,
+            tells: false,
         };
         let on_bytes = |bytes| {
             self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);

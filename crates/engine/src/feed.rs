@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chantal_catalog::{Catalog, FeedState, Lease};
-use chantal_config::Repository;
+use chantal_config::{FeedKind, Repository};
 use chantal_fetch::{Found, Outcome, Reference, Validators, Wish};
 use chantal_formats::{Format, Overview, ReadRequest, Role, Wanted};
 use chantal_model::{Digest, Landing, Progress, Promise, Sha256, Step, masked};
@@ -464,6 +464,8 @@ impl Feed<'_> {
             limit_bytes: wanted.limit_bytes,
             validators,
             is_optional: wanted.optional,
+            // Somebody wrote these feeds down and should know; lists of mirrors often have one that is gone.
+            tells: wanted.role == Role::Entry && self.repo.feed_kind == FeedKind::Directory,
         };
         let on_bytes = |bytes| {
             self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);

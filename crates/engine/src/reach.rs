@@ -10,6 +10,7 @@ use chantal_model::{Memory, Package, masked};
 use url::Url;
 
 use crate::Engine;
+use crate::certificate::Found;
 use crate::error::EngineError;
 use crate::feed::entry_of;
 
@@ -40,19 +41,18 @@ impl Engine {
     /// Makes the client for a repository's feed, and reads the list of mirrors if it has one.
     pub(crate) async fn reach(&self, repo: &Repository, format: &'static dyn Format) -> Result<Reach, EngineError> {
         let feed = self.feed_url(repo)?;
+        let entry = entry_of(repo, format)?.href;
         let now = self.clock.now().as_second();
-        let certificate = crate::certificate::of(repo, now)?;
-        let warnings = certificate
-            .as_ref()
-            .and_then(|found| crate::certificate::warning(found, now));
-        let identity = certificate.map(|found| found.identity.pem);
-        let mut options = crate::client::options(repo, &feed, identity)?;
-        options.bandwidths.extend(self.bandwidth.clone());
-        let client = Client::sharing(options, self.hosts.clone()).map_err(|source| EngineError::Fetch {
-            repo: repo.id.to_string(),
-            what: "anything".into(),
-            source,
-        })?;
+        let certificates = crate::certificate::all(repo, now)?;
+        let (client, certificate) = match &*certificates {
+            [] => (self.client(repo, &feed, None)?, None),
+            [only] => (self.client(repo, &feed, Some(only))?, Some(only)),
+            several => {
+                let (client, taken) = self.accepted(repo, (&feed, &entry), several).await?;
+                (client, Some(taken))
+            }
+        };
+        let warnings = certificate.and_then(|found| crate::certificate::warning(found, now));
         let others = repo.other_feeds.iter().map(|feed| feed.url.clone());
         let configured = Mirrors::configured(std::iter::once(feed.clone()).chain(others).collect());
         let reach = Reach {
@@ -60,12 +60,59 @@ impl Engine {
             feed,
             repo: repo.id.to_string(),
             kind: repo.feed_kind,
-            entry: entry_of(repo, format)?.href,
+            entry,
             mirrors: Arc::new(Mutex::new(configured)),
             warnings: Arc::new(Mutex::new(warnings.into_iter().collect())),
         };
         reach.read_list().await?;
         Ok(reach)
+    }
+
+    fn client(&self, repo: &Repository, feed: &Url, certificate: Option<&Found>) -> Result<Client, EngineError> {
+        let mut options = crate::client::options(repo, feed, certificate)?;
+        options.bandwidths.extend(self.bandwidth.clone());
+        Client::sharing(options, self.hosts.clone()).map_err(|source| EngineError::Fetch {
+            repo: repo.id.to_string(),
+            what: "anything".into(),
+            source,
+        })
+    }
+
+    /// The first client certificate that the feed does not refuse: only the server knows which of them covers a path.
+    async fn accepted<'c>(
+        &self,
+        repo: &Repository,
+        (feed, entry): (&Url, &str),
+        certificates: &'c [Found],
+    ) -> Result<(Client, &'c Found), EngineError> {
+        let url = match repo.feed_kind {
+            FeedKind::Directory => feed.join(entry).unwrap_or_else(|_| feed.clone()),
+            _ => feed.clone(),
+        };
+        let mut first = None;
+        for found in certificates {
+            let client = self.client(repo, feed, Some(found))?;
+            let request = Request {
+                url: url.clone(),
+                promise: None,
+                limit_bytes: MAX_LIST_BYTES,
+                validators: None,
+            };
+            match client.fetch(&request, &mut Memory::new([]), &|_| {}).await {
+                Err(error) if error.may_be_of_certificate() => {
+                    tracing::info!(repo.id = %repo.id, certificate = found.name(), %error, "trying the next certificate");
+                    first.get_or_insert(error);
+                }
+                // Whatever else is wrong is told by who asks next.
+                _ => return Ok((client, found)),
+            }
+        }
+        let names: Vec<&str> = certificates.iter().map(Found::name).collect();
+        Err(EngineError::Fetch {
+            repo: repo.id.to_string(),
+            what: format!("anything with one of the client certificates {}", names.join(", ")),
+            source: first.expect("there are several"),
+        })
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Once<'a> {
     /// Whether what has landed begins with what an earlier run left.
     is_kept: bool,
     fetched: u64,
+    /// How long these were waited for.
+    waited: Duration,
 }
 
 impl<'a> Once<'a> {
@@ -56,6 +58,7 @@ impl<'a> Once<'a> {
             is_kept: note.is_some(),
             resume: note.map(|note| note.validator),
             fetched: 0,
+            waited: Duration::ZERO,
         }
     }
 
@@ -130,6 +133,13 @@ impl<'a> Once<'a> {
     }
 
     fn fail(&self, url: &Url, problem: Problem) -> FetchError {
+        let problem = match problem {
+            Problem::Certificate { alert, name: _ } => Problem::Certificate {
+                alert,
+                name: self.inner.options.identity_name.clone(),
+            },
+            other => other,
+        };
         FetchError::new(url, problem)
     }
 
@@ -298,6 +308,7 @@ impl<'a> Once<'a> {
             validators,
             content_type,
             bytes_fetched: self.fetched,
+            waited: self.waited,
             attempts: 1,
         }))
     }
@@ -327,13 +338,14 @@ impl<'a> Once<'a> {
             let waited = asked.elapsed();
             let count = bytes.len() as u64;
             self.fetched += count;
+            self.waited += waited;
             if let Err(error) = take(self.request, landing, &bytes) {
                 self.forget(landing);
                 return Err(error);
             }
             on_bytes(count);
             if !pace.is_kept(waited, count) {
-                return Err(self.fail(url, pace.too_slow()));
+                return Err(self.fail(url, Problem::Slow(pace.too_slow())));
             }
             for bandwidth in &self.inner.options.bandwidths {
                 bandwidth.pass(count).await;

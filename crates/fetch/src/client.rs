@@ -65,6 +65,8 @@ pub struct Landed {
     pub content_type: Option<String>,
     /// Bytes on the wire, failed attempts included.
     pub bytes_fetched: u64,
+    /// How long its bytes were waited for, once an answer had begun.
+    pub waited: Duration,
     /// How often it was tried.
     pub attempts: u32,
 }
@@ -77,6 +79,7 @@ impl Landed {
             validators: Validators::default(),
             content_type: None,
             bytes_fetched: 0,
+            waited: Duration::ZERO,
             attempts: 0,
         }
     }

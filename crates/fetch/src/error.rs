@@ -40,20 +40,44 @@ pub struct FetchError {
 #[derive(Debug)]
 pub(crate) enum Problem {
     Connect(String),
-    Timeout { what: &'static str, after: Duration },
-    Slow { least: u64, within: Duration },
+    Timeout {
+        what: &'static str,
+        after: Duration,
+    },
+    Slow(Slow),
     Broken(String),
-    Short { expected: Option<u64>, got: u64 },
+    Short {
+        expected: Option<u64>,
+        got: u64,
+    },
     Status(u16),
     Credentials(u16),
+    /// What the server said about the client certificate, and where that was found.
+    Certificate {
+        alert: String,
+        name: Option<String>,
+    },
     Mismatch(Mismatch),
-    TooLarge { limit: u64 },
+    TooLarge {
+        limit: u64,
+    },
     Redirect(String),
     Redirects(usize),
     Guarded,
     Url(String),
-    Local { what: &'static str, source: std::io::Error },
+    Local {
+        what: &'static str,
+        source: std::io::Error,
+    },
     Setup(String),
+}
+
+/// A pace that is not worth a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("less than {least} bytes a second came within {} s", within.as_secs_f64())]
+pub(crate) struct Slow {
+    pub(crate) least: u64,
+    pub(crate) within: Duration,
 }
 
 impl FetchError {
@@ -71,12 +95,12 @@ impl FetchError {
         match &self.problem {
             Problem::Connect(_)
             | Problem::Timeout { .. }
-            | Problem::Slow { .. }
+            | Problem::Slow(_)
             | Problem::Broken(_)
             | Problem::Short { .. }
             | Problem::Redirects(_)
             | Problem::Status(_) => Kind::Unreachable,
-            Problem::Credentials(_) => Kind::Credentials,
+            Problem::Credentials(_) | Problem::Certificate { .. } => Kind::Credentials,
             Problem::Mismatch(_) | Problem::Redirect(_) | Problem::Guarded => Kind::Refused,
             Problem::TooLarge { .. } => Kind::Limit,
             Problem::Url(_) => Kind::Malformed,
@@ -97,7 +121,7 @@ impl FetchError {
         match &self.problem {
             Problem::Connect(_)
             | Problem::Timeout { .. }
-            | Problem::Slow { .. }
+            | Problem::Slow(_)
             | Problem::Broken(_)
             | Problem::Short { .. }
             | Problem::Mismatch(_) => true,
@@ -121,6 +145,24 @@ impl FetchError {
         matches!(self.problem, Problem::Local { .. } | Problem::Setup(_))
     }
 
+    /// Whether another client certificate may be taken: it, or all credentials, were refused (HTTP 400, 401, 403; nginx
+    /// has 495 and 496).
+    pub fn may_be_of_certificate(&self) -> bool {
+        match self.problem {
+            Problem::Certificate { .. } => true,
+            Problem::Credentials(status) | Problem::Status(status) => matches!(status, 400 | 401 | 403 | 495 | 496),
+            _ => false,
+        }
+    }
+
+    /// What went wrong, without the URL.
+    pub(crate) fn reason(&self) -> String {
+        let text = self.to_string();
+        text.strip_prefix(&format!("{}: ", self.url))
+            .unwrap_or(&text)
+            .to_owned()
+    }
+
     /// How often it was tried.
     pub fn attempts(&self) -> u32 {
         self.attempts
@@ -133,13 +175,7 @@ impl fmt::Display for FetchError {
         match &self.problem {
             Problem::Connect(reason) | Problem::Url(reason) => write!(f, "{url}: {reason}")?,
             Problem::Timeout { what, after } => write!(f, "{url}: {what} within {} s", after.as_secs_f64())?,
-            Problem::Slow { least, within } => {
-                let seconds = within.as_secs_f64();
-                write!(
-                    f,
-                    "{url}: too slow: less than {least} bytes a second came within {seconds} s"
-                )?;
-            }
+            Problem::Slow(slow) => write!(f, "{url}: too slow: {slow}")?,
             Problem::Broken(reason) => write!(f, "{url}: the transfer broke: {reason}")?,
             Problem::Short {
                 expected: Some(expected),
@@ -152,6 +188,19 @@ impl fmt::Display for FetchError {
             Problem::Status(status) => write!(f, "{url}: the server answers HTTP {status}")?,
             Problem::Credentials(407) => write!(f, "{url}: the proxy refuses the credentials (HTTP 407)")?,
             Problem::Credentials(status) => write!(f, "{url}: credentials refused (HTTP {status})")?,
+            Problem::Certificate { alert, .. } if alert.eq_ignore_ascii_case(WANTED) => {
+                write!(
+                    f,
+                    "{url}: TLS: the server asks for a client certificate, and none was sent"
+                )?;
+            }
+            Problem::Certificate { alert, name } => {
+                let name = name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+                write!(
+                    f,
+                    "{url}: TLS: the server refuses the client certificate{name} ({alert})"
+                )?;
+            }
             Problem::Mismatch(mismatch) => write!(f, "{url}: {mismatch}")?,
             Problem::TooLarge { limit } => write!(f, "{url}: more than the {limit} bytes that may come")?,
             Problem::Redirect(reason) => write!(f, "{url}: redirect refused: {reason}")?,
@@ -186,6 +235,32 @@ impl std::error::Error for FetchError {
     }
 }
 
+/// The alert of a server that got no certificate (RFC 8446, section 6.2).
+const WANTED: &str = "CertificateRequired";
+
+/// Alerts that are about the certificate of whoever gets them (RFC 8446, section 6.2).
+const ABOUT_CERTIFICATES: [&str; 8] = [
+    WANTED,
+    "UnknownCA",
+    "BadCertificate",
+    "UnsupportedCertificate",
+    "CertificateRevoked",
+    "CertificateExpired",
+    "CertificateUnknown",
+    "AccessDenied",
+];
+
+/// The alert that a server sent about the client certificate.
+fn certificate_alert(reasons: &[String]) -> Option<String> {
+    let alerts = reasons
+        .iter()
+        .filter_map(|reason| reason.split_once("received fatal alert: "));
+    let mut words = alerts.filter_map(|(_, rest)| rest.split(|c: char| !c.is_alphanumeric()).next());
+    words
+        .find(|word| ABOUT_CERTIFICATES.iter().any(|one| one.eq_ignore_ascii_case(word)))
+        .map(str::to_owned)
+}
+
 /// What a failure of the client means, in words.
 pub(crate) fn transport(error: &reqwest::Error) -> Problem {
     let mut reasons: Vec<String> = Vec::new();
@@ -202,6 +277,9 @@ pub(crate) fn transport(error: &reqwest::Error) -> Problem {
     let tls = |reason: &str| Problem::Connect(format!("TLS: {reason}"));
     if reasons.contains(&LeadsHere.to_string()) {
         return Problem::Guarded;
+    }
+    if let Some(alert) = certificate_alert(&reasons) {
+        return Problem::Certificate { alert, name: None };
     }
     if whole.contains("certexpired")
         || whole.contains("certificate expired")

@@ -109,30 +109,27 @@ pub struct Candidate {
     pub identity: Result<Identity, IdentityError>,
 }
 
-/// The pair that is valid now and stays so longest; of equals the first by name.
+/// The pairs that are valid now, those first that stay so longest; equals by name.
 ///
 /// # Errors
 /// None can be used: one line for each.
-pub fn choose(mut candidates: Vec<Candidate>, now: i64) -> Result<(String, Identity), Vec<String>> {
+pub fn usable(mut candidates: Vec<Candidate>, now: i64) -> Result<Vec<(String, Identity)>, Vec<String>> {
     candidates.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut best: Option<(String, Identity)> = None;
+    let mut usable = Vec::new();
     let mut refused = Vec::new();
     for Candidate { name, identity } in candidates {
         match identity {
             Err(error) => refused.push(format!("{name}: {error}")),
             Ok(identity) if now > identity.not_after => refused.push(format!("{name}: it has expired")),
             Ok(identity) if now < identity.not_before => refused.push(format!("{name}: it is not valid yet")),
-            Ok(identity) => {
-                let is_better = best
-                    .as_ref()
-                    .is_none_or(|(_, best)| identity.not_after > best.not_after);
-                if is_better {
-                    best = Some((name, identity));
-                }
-            }
+            Ok(identity) => usable.push((name, identity)),
         }
     }
-    best.ok_or(refused)
+    if usable.is_empty() {
+        return Err(refused);
+    }
+    usable.sort_by_key(|(_, identity)| std::cmp::Reverse(identity.not_after));
+    Ok(usable)
 }
 
 #[cfg(test)]
@@ -196,8 +193,8 @@ mod tests {
     }
 
     #[test]
-    fn of_several_pairs_the_one_that_is_valid_longest_is_taken() {
-        let (_, best) = choose(
+    fn of_several_pairs_the_one_that_is_valid_longest_comes_first() {
+        let names: Vec<String> = usable(
             vec![
                 candidate("0-expired", identity(&pair(2000, 2025))),
                 candidate("1-soon", identity(&pair(2020, 2027))),
@@ -208,14 +205,16 @@ mod tests {
             ],
             NOW,
         )
-        .map(|(name, identity)| (identity.not_after, name))
-        .unwrap();
-        assert_eq!(best, "2-best");
+        .unwrap()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+        assert_eq!(names, ["2-best", "3-same", "1-soon"]);
     }
 
     #[test]
     fn where_no_pair_can_be_used_each_has_its_reason() {
-        let reasons = choose(
+        let reasons = usable(
             vec![
                 candidate("b", identity(&pair(2000, 2001))),
                 candidate("a", Err(IdentityError::Mismatch)),

@@ -24,7 +24,7 @@ pub use bandwidth::Bandwidth;
 pub use client::{Client, Landed, Outcome, Request, Validators};
 pub use error::{FetchError, Kind};
 pub use gate::Hosts;
-pub use identity::{Candidate, Identity, IdentityError, choose, expiries};
+pub use identity::{Candidate, Identity, IdentityError, expiries, usable};
 pub use mirrors::{Found, Mirrors, Reference, Wish};
 pub use options::{Auth, ClientOptions, Trust};
 pub use post::Post;

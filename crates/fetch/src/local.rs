@@ -70,6 +70,7 @@ pub(crate) async fn fetch(
         },
         content_type: None,
         bytes_fetched: bytes,
+        waited: std::time::Duration::ZERO,
         attempts: 1,
     }))
 }

@@ -43,6 +43,8 @@ pub struct ClientOptions {
     pub others: Vec<(Url, Auth)>,
     /// Client certificate and key in PEM.
     pub identity_pem: Option<Vec<u8>>,
+    /// Where it was found, for messages.
+    pub identity_name: Option<String>,
     /// Whom to trust.
     pub ca: Trust,
     /// Check the server's certificate.
@@ -79,6 +81,7 @@ impl ClientOptions {
             auth: Auth::None,
             others: Vec::new(),
             identity_pem: None,
+            identity_name: None,
             ca: Trust::System,
             verify_tls: true,
             proxy: ProxyOptions::default(),

@@ -1,10 +1,10 @@
-//! Whether a transfer goes on fast enough to be waited for.
+//! Whether transfers go on fast enough to be waited for.
 
 use std::time::Duration;
 
-use crate::error::Problem;
+use crate::error::Slow;
 
-/// What came lately, and how long it was waited for.
+/// What came lately, and how long it was waited for: of one transfer, or of all from one mirror.
 ///
 /// Only waiting counts: a slow disk is not the server's fault.
 pub(crate) struct Pace {
@@ -16,7 +16,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Judges a transfer whenever it was waited for as long as `window`.
+    /// Judges transfers whenever it was waited for as long as `window`.
     pub(crate) fn new(window: Duration, least: u64) -> Self {
         Self {
             window,
@@ -26,9 +26,9 @@ impl Pace {
         }
     }
 
-    /// What is wrong with a transfer that is not fast enough.
-    pub(crate) fn too_slow(&self) -> Problem {
-        Problem::Slow {
+    /// What is wrong with what is not fast enough.
+    pub(crate) fn too_slow(&self) -> Slow {
+        Slow {
             least: self.least,
             within: self.window,
         }

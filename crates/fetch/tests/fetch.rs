@@ -393,9 +393,10 @@ async fn a_client_certificate_is_shown_to_the_feed_and_to_no_other_origin() {
         .unwrap_err();
     assert_eq!(
         error.kind(),
-        Kind::Unreachable,
+        Kind::Credentials,
         "another origin saw the certificate: {error}"
     );
+    assert!(error.to_string().contains("none was sent"), "{error}");
     assert_eq!(own.log().len(), 1);
 }
 

@@ -87,7 +87,8 @@ block! {
         /// How long one file may take until its first byte.
         #[schemars(extend("default" = "300s"))]
         timeout: Quantity,
-        /// How long a transfer may stand still; it may be slower than `min_speed` for twice as long.
+        /// How long a transfer may stand still; it may be slower than `min_speed` for twice as long,
+        /// as may all transfers from one of several mirrors together.
         #[schemars(extend("default" = "30s"))]
         idle_timeout: Quantity,
         /// Least bytes per second; 0 for any.
@@ -142,7 +143,8 @@ block! {
         cert_file: String,
         /// `client_cert`: file with its key.
         key_file: String,
-        /// `client_cert`: directory with pairs `X.pem` and `X-key.pem`, of which the one that is valid longest is taken.
+        /// `client_cert`: directory with pairs `X.pem` and `X-key.pem`. Of those that are valid, the one that stays so longest
+        /// and that the server accepts is taken.
         cert_dir: String,
         /// `basic`: user name.
         username: String,

@@ -1,8 +1,8 @@
 //! Several places of one content: in which order they are asked, and which are left.
 //!
 //! Each file is asked for at one mirror after another until one gives it as promised. A mirror that fails is left for
-//! that file; one that fails [`PATIENCE`] times in a row is left for the rest of the run, as long as another one
-//! remains. Connections, server errors and slowness count at once; a file that is absent or altered counts when another
+//! that file; one that fails [`PATIENCE`] times in a row, or whose files all come too slowly, is left for the rest of the
+//! run, as long as another one remains. Connections, server errors and slowness count at once; a file that is absent or altered counts when another
 //! mirror had it, for otherwise the fault is not the mirror's.
 
 mod guard;
@@ -21,6 +21,8 @@ pub use metalink::{Metalink, metalink};
 
 use crate::client::{Client, Outcome, Request, Validators, pause};
 use crate::error::{FetchError, Problem};
+use crate::options::ClientOptions;
+use crate::pace::Pace;
 use crate::resolve::{ResolveError, resolve};
 
 /// So many failures in a row, and a mirror is left for the rest of the run.
@@ -51,6 +53,8 @@ pub struct Wish {
     /// Whether the first mirror that says that it does not have the file is believed: nothing promises that anybody
     /// has it, and a mirror that was left need not be asked.
     pub is_optional: bool,
+    /// Whether people are told of mirrors that were asked before the one that gave it.
+    pub tells: bool,
 }
 
 /// The mirrors of one content. Clones share what is known about them.
@@ -73,6 +77,8 @@ struct Inner {
 struct Mirror {
     base: Url,
     failures: AtomicU32,
+    /// How fast its files came.
+    pace: Mutex<Option<Pace>>,
     is_left: AtomicBool,
 }
 
@@ -102,6 +108,7 @@ impl Mirrors {
         let mirror = |base| Mirror {
             base,
             failures: AtomicU32::new(0),
+            pace: Mutex::new(None),
             is_left: AtomicBool::new(false),
         };
         Self {
@@ -259,8 +266,28 @@ impl Mirrors {
         }
     }
 
-    fn praise(&self, mirror: usize) {
-        self.inner.bases[mirror].failures.store(0, Ordering::Relaxed);
+    /// A mirror gave a file: it has not failed, but may be too slow.
+    fn praise(&self, mirror: usize, outcome: &Outcome, options: &ClientOptions) {
+        let one = &self.inner.bases[mirror];
+        one.failures.store(0, Ordering::Relaxed);
+        let Outcome::Landed(landed) = outcome else { return };
+        let why = {
+            let mut pace = one.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            let pace = pace.get_or_insert_with(|| Pace::new(options.idle_timeout * 2, options.min_speed));
+            (!pace.is_kept(landed.waited, landed.bytes_fetched)).then(|| pace.too_slow().to_string())
+        };
+        if let Some(why) = why {
+            self.leave_one(mirror, &format!("too slow: {why}"));
+        }
+    }
+
+    /// Tells of those that were asked before another one gave a file.
+    fn tell_passed(&self, wish: &Wish, passed: &[(usize, String)]) {
+        let mut news = self.inner.news.lock().unwrap_or_else(PoisonError::into_inner);
+        news.extend(passed.iter().map(|(mirror, why)| {
+            let base = masked(self.inner.bases[*mirror].base.as_str());
+            format!("{base} did not give {}, another one did: {why}", wish.reference.href)
+        }));
     }
 
     /// Leaves a mirror unless it is the last one; says whether it did.
@@ -307,6 +334,7 @@ impl Tour<'_> {
     ) -> Result<Found, FetchError> {
         let mut absent = None;
         let mut failure: Option<FetchError> = None;
+        let mut passed = Vec::new();
         for Candidate { mirror, url } in &self.candidates {
             match client.fetch_here(&wish.at(url), landing, on_bytes).await {
                 Ok(Outcome::Absent { status }) if wish.is_optional => {
@@ -318,10 +346,14 @@ impl Tour<'_> {
                 Ok(Outcome::Absent { status }) => {
                     self.suspects
                         .push((*mirror, format!("HTTP {status} for files that others have")));
+                    passed.push((*mirror, format!("HTTP {status}")));
                     absent.get_or_insert_with(|| (url.clone(), status));
                 }
                 Ok(outcome) => {
-                    self.mirrors.praise(*mirror);
+                    self.mirrors.praise(*mirror, &outcome, client.options());
+                    if wish.tells {
+                        self.mirrors.tell_passed(wish, &passed);
+                    }
                     for (suspect, why) in self.suspects.drain(..) {
                         self.mirrors.blame(suspect, &why);
                     }
@@ -331,6 +363,7 @@ impl Tour<'_> {
                 Err(error) if error.is_local() => return Err(error),
                 Err(error) => {
                     tracing::debug!(url = error.url, %error, "asking the next mirror");
+                    passed.push((*mirror, error.reason()));
                     if error.is_of_content() {
                         self.suspects.push((*mirror, error.to_string()));
                     } else {
@@ -396,5 +429,55 @@ impl Wish {
             limit_bytes: self.limit_bytes,
             validators: validators.map(|(_, validators)| validators.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::client::Landed;
+
+    fn landed(seconds: u64, bytes: u64) -> Outcome {
+        Outcome::Landed(Landed {
+            final_url: Url::parse("http://a.example/f").unwrap(),
+            validators: Validators::default(),
+            content_type: None,
+            bytes_fetched: bytes,
+            waited: Duration::from_secs(seconds),
+            attempts: 1,
+        })
+    }
+
+    #[test]
+    fn a_mirror_whose_files_all_come_too_slowly_is_left() {
+        let feeds = ["http://a.example/", "http://b.example/"].map(|url| Url::parse(url).unwrap());
+        let options = ClientOptions {
+            min_speed: 1000,
+            ..ClientOptions::new(feeds[0].clone())
+        };
+        let reference = Reference {
+            base: None,
+            href: "f".into(),
+        };
+        let mirrors = Mirrors::configured(feeds.to_vec());
+        let first = |mirrors: &Mirrors| mirrors.url(&reference).unwrap().host_str().unwrap().to_owned();
+        // A minute of waiting is judged at a time.
+        for (seconds, bytes) in [(50, 1), (10, 60_000), (59, 1)] {
+            mirrors.praise(0, &landed(seconds, bytes), &options);
+            assert_eq!(first(&mirrors), "a.example");
+        }
+        assert!(mirrors.take_news().is_empty());
+        mirrors.praise(0, &landed(1, 1), &options);
+        assert_eq!(first(&mirrors), "b.example");
+        let told = mirrors.take_news().concat();
+        assert!(
+            told.contains("a.example/ is left") && told.contains("less than 1000 bytes a second"),
+            "{told}"
+        );
+        // The last one is kept, however slow.
+        mirrors.praise(1, &landed(60, 1), &options);
+        assert_eq!(first(&mirrors), "b.example");
     }
 }
