@@ -478,6 +478,8 @@ pub struct Filters {
     pub architectures: Words,
     /// Leave source packages out.
     pub exclude_sources: bool,
+    /// Leave installation trees out.
+    pub exclude_trees: bool,
     /// Size in bytes, both ends included.
     pub size_bytes: (Option<u64>, Option<u64>),
     /// When it was built.

@@ -131,6 +131,7 @@ fn filters(filters: &Filters) -> Value {
         "patterns": { "include": filters.patterns_include, "exclude": filters.patterns_exclude },
         "architectures": words(&filters.architectures),
         "exclude_sources": filters.exclude_sources,
+        "exclude_installation_tree": filters.exclude_trees,
         "size_bytes": { "min": filters.size_bytes.0, "max": filters.size_bytes.1 },
         "build_time": {
             "newer_than": filters.build_time.newer_than.map(time),

@@ -80,6 +80,7 @@ pub(crate) fn request_of(repo: &Repository) -> ReadRequest {
         max_metadata_bytes: repo.limits.metadata_bytes,
         max_ratio: repo.limits.ratio,
         max_files_per_package: repo.limits.files_per_package,
+        without_trees: repo.filters.exclude_trees,
     }
 }
 

@@ -75,7 +75,7 @@ impl Settings {
 /// A digest over everything in the configuration that decides what a sync records.
 pub(crate) fn selection(repo: &Repository) -> String {
     let filters = &repo.filters;
-    let text = serde_json::json!({
+    let mut text = serde_json::json!({
         "layout": RENDERER,
         "mode": repo.mode.name(),
         "include": filters.patterns_include,
@@ -95,5 +95,8 @@ pub(crate) fn selection(repo: &Repository) -> String {
         "checksum": repo.metadata.checksum.name(),
         "sha1": repo.allows_sha1(),
     });
+    if filters.exclude_trees {
+        text["without_trees"] = true.into();
+    }
     Sha256::of(text.to_string().as_bytes()).hex()
 }

@@ -33,6 +33,7 @@ pub(crate) fn entry_path(format: &dyn Format) -> Result<RelPath, EngineError> {
         max_metadata_bytes: 0,
         max_ratio: 1,
         max_files_per_package: 0,
+        without_trees: true,
     };
     let wanted = format
         .wants(&Files::default(), &request)

@@ -35,6 +35,8 @@ pub struct ReadRequest {
     pub max_ratio: u64,
     /// The most files of one package.
     pub max_files_per_package: u64,
+    /// Leave out what installs a machine and is no package, where that can be told.
+    pub without_trees: bool,
 }
 
 /// What a wanted file is to its repository.

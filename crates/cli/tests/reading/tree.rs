@@ -97,6 +97,34 @@ fn reading_the_same_tree_again_adds_nothing_and_fetches_no_image() {
 }
 
 #[test]
+fn an_installation_tree_is_left_out_where_filters_say_so() {
+    let bench = Bench::new(&sample(), &[]);
+    bench.sync(0);
+    let with_tree = bench.published();
+    assert!(with_tree.iter().any(|path| path == "images/boot.iso"), "{with_tree:?}");
+    bench.configure(&["filters: {rpm: {exclude_installation_tree: true}}"]);
+    let before = requests(&bench).len();
+    bench.sync(0);
+    assert_eq!(bench.asked("/images/boot.iso"), 1);
+    assert!(!requests(&bench)[before..].iter().any(|path| path.ends_with("treeinfo")));
+    let revisions = bench.chantal.json(&["repo", "history", "r"]);
+    assert_eq!(revisions.as_array().unwrap().len(), 2, "{revisions}");
+    let fresh = Bench::new(&sample(), &["filters: {rpm: {exclude_installation_tree: true}}"]);
+    fresh.sync(0);
+    let without = fresh.published();
+    let is_of_tree = |path: &String| path.starts_with("images/") || path.ends_with("treeinfo");
+    assert!(!without.iter().any(is_of_tree), "{without:?}");
+    assert!(without.iter().any(|path| path.ends_with(".rpm")), "{without:?}");
+
+    let mirror = Bench::new(
+        &sample(),
+        &["mode: mirror", "filters: {rpm: {exclude_installation_tree: true}}"],
+    );
+    let ran = mirror.chantal.run(&["repo", "sync", "r"]).expect(2);
+    assert!(ran.stderr.contains("mirror"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_dry_run_counts_the_files_and_fetches_none() {
     let bench = Bench::new(&sample(), &[]);
     bench.chantal.run(&["init"]).ok();

@@ -41,6 +41,7 @@ impl Builder<'_> {
             patterns_exclude: patterns.exclude,
             architectures: words(metadata.architectures),
             exclude_sources: filters.blocks.exclude_sources(),
+            exclude_trees: filters.blocks.exclude_trees(),
             size_bytes: (size.min, size.max),
             build_time: self.build_time(at, metadata.build_time.unwrap_or_default()),
             fields: choices

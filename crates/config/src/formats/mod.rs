@@ -72,6 +72,14 @@ impl FilterBlocks {
             .unwrap_or(false)
     }
 
+    /// Whether files that come beside packages, such as images to install from, are left out.
+    pub(crate) fn exclude_trees(&self) -> bool {
+        self.rpm
+            .as_ref()
+            .and_then(|filters| filters.exclude_installation_tree)
+            .unwrap_or(false)
+    }
+
     /// What no package can have: the key below `filters` and what is wrong.
     pub(crate) fn wrong(&self) -> Vec<(Vec<String>, String)> {
         self.rpm.as_ref().map(rpm::RpmFilters::wrong).unwrap_or_default()

@@ -13,6 +13,9 @@ block! {
         /// Leave source packages out.
         #[schemars(extend("default" = false))]
         exclude_source_rpms: bool,
+        /// Leave the installation tree out (`.treeinfo`, and the images that it names).
+        #[schemars(extend("default" = false))]
+        exclude_installation_tree: bool,
         /// By group, the whole text.
         groups: WordChoice,
         /// By licence, the whole text.

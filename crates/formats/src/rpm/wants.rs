@@ -39,7 +39,9 @@ pub(super) fn wants(have: &dyn Fetched, request: &ReadRequest) -> Result<Vec<Wan
     for data in &needed {
         wanted.push(promised(data, request, mirror || !is_source(&repomd, data))?);
     }
-    wanted.extend(tree::wants(have, request)?);
+    if !request.without_trees {
+        wanted.extend(tree::wants(have, request)?);
+    }
     if mirror {
         for data in needed.iter().filter(|data| is_delta(&data.kind)) {
             deltas(have, data, request, &mut wanted)?;

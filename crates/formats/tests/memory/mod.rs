@@ -60,6 +60,7 @@ pub(crate) fn request(mode: Mode) -> ReadRequest {
         max_metadata_bytes: 1 << 30,
         max_ratio: 200,
         max_files_per_package: 5_000_000,
+        without_trees: false,
     }
 }
 
