@@ -23,6 +23,7 @@ mod mirrors;
 mod modules;
 mod names;
 mod packages;
+mod rows;
 mod settings;
 mod store;
 mod times;
