@@ -4,8 +4,8 @@
 //! `CHANTAL_VARIANTS=500` tries more of them. Not of seeds are what has no twenty variants: a repository that somebody
 //! holds, a server that speaks plain text where TLS is asked for (one of the kinds of its row), and databases that are newer
 //! or read-only (L01), which `faults` and `backup` try; one that another program holds is tried here, as far as a run says
-//! that it waits, and in the tests of the catalog, where waiting in vain takes no minute. This machine's
-//! clock at 1970 (J08) is tried as feeds of the future, since no test can set the clock.
+//! that it waits, and in the tests of the catalog, where waiting in vain takes no minute. No test can set the clock: one at
+//! 1970 (J08) is tried as feeds of the future, and `doctor`, which finds it, is tested where it judges.
 
 #![allow(
     clippy::unwrap_used,
