@@ -16,10 +16,11 @@ use chantal_model::{Algorithm, Compression, Mode, RelPath};
 use memory::{Kept, Upstream};
 
 /// Names of the targets.
-pub(crate) const TARGETS: [&str; 13] = [
+pub(crate) const TARGETS: [&str; 14] = [
     "repomd",
     "primary",
     "filelists",
+    "other",
     "updateinfo",
     "comps",
     "modulemd",
@@ -56,6 +57,7 @@ pub(crate) fn run(target: &str, bytes: &[u8]) {
         }
         "primary" => there_and_back(&[("primary", bytes)]),
         "filelists" => there_and_back(&[("primary", PRIMARY.as_bytes()), ("filelists", bytes)]),
+        "other" => there_and_back(&[("primary", PRIMARY.as_bytes()), ("other", bytes)]),
         "updateinfo" => there_and_back(&[("primary", PRIMARY.as_bytes()), ("updateinfo", bytes)]),
         "comps" => there_and_back(&[("primary", PRIMARY.as_bytes()), ("group", bytes)]),
         "modulemd" => there_and_back(&[("primary", PRIMARY.as_bytes()), ("modules", bytes)]),

@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::db::{self, Pool, Transaction};
 use crate::error::CatalogError;
-use crate::sqlite::{Connections, LARGE_LOG_BYTES, Options, Readers, log_bytes};
+use crate::sqlite::{Connections, LARGE_LOG_BYTES, Options, Patience, Readers, log_bytes};
 use crate::{schema, sql};
 
 /// What the database is opened for.
@@ -87,29 +87,37 @@ const READER_CACHE: &str = "-2048";
 /// Pages in the log before they go into the database. Indexes over digests are written at random places, so that the
 /// same pages come again and again: a rare checkpoint writes each once.
 const CHECKPOINT_PAGES: &str = "8000";
-/// How long a statement waits for another process's transaction.
+/// How long a run waits for another program that holds the file, or for a server that is away.
 const BUSY: Duration = Duration::from_secs(60);
-/// How long one that was turned away waits before it comes again.
-const AGAIN: Duration = Duration::from_millis(20);
 /// How long a task waits for the writing connection while other tasks of this process have it. Each of them ends, or
 /// fails by [`BUSY`], so this only has to be longer than all of them together.
 const TURN: Duration = Duration::from_secs(3600);
 
+/// Finds out whether the file can be read.
+const LOOK: &str = "PRAGMA schema_version";
+
 impl Catalog {
     /// Opens the database; it is readable by its owner only.
     pub async fn open(path: &Path, access: Access) -> Result<Self, CatalogError> {
+        Self::open_waiting(path, access, BUSY).await
+    }
+
+    /// Where another program holds the file, now or later, it is waited for so long.
+    pub(crate) async fn open_waiting(path: &Path, access: Access, wait: Duration) -> Result<Self, CatalogError> {
         prepare(path, access)?;
+        let patience = Patience::new(path, wait);
         let options = |begin| Options {
             path: path.to_owned(),
             is_read_only: false,
             begin,
-            busy: BUSY,
+            patience: patience.clone(),
+            busy: wait,
         };
         if !has_log(path) {
             // Turning the log on writes into the file, which may be a newer program's or another one's.
             let plain = Options {
                 is_read_only: true,
-                ..options(String::new())
+                ..options(LOOK.to_owned())
             };
             let plain = Pool::Writing(Connections::new(plain, 1, BUSY));
             let found = schema::version(&plain).await;
@@ -117,7 +125,7 @@ impl Catalog {
             refuse_newer(found.map_err(|error| unopened(path, error))?)?;
         }
         let writer = Connections::new(options(pragmas(WRITER_CACHE)), 1, TURN);
-        first(&writer).await.map_err(|source| opening(path, source))?;
+        writer.open().await.map_err(|source| opening(path, source))?;
         let readers = Connections::new(options(pragmas(READER_CACHE)), READERS, BUSY);
         let catalog = Self {
             reader: Pool::Reading(Readers::new(readers, writer.clone())),
@@ -346,21 +354,6 @@ fn pragmas(cache: &str) -> String {
         "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
          PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = {cache}"
     )
-}
-
-/// Connects. Of several that make a new file at the same time, SQLite turns some away at once, without waiting as it does
-/// for statements: they come again.
-async fn first(connections: &Connections) -> Result<(), db::Error> {
-    let start = std::time::Instant::now();
-    loop {
-        match connections.open() {
-            // The lowest byte of an extended code is the plain one.
-            Err(source) if source.sqlite_code().is_some_and(|code| code & 0xff == 5) && start.elapsed() < BUSY => {
-                tokio::time::sleep(AGAIN).await;
-            }
-            other => return other,
-        }
-    }
 }
 
 /// What became of a file that was only looked at.

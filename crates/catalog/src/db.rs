@@ -66,6 +66,12 @@ impl Error {
         self.sqlite().map(|error| error.extended_code)
     }
 
+    /// Whether another program has the SQLite file.
+    pub(crate) fn is_busy(&self) -> bool {
+        // The lowest byte of an extended code is the plain one; BUSY.
+        self.sqlite_code().is_some_and(|code| code & 0xff == 5)
+    }
+
     /// What PostgreSQL says.
     pub(crate) fn postgres(&self) -> Option<&sqlx::postgres::PgDatabaseError> {
         match self {

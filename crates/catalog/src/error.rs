@@ -232,6 +232,9 @@ impl CatalogError {
                     "is the server running? once it is, the same command goes on where this one ended"
                 }
                 Self::Sql { .. } if self.postgres_code().is_some() => return self.postgres_hint().map(str::to_owned),
+                Self::Sql { source } if source.is_busy() => {
+                    "another program holds the file of the database (`fuser` names it); try again once it lets go"
+                }
                 Self::Open { .. } | Self::Sql { .. } if self.exit_code() == 6 => {
                     "free some space on the file system of the database"
                 }

@@ -31,8 +31,7 @@ pub(crate) const SQLITE_TABLE_NAMES: &str =
 pub(crate) const POSTGRES_TABLE_NAMES: &str =
     "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema()";
 /// Moves the log into the database and empties it; gives up soon where somebody reads from it.
-pub(crate) const SQLITE_EMPTY_LOG: &str =
-    "PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 60000";
+pub(crate) const SQLITE_EMPTY_LOG: &str = "PRAGMA busy_timeout = 200; PRAGMA wal_checkpoint(TRUNCATE)";
 
 /// Moves as much of the log into the database as nobody reads or writes just now.
 pub(crate) const SQLITE_SHORTEN_LOG: &str = "PRAGMA wal_checkpoint(PASSIVE)";

@@ -8,10 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
+use rusqlite::{Connection, OpenFlags, Statement};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::db::{Error, Query, RETURNING, Row, STATEMENTS, Take};
+
+mod patience;
+
+pub(crate) use patience::Patience;
 
 /// A log of more bytes is put into the database at the end of a verb: whoever opens it next has to read it whole.
 pub(crate) const LARGE_LOG_BYTES: u64 = 256 << 10;
@@ -27,7 +31,9 @@ pub(crate) struct Options {
     pub(crate) is_read_only: bool,
     /// Statements that each connection begins with.
     pub(crate) begin: String,
-    /// How long a statement waits for another process's transaction.
+    /// How long a connection or a transaction waits for another program that has the file.
+    pub(crate) patience: Patience,
+    /// How long a statement of its own waits, where it finds another program in its way.
     pub(crate) busy: Duration,
 }
 
@@ -40,11 +46,29 @@ impl Options {
         };
         // Whoever has a connection has it alone.
         let connection = Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        connection.busy_timeout(self.busy)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
         keep_log(&connection, true)?;
-        connection.execute_batch(&self.begin)?;
+        self.at_once(&connection, &self.begin)?;
         Ok(connection)
+    }
+
+    /// The same once no other program is in its way.
+    async fn connect_waiting(&self) -> Result<Connection, Error> {
+        let mut wait = self.patience.wait();
+        loop {
+            let connected = self.connect();
+            if !wait.is_worth_it(connected.as_ref().err()).await {
+                return connected;
+            }
+        }
+    }
+
+    /// Runs statements that find out at once whether another program is in their way.
+    fn at_once(&self, connection: &Connection, statements: &str) -> Result<(), Error> {
+        connection.busy_timeout(Duration::ZERO)?;
+        let done = connection.execute_batch(statements);
+        connection.busy_timeout(self.busy)?;
+        Ok(done?)
     }
 }
 
@@ -108,8 +132,8 @@ impl Connections {
     }
 
     /// Opens one, which is there for whoever comes first.
-    pub(crate) fn open(&self) -> Result<(), Error> {
-        let connection = self.0.options.connect()?;
+    pub(crate) async fn open(&self) -> Result<(), Error> {
+        let connection = self.0.options.connect_waiting().await?;
         self.0.idle().push(connection);
         Ok(())
     }
@@ -120,7 +144,7 @@ impl Connections {
         let idle = self.0.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => self.0.options.connect()?,
+            None => self.0.options.connect_waiting().await?,
         };
         Ok(Taken {
             connection: Some(connection),
@@ -160,34 +184,34 @@ impl Connections {
 
     /// The same; whatever becomes of it, the connection runs `end` before anybody else gets it.
     pub(crate) async fn begin_between(&self, statement: &'static str, end: &'static str) -> Result<Open, Error> {
-        let taken = self.take().await?;
-        // Most often nobody else writes. Whoever has to wait for another process does so elsewhere.
-        taken.connection().busy_timeout(Duration::ZERO)?;
-        let begun = taken.connection().execute_batch(statement);
-        taken.connection().busy_timeout(self.0.options.busy)?;
-        let mut open = Open {
-            taken: Some(taken),
+        let open = Open {
+            taken: Some(self.take().await?),
             is_large: false,
             end,
         };
-        match begun {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
-                open.run(true, |connection| connection.execute_batch(statement))
-                    .await??;
-                open.is_large = false;
+        let mut wait = self.0.options.patience.wait();
+        loop {
+            let begun = self.0.options.at_once(open.connection(), statement);
+            if !wait.is_worth_it(begun.as_ref().err()).await {
+                return begun.map(|()| open);
             }
-            begun => begun?,
         }
-        Ok(open)
     }
 
     /// Runs statements that have no values, in a row.
     pub(crate) async fn raw(&self, text: &'static str) -> Result<(), Error> {
-        let taken = self.take().await?;
-        let (_, done) = taken
-            .run(true, move |connection| connection.execute_batch(text))
-            .await?;
-        Ok(done?)
+        let mut taken = self.take().await?;
+        let mut wait = self.0.options.patience.wait();
+        loop {
+            let options = self.0.options.clone();
+            let (back, done) = taken
+                .run(true, move |connection| options.at_once(connection, text))
+                .await?;
+            if !wait.is_worth_it(done.as_ref().err()).await {
+                return done;
+            }
+            taken = back;
+        }
     }
 
     /// Runs a statement and hands out its rows.

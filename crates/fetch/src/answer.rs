@@ -11,6 +11,7 @@ use url::Url;
 use crate::client::{Landed, Outcome, Request, Validators, finish, take};
 use crate::connect::Inner;
 use crate::error::{FetchError, Problem, transport};
+use crate::later::retry_after;
 use crate::local::restart;
 use crate::options::Auth;
 use crate::pace::Pace;
@@ -393,15 +394,6 @@ fn resumable(validators: &Validators, request: &Request) -> Option<String> {
         .clone()
         .filter(|etag| !etag.starts_with("W/"))
         .or_else(|| validators.last_modified.clone().filter(|_| has_digest))
-}
-
-/// The pause that a server asks for, in seconds; dates are not understood and mean the client's own pause.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    text(headers, &header::RETRY_AFTER)?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use crate::options::ClientOptions;
 
 /// The longest pause that a server may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+/// From here on people hear of a pause that a server asks for.
+const LONG: Duration = Duration::from_secs(5);
 /// The longest pause of our own.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
@@ -172,8 +174,9 @@ impl Client {
                         && attempts <= options.retry_attempts
                         && (patience == Patience::Full || error.is_of_transfer() && once.fetched() > before) =>
                 {
-                    tracing::debug!(url = error.url, attempt = attempts, %error, "trying again");
-                    tokio::time::sleep(pause(options.retry_base, attempts, retry_after)).await;
+                    let pause = pause(options.retry_base, attempts, retry_after);
+                    tell(&request.url, &error, attempts, (pause, retry_after));
+                    tokio::time::sleep(pause).await;
                 }
                 Err(Failure { mut error, .. }) => {
                     error.attempts = attempts;
@@ -219,6 +222,21 @@ pub(crate) fn pause(base: Duration, attempt: u32, asked: Option<Duration>) -> Du
     asked.map_or(varied, |asked| asked.min(MAX_RETRY_AFTER).max(varied))
 }
 
+/// Says that there is a pause before the next try: to people where the server asked for a long one, so that nobody takes
+/// it for a run that hangs.
+fn tell(url: &Url, error: &FetchError, attempt: u32, (pause, asked): (Duration, Option<Duration>)) {
+    let host = url.host_str().unwrap_or_default();
+    let seconds = pause.as_secs_f64().ceil();
+    match asked {
+        Some(asked) if asked >= LONG => {
+            let asked = asked.as_secs();
+            tracing::warn!(url = error.url, attempt, %error, "{host} asks to wait {asked} s: trying again in {seconds} s");
+        }
+        Some(_) => tracing::info!(url = error.url, attempt, %error, "{host} asks to wait: trying again in {seconds} s"),
+        None => tracing::debug!(url = error.url, attempt, %error, "trying again"),
+    }
+}
+
 /// Lands a piece, unless that is more than may come.
 pub(crate) fn take(request: &Request, landing: &mut dyn Landing, bytes: &[u8]) -> Result<(), FetchError> {
     let fail = |problem| Err(FetchError::new(&request.url, problem));
@@ -260,6 +278,8 @@ pub(crate) fn finish(request: &Request, landing: &mut dyn Landing) -> Result<(),
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::{HeaderMap, RETRY_AFTER};
+
     use super::*;
 
     #[test]
@@ -281,5 +301,10 @@ mod tests {
         assert_eq!(asked(7), Duration::from_secs(7));
         assert_eq!(asked(1_000_000_000), Duration::from_secs(60));
         assert!(asked(0) > Duration::ZERO);
+        for text in ["1000000000", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
+            let asked = crate::later::retry_after(&headers);
+            assert_eq!(pause(base, 1, asked), Duration::from_secs(60), "{text}");
+        }
     }
 }

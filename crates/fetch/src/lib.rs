@@ -12,6 +12,7 @@ mod connect;
 mod error;
 mod gate;
 mod identity;
+mod later;
 mod local;
 pub mod mirrors;
 mod options;

@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use crate::mirrors::is_link_local;
+
 /// Why a reference leads nowhere.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
@@ -17,12 +19,16 @@ pub enum ResolveError {
     /// Control characters.
     #[error("control characters in a URL")]
     Control,
+    /// A link-local address, where the feed has none itself.
+    #[error("a link-local host, named by metadata")]
+    LinkLocal,
 }
 
 /// Resolves a reference of metadata against the directory that `base` names, with or without a slash at its end.
 ///
 /// `xml_base` is a base that metadata names in place of it. Only http and https are followed, and file where the feed
-/// itself is a file; never from https to http. `..` is resolved by URL rules, for fetching only.
+/// itself is a file; never from https to http, and never to a link-local address (what hands out credentials to machines in
+/// a cloud has one) unless the feed has one itself. `..` is resolved by URL rules, for fetching only.
 pub fn resolve(base: &Url, xml_base: Option<&str>, href: &str) -> Result<Url, ResolveError> {
     let mut at = directory(base.clone());
     for reference in xml_base.into_iter().map(|text| (text, true)).chain([(href, false)]) {
@@ -38,6 +44,9 @@ pub fn resolve(base: &Url, xml_base: Option<&str>, href: &str) -> Result<Url, Re
         }
         if has_control(&next) {
             return Err(ResolveError::Control);
+        }
+        if is_link_local(&next) && !is_link_local(base) {
+            return Err(ResolveError::LinkLocal);
         }
         at = if is_base { directory(next) } else { next };
     }
@@ -105,6 +114,44 @@ mod tests {
             resolved("http://h/a?token=1", None, "http://o/x"),
             Ok("http://o/x".into())
         );
+    }
+
+    #[test]
+    fn metadata_never_lead_to_a_link_local_address_in_any_notation() {
+        let hosts = [
+            "169.254.169.254",
+            "169.254.169.254.",
+            "2852039166",
+            "0xa9fea9fe",
+            "0xA9.0xFE.43518",
+            "0251.0376.169.254",
+            "%31%36%39.254.169.254",
+            "user@169.254.169.254:81",
+            "[fe80::1]",
+            "[febf:1::2]",
+            "[::ffff:169.254.169.254]",
+            "[::ffff:a9fe:a9fe]",
+            "[::169.254.169.254]",
+        ];
+        for host in hosts {
+            for base in ["http://h/a", "http://127.0.0.1:81/", "http://[::1]/", "file:///a"] {
+                let url = format!("http://{host}/x");
+                assert_eq!(resolved(base, None, &url), Err(ResolveError::LinkLocal), "{host}");
+                assert_eq!(resolved(base, Some(&url), "x"), Err(ResolveError::LinkLocal), "{host}");
+                assert_eq!(
+                    resolved(base, Some(&url), "http://h/x"),
+                    Err(ResolveError::LinkLocal),
+                    "{host}"
+                );
+            }
+        }
+        for (base, href) in [
+            ("http://169.254.1.2/a", "x"),
+            ("http://[fe80::1]/a", "http://169.254.1.2/x"),
+            ("http://127.0.0.1/a", "http://127.0.0.2/x"),
+        ] {
+            assert!(resolved(base, None, href).is_ok(), "{base}");
+        }
     }
 
     #[test]

@@ -42,6 +42,7 @@ fn every_target_takes_what_is_too_large_to_keep() {
             ("repomd", "repomd"),
             ("primary", "metadata"),
             ("filelists", "filelists"),
+            ("other", "otherdata"),
             ("updateinfo", "updates"),
             ("comps", "comps"),
         ] {

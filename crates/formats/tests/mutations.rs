@@ -63,6 +63,13 @@ fn damaged_file_lists_are_survived() {
 }
 
 #[test]
+fn damaged_changelogs_are_survived() {
+    for name in ["good", "both-packages"] {
+        survive("other", name);
+    }
+}
+
+#[test]
 fn damaged_advisories_are_survived() {
     survive("updateinfo", "good");
 }

@@ -8,6 +8,7 @@ pub mod documents;
 pub mod draw;
 pub mod feed;
 pub mod http;
+pub mod locations;
 pub mod metadata;
 pub mod modules;
 pub mod mutate;

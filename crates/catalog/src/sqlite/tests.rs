@@ -12,6 +12,7 @@ fn connections(path: &Path, busy: Duration) -> Connections {
         path: path.to_owned(),
         is_read_only: false,
         begin: format!("PRAGMA journal_mode = WAL; {TABLE}"),
+        patience: Patience::new(path, busy),
         busy,
     };
     Connections::new(options, 1, Duration::from_secs(60))
@@ -124,7 +125,7 @@ async fn whoever_waits_for_another_process_lets_other_tasks_go_on() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("c.db");
     let connections = connections(&path, Duration::from_secs(60));
-    connections.open().unwrap();
+    connections.open().await.unwrap();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     // On the one thread of this test, the end of the other transaction comes only if waiting for it is elsewhere.

@@ -97,6 +97,18 @@ const ON_ONE: &[(&str, &str)] = &[
         "of connections to SQLite",
     ),
     (
+        "whoever_comes_after_one_that_waited_in_vain_waits_shortly",
+        "of connections to SQLite",
+    ),
+    (
+        "nobody_waits_for_what_waiting_does_not_help",
+        "of connections to SQLite",
+    ),
+    (
+        "a_file_that_another_program_holds_is_busy_with_a_hint",
+        "of a file of SQLite",
+    ),
+    (
         "a_diff_reads_indexes_and_never_the_whole_table",
         "reads the plans of SQLite",
     ),

@@ -114,6 +114,20 @@ mod tests {
     }
 
     #[test]
+    fn whatever_the_corpus_of_bad_input_counts_as_acting_is_taken_out() {
+        use chantal_testkit::corpus::names;
+        for c in ('\0'..=char::MAX).filter(|c| names::acts(*c)) {
+            let dirty = format!("a{c}b");
+            assert!(!line(&dirty).chars().any(names::acts), "{dirty:?}");
+            assert!(!text(&dirty).chars().any(names::acts), "{dirty:?}");
+            assert!(!json(&dirty).chars().any(names::acts), "{dirty:?}");
+        }
+        for dirty in names::ACTING {
+            assert!(!line(dirty).chars().any(names::acts), "{dirty:?}");
+        }
+    }
+
+    #[test]
     fn json_keeps_what_it_escapes() {
         let value = serde_json::json!({"a": "x\u{202e}y\u{9b}z\u{7f}"});
         let clean = json(&serde_json::to_string_pretty(&value).unwrap());

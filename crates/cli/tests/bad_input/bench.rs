@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use chantal_testkit::chantal::{Chantal, Output, finish};
+use chantal_testkit::corpus::names::acts;
 use chantal_testkit::corpus::{Expect, Feed, Row, Variant};
 use chantal_testkit::tls::Authority;
 use chantal_testkit::tree::digests;
@@ -121,7 +122,7 @@ impl Bench {
         if said.contains("panicked") {
             return wrong("it panicked");
         }
-        if let Some(c) = said.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+        if let Some(c) = said.chars().find(|c| acts(*c)) {
             return wrong(&format!("{c:?} in what it says"));
         }
         let (codes, text): (&[i32], &str) = match variant.expect {

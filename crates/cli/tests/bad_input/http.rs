@@ -1,5 +1,7 @@
 //! Servers that misbehave.
 
+use std::io::{BufRead as _, BufReader};
+
 use chantal_testkit::corpus::{Draw, Feed, Variant, http};
 use chantal_testkit::upstream::Fault;
 
@@ -48,6 +50,35 @@ fn pages_for_people_are_no_repository() {
 #[test]
 fn every_status_is_told_apart() {
     try_apart(http::G18);
+}
+
+/// Syncs from a server that asks for years, until the run says how long it waits; what is wrong, if anything.
+fn pauses(bench: &Bench, seed: u64) -> Option<String> {
+    let variant = http::G18_WAITS.variant(seed);
+    bench.upstream.change(|site| *site = variant.site.clone());
+    bench.configure(&variant.keys);
+    let mut run = bench.chantal.spawn(&["repo", "sync", "r", "--publish"]);
+    let mut said = Vec::new();
+    let lines = BufReader::new(run.stderr.take().unwrap()).lines();
+    for line in lines.map(Result::unwrap) {
+        said.push(line);
+        if said.last().is_some_and(|line| line.contains("asks to wait")) {
+            run.kill().unwrap();
+        }
+    }
+    run.wait().unwrap();
+    let told = said.iter().find(|line| line.contains("127.0.0.1 asks to wait"));
+    let is_bounded = told.is_some_and(|line| line.contains("trying again in 60 s"));
+    (!is_bounded).then(|| format!("seed {seed}: {}:\n{}", variant.what, said.join("\n")))
+}
+
+#[test]
+fn a_server_that_asks_to_wait_for_years_is_asked_again_in_a_minute_and_that_is_told() {
+    let bench = Bench::new();
+    let before = bench.tree();
+    let wrong: Vec<String> = (0..variants()).filter_map(|seed| pauses(&bench, seed)).collect();
+    none_is(&wrong);
+    assert_eq!(bench.tree(), before);
 }
 
 #[test]

@@ -5,28 +5,8 @@ use chantal_testkit::corpus::metadata;
 use crate::bench::try_all;
 
 #[test]
-fn locations_of_metadata_outside_of_the_feed_are_refused() {
-    try_all(metadata::A01);
-}
-
-#[test]
-fn packages_above_the_feed_are_published_below_it_or_refused() {
-    try_all(metadata::A02);
-}
-
-#[test]
-fn packages_of_other_schemes_are_refused() {
-    try_all(metadata::A06);
-}
-
-#[test]
 fn two_checksums_for_one_location_are_refused() {
     try_all(metadata::A13);
-}
-
-#[test]
-fn names_too_long_for_a_file_system_get_another_path_or_are_refused() {
-    try_all(metadata::A14);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use chantal_testkit::chantal::{Chantal, Output, finish};
+use chantal_testkit::corpus::names::acts;
 use chantal_testkit::corpus::{Draw, settings};
 use regex::Regex;
 
@@ -24,11 +25,6 @@ fn misbehaved(ran: &Output, directory: &Path) -> Option<String> {
     }
     let made: Vec<_> = std::fs::read_dir(directory).unwrap().flatten().collect();
     (made.len() != 1).then(|| format!("it made {made:?}"))
-}
-
-/// Whether a character acts on a terminal.
-pub(crate) fn acts(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[track_caller]

@@ -1,13 +1,14 @@
 //! Databases and pools that somebody damaged.
 
 use std::fs::Permissions;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use chantal_testkit::corpus::Draw;
 use chantal_testkit::corpus::mutate::{KINDS, damage};
 
-use crate::bench::{Bench, none_is, variants};
+use crate::bench::{Bench, none_is, variants, whole};
 
 const VERBS: [&[&str]; 4] = [
     &["repo", "show", "r"],
@@ -100,6 +101,55 @@ fn a_damaged_database_is_refused_or_read_and_never_a_panic() {
     bench.run(&["repo", "sync", "r", "--publish"]).ok();
 }
 
+/// How another program holds the file of a database: as its only writer, alone, for all its life, without a log.
+const HOLDS: [&str; 4] = [
+    "BEGIN IMMEDIATE",
+    "BEGIN EXCLUSIVE",
+    "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE",
+    "PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE",
+];
+
+/// Runs a verb while another program holds the database, until it says that it waits; what is wrong, if anything.
+fn waits(seed: u64) -> Option<String> {
+    const WRITING: [&[&str]; 5] = [
+        &["repo", "sync", "r"],
+        &["repo", "sync", "r", "--force", "--publish"],
+        &["publish", "repo", "r"],
+        &["snapshot", "create", "r", "--name", "s"],
+        &["pool", "cleanup"],
+    ];
+    let bench = Bench::new();
+    let mut draw = Draw::new(seed, seed);
+    let hold = *draw.each(&HOLDS);
+    let verb = *draw.pick(&WRITING);
+    let (path, _) = database(&bench);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch(hold).unwrap();
+    let mut waiting = bench.chantal.spawn(verb);
+    let mut lines = BufReader::new(waiting.stderr.take().unwrap()).lines();
+    let told = lines.find(|line| {
+        line.as_ref()
+            .is_ok_and(|line| line.contains("waiting for the database"))
+    });
+    let is_waiting = waiting.try_wait().unwrap().is_none();
+    drop(other);
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    let code = waiting.wait().unwrap().code();
+    let is_named = told.is_some_and(|line| line.unwrap().contains("which another program holds"));
+    let went_well = is_named && is_waiting && code == Some(0);
+    (!went_well).then(|| format!("seed {seed}: {hold}: {verb:?}: exit {code:?}, {is_named}, {is_waiting}:\n{rest:?}"))
+}
+
+#[test]
+fn a_database_that_another_program_holds_is_waited_for_and_that_is_told() {
+    // Each is silent for some seconds, so they wait together.
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..variants()).map(|seed| scope.spawn(move || waits(seed))).collect();
+        all.into_iter().filter_map(|one| one.join().unwrap()).collect()
+    });
+    none_is(&wrong);
+}
+
 #[test]
 fn a_repository_that_somebody_holds_is_busy() {
     let bench = Bench::new();
@@ -130,6 +180,9 @@ fn is_held(bench: &Bench) -> bool {
 
 /// What somebody can do to a blob; how `pool verify` calls it.
 type Harm = fn(&Path, &mut Draw) -> &'static str;
+
+/// The name of a file that somebody puts beside blobs.
+const STRANGER: &str = "not-a-blob";
 
 const HARMS: [Harm; 8] = [
     |blob, _| {
@@ -169,9 +222,8 @@ const HARMS: [Harm; 8] = [
         std::fs::create_dir(blob).unwrap();
         "not-a-file"
     },
-    |blob, draw| {
-        let stranger = blob.with_file_name(draw.word(12));
-        std::fs::write(stranger, "x").unwrap();
+    |blob, _| {
+        std::fs::write(blob.with_file_name(STRANGER), "x").unwrap();
         "foreign"
     },
 ];
@@ -201,16 +253,20 @@ fn every_harm_to_the_pool_is_found_with_its_name() {
         let ran = bench.run(&["--format", "json", "pool", "verify"]);
         let said = format!("{}{}", ran.stdout, ran.stderr);
         let is_found = kind.split('|').any(|kind| said.contains(&format!("\"{kind}\"")));
-        if ran.code != 8 || !is_found || !said.contains(&digest[..2]) || said.contains("panicked") {
+        let name = if kind == "foreign" { STRANGER } else { digest.as_str() };
+        if ran.code != 8 || !is_found || !said.contains(name) || said.contains("panicked") {
             wrong.push(format!("seed {seed}: {kind}: exit {}:\n{said:.800}", ran.code));
         }
-        // What is served is another name of the same bytes, or the bytes before.
         let forced = bench.run(&["repo", "sync", "r", "--force", "--publish"]);
         if forced.stderr.contains("panicked") || ![0, 2, 8].contains(&forced.code) {
             wrong.push(format!(
                 "seed {seed}: {kind}: a forced sync gives {}:\n{}",
                 forced.code, forced.stderr
             ));
+        }
+        // What is served is another name of the same bytes, or the bytes before.
+        if let Err(reason) = whole(&bench.chantal.published().join("r/latest")) {
+            wrong.push(format!("seed {seed}: {kind}: after a forced sync, {reason}"));
         }
         bench = Bench::new();
     }

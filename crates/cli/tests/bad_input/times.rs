@@ -16,6 +16,6 @@ fn feeds_that_stand_still_are_taken_and_told() {
 
 #[test]
 fn feeds_of_a_day_that_has_not_come_are_refused() {
-    // J08, this machine's clock at 1970, is the same to the program: nothing lets a test set its clock.
+    // J08, this machine's clock at 1970, is the same to a sync. `doctor` judges it, see `judge_clock` of the engine.
     try_all(times::J07);
 }

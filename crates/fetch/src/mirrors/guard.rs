@@ -17,6 +17,17 @@ pub(crate) fn is_guarded(url: &Url) -> bool {
     }
 }
 
+/// Whether a URL names an address of this machine's link, in any notation.
+pub(crate) fn is_link_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_link_local(),
+        Some(Host::Ipv6(address)) => {
+            address.is_unicast_link_local() || embedded(address).is_some_and(|inner| inner.is_link_local())
+        }
+        _ => false,
+    }
+}
+
 /// Whether what a URL leads to may name such hosts: it is one itself, or a file of this machine.
 pub(crate) fn is_near(url: &Url) -> bool {
     url.scheme() == "file" || is_guarded(url)
@@ -35,15 +46,19 @@ fn is_local_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_local_v6(address: Ipv6Addr) -> bool {
-    let mapped = address.to_ipv4_mapped().or_else(|| {
-        // The form of RFC 4291 that is not used any more, `::127.0.0.1`.
-        let octets = address.octets();
-        (octets[..12] == [0; 12]).then(|| Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15]))
-    });
     address.is_loopback()
         || address.is_unspecified()
         || address.is_unicast_link_local()
-        || mapped.is_some_and(is_local_v4)
+        || embedded(address).is_some_and(is_local_v4)
+}
+
+/// The address of the older kind that one of the newer kind stands for.
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    address.to_ipv4_mapped().or_else(|| {
+        // The form of RFC 4291 that is not used any more, `::127.0.0.1`.
+        let octets = address.octets();
+        (octets[..12] == [0; 12]).then(|| Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15]))
+    })
 }
 
 /// Resolves names as the system does, and leaves out addresses of this machine and its link.

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chantal_model::{Landing, Promise, masked};
 use url::Url;
 
-pub(crate) use guard::{Elsewhere, LeadsHere, is_guarded, is_near};
+pub(crate) use guard::{Elsewhere, LeadsHere, is_guarded, is_link_local, is_near};
 pub use list::{ListError, Listed, MAX_LIST_BYTES, MAX_MIRRORS, read};
 pub use metalink::{Metalink, metalink};
 

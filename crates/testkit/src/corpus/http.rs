@@ -4,7 +4,7 @@ use super::{Draw, Feed, Row, Variant};
 use crate::upstream::{Fault, Site};
 
 /// Every row of this module.
-pub const ROWS: &[Row] = &[G01, G02, G04, G05, G06, G07, G11, G15, G16, G18, CLOSED];
+pub const ROWS: &[Row] = &[G01, G02, G04, G05, G06, G07, G11, G15, G16, G18, G18_WAITS, CLOSED];
 
 /// More bytes than there may be.
 pub const G01: Row = Row {
@@ -61,6 +61,12 @@ pub const G16: Row = Row { id: "G16", make: pages };
 pub const G18: Row = Row {
     id: "G18",
     make: statuses,
+};
+
+/// Pauses beyond all bounds. Whoever is given one waits for a minute before he asks again.
+pub const G18_WAITS: Row = Row {
+    id: "G18-waits",
+    make: long_waits,
 };
 
 /// Connections that are closed without an answer.
@@ -229,8 +235,35 @@ fn pages(draw: &mut Draw) -> Variant {
     Variant::refused(format!("repomd.xml is {page:?}"), site, &[5], text).in_any_mode(draw)
 }
 
+/// A header that asks for years: by seconds, more of them than fit, or by a date.
+fn asking(draw: &mut Draw) -> Vec<(String, String)> {
+    let value = match draw.below(4) {
+        0 => "1000000000".to_owned(),
+        1 => format!("{}0000000000000000000000", draw.between(1, 9)),
+        2 => {
+            let days = [
+                "Wed, 01 Jan 2200",
+                "Tue, 15 Jun 2500",
+                "Wed, 29 Feb 6192",
+                "Fri, 31 Dec 9999",
+            ];
+            format!("{} {:02}:59:59 GMT", draw.pick(&days), draw.below(24))
+        }
+        _ => draw.between(3600, 1 << 40).to_string(),
+    };
+    vec![("Retry-After".to_owned(), value)]
+}
+
+fn long_waits(draw: &mut Draw) -> Variant {
+    let upstream = Upstream::new(draw);
+    let status = *draw.pick(&[429, 503, 500]);
+    let fault = Fault::Status(status, asking(draw));
+    let variant = upstream.refused(draw, fault, &[3], "");
+    variant.key("download: {retry_attempts: 1}")
+}
+
 fn statuses(draw: &mut Draw) -> Variant {
-    let retry = vec![("Retry-After".to_owned(), "1000000000".to_owned())];
+    let retry = asking(draw);
     let mut upstream = Upstream::new(draw);
     let (status, headers, text): (u16, _, _) = match draw.turn() % 11 {
         0 => (429, retry, "asks to slow down \\(HTTP 429\\)"),
@@ -245,8 +278,14 @@ fn statuses(draw: &mut Draw) -> Variant {
         9 => (400, Vec::new(), "answers HTTP 400"),
         _ => {
             let times = draw.between(1, 2);
-            let what = format!("{}: 503, {times} times", upstream.path);
-            let site = upstream.site(Fault::Status(503, Vec::new()), times);
+            // Pauses that are none, and what is no pause.
+            let none = ["0", "-1", "soon", "Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 01 Jan 1970"];
+            let headers = match draw.below(6) {
+                0 => Vec::new(),
+                n => vec![("Retry-After".to_owned(), none[n - 1].to_owned())],
+            };
+            let what = format!("{}: 503, {times} times, {headers:?}", upstream.path);
+            let site = upstream.site(Fault::Status(503, headers), times);
             return Variant::taken(what, site).key("download: {retry_attempts: 2}");
         }
     };

@@ -1,53 +1,17 @@
-//! Entry points and package lists: places, promises, counts.
+//! Entry points and package lists: promises, counts, and who takes whose place.
 
 use super::feed::{Feed, nth_element, replace_nth};
+use super::locations::escape;
 use super::{Draw, Row, Variant};
 use crate::upstream::Site;
 
 /// Every row of this module.
-pub const ROWS: &[Row] = &[
-    A01,
-    A02,
-    A06,
-    A13,
-    A14,
-    D07,
-    I02,
-    I05_METADATA,
-    MISSING,
-    PROMISES,
-    DELTAS,
-    COLLISIONS,
-];
-
-/// Locations in the entry point that leave the directory.
-pub const A01: Row = Row {
-    id: "A01",
-    make: entry_locations,
-};
-
-/// Locations of packages with `..`.
-pub const A02: Row = Row {
-    id: "A02",
-    make: parent_locations,
-};
-
-/// Locations and bases of other schemes.
-pub const A06: Row = Row {
-    id: "A06",
-    make: other_schemes,
-};
+pub const ROWS: &[Row] = &[A13, D07, I02, I05_METADATA, MISSING, PROMISES, DELTAS, COLLISIONS];
 
 /// One location with two checksums.
 pub const A13: Row = Row {
     id: "A13",
     make: conflicting_entries,
-};
-
-/// Names and paths beyond what a file system takes.
-pub const A14: Row = Row {
-    id: "A14",
-    make: long_names,
 };
 
 /// Counts that are wrong.
@@ -92,103 +56,7 @@ pub const COLLISIONS: Row = Row {
     make: collisions,
 };
 
-const KINDS: [&str; 6] = ["primary", "filelists", "other", "group", "updateinfo", "modules"];
-
-/// A path that leaves its directory, in some spelling.
-fn escape(draw: &mut Draw) -> String {
-    let up = "../".repeat(draw.between(1, 12));
-    let word = draw.word(6);
-    let spellings = [
-        format!("{up}etc/cron.d/{word}"),
-        format!("repodata/{up}../{word}"),
-        format!("/etc/{word}"),
-        format!("%2e%2e/{word}"),
-        format!("repodata/%2E./..%2f{word}"),
-        format!("repodata/..\\..\\{word}"),
-        format!("//127.0.0.1:1/{word}"),
-        format!("http://127.0.0.1:1/{word}"),
-        format!("file:///etc/{word}"),
-        format!("ftp://127.0.0.1/{word}"),
-        format!("repodata/{word}%00.gz"),
-        format!("repodata/./{word}"),
-        format!("repodata//{word}"),
-        format!("repodata/{word}/"),
-        format!("repodata/{word}?{word}"),
-        format!("repodata/{word}#{word}"),
-        format!("repodata/{}", "x".repeat(300)),
-        "repodata/".repeat(600),
-        "..".to_owned(),
-        "repodata/repomd.xml".to_owned(),
-    ];
-    draw.each(&spellings).clone()
-}
-
-fn entry_locations(draw: &mut Draw) -> Variant {
-    let mut feed = Feed::next();
-    let kind = *draw.pick(&KINDS);
-    let href = escape(draw);
-    feed.document(kind).href.clone_from(&href);
-    let what = format!("the location of {kind} is {href:.80}");
-    Variant::refused(what, feed.site(), &[5], "unsafe path").in_any_mode(draw)
-}
-
-fn parent_locations(draw: &mut Draw) -> Variant {
-    let mut feed = Feed::next();
-    let path = draw.pick(&feed.packages()).clone();
-    let file = path.rsplit('/').next().expect("a path has a last segment").to_owned();
-    let depth = draw.between(1, 6);
-    let href = match draw.below(4) {
-        0 => format!("{}{file}", "../".repeat(depth)),
-        1 => format!("a/b/{}{file}", "../".repeat(depth + 2)),
-        2 => format!("Packages/../{}{file}", "../".repeat(depth)),
-        _ => format!("./{}{file}", "../".repeat(depth)),
-    };
-    feed.edit("primary", |text| {
-        text.replace(&format!("href=\"{path}\""), &format!("href=\"{href}\""))
-    });
-    let bytes = feed.tree.bytes(&path).to_vec();
-    feed.tree.put(file, bytes);
-    let what = format!("the location of a package is {href}");
-    if draw.turn().is_multiple_of(2) {
-        Variant::refused(what, feed.site(), &[5], "`\\.\\.`|unsafe path").mirrored()
-    } else {
-        Variant::taken(what, feed.site()).key("mode: filtered")
-    }
-}
-
-fn other_schemes(draw: &mut Draw) -> Variant {
-    let mut feed = Feed::next();
-    // One that the pool does not have yet.
-    let new: Vec<String> = feed
-        .packages()
-        .into_iter()
-        .filter(|path| path.contains("newcomer"))
-        .collect();
-    let path = draw.pick(&new).clone();
-    let scheme = *draw.each(&[
-        "file:///etc/",
-        "file://localhost/etc/",
-        "ftp://127.0.0.1/",
-        "data:,",
-        "javascript:",
-        "gopher://127.0.0.1/",
-        "FILE:///etc/",
-        "jar:file:///",
-        "mailto:",
-        "sftp://127.0.0.1/",
-    ]);
-    let (old, new) = if draw.coin() {
-        (format!("href=\"{path}\""), format!("href=\"{scheme}{path}\""))
-    } else {
-        (
-            format!("href=\"{path}\""),
-            format!("xml:base=\"{scheme}\" href=\"{path}\""),
-        )
-    };
-    feed.edit("primary", |text| text.replace(&old, &new));
-    let text = "scheme|unsafe path|not a URL|base";
-    Variant::refused(format!("a package with {new}"), feed.site(), &[5], text).in_any_mode(draw)
-}
+pub(super) const KINDS: [&str; 6] = ["primary", "filelists", "other", "group", "updateinfo", "modules"];
 
 fn conflicting_entries(draw: &mut Draw) -> Variant {
     let mut feed = Feed::next();
@@ -216,28 +84,6 @@ pub(super) fn recount(text: &str) -> String {
     let (head, tail) = text.split_once("packages=\"").expect("the root has a count");
     let (_, tail) = tail.split_once('"').expect("an attribute ends");
     format!("{head}packages=\"{count}\"{tail}")
-}
-
-fn long_names(draw: &mut Draw) -> Variant {
-    let mut feed = Feed::next();
-    let path = draw.pick(&feed.packages()).clone();
-    let href = if draw.coin() {
-        format!("Packages/{}.rpm", "n".repeat(draw.between(252, 2000)))
-    } else {
-        let depth = draw.between(600, 1000);
-        format!("{}x.rpm", "deep/".repeat(depth))
-    };
-    feed.edit("primary", |text| {
-        text.replace(&format!("href=\"{path}\""), &format!("href=\"{href}\""))
-    });
-    let bytes = feed.tree.bytes(&path).to_vec();
-    feed.tree.put(href.clone(), bytes);
-    let what = format!("a location of {} bytes", href.len());
-    if draw.turn().is_multiple_of(2) {
-        Variant::refused(what, feed.site(), &[5], "name too long|too deep").mirrored()
-    } else {
-        Variant::taken(what, feed.site()).key("mode: filtered")
-    }
 }
 
 fn wrong_counts(draw: &mut Draw) -> Variant {
