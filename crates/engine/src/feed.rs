@@ -1,5 +1,7 @@
 //! Reads a feed's metadata until its format wants nothing more.
 
+mod entry;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +19,7 @@ use crate::error::{Doing, EngineError, blocking};
 use crate::files::{Files, Had};
 use crate::noted::noted;
 use crate::reach::Reach;
+use entry::{Entry, Start, is_misfit};
 
 /// The most rounds of questions that a format may ask.
 const MAX_ROUNDS: usize = 8;
@@ -58,18 +61,6 @@ pub(crate) struct Upstream {
     /// As it is stored.
     pub(crate) entry_url: String,
     pub(crate) validators: Validators,
-}
-
-enum Entry {
-    Unchanged,
-    Read(Start),
-}
-
-/// An entry point, and where it came from.
-struct Start {
-    had: Had,
-    url: Url,
-    validators: Validators,
 }
 
 /// What a repository's configuration says about reading its feed.
@@ -159,109 +150,6 @@ impl Feed<'_> {
             repo: self.repo.id.to_string(),
             tries: MAX_TRIES,
         })
-    }
-
-    /// Whether another mirror may have an entry point that can be used, where nothing vouches for this one.
-    fn can_ask_another(&self, url: &Url, error: &EngineError) -> Result<bool, EngineError> {
-        let mirrors = self.reach.mirrors();
-        let is_its_fault = is_misfit(error)
-            || matches!(
-                error,
-                EngineError::Metadata { .. } | EngineError::Rollback { .. } | EngineError::Future { .. }
-            );
-        if mirrors.promise().is_some() || !is_its_fault {
-            return Ok(false);
-        }
-        let entry = reference(&self.entry_wanted()?);
-        Ok(mirrors.leave(url, &entry, &crate::error::chain(error)))
-    }
-
-    /// Fetches the entry point alone.
-    pub(crate) async fn entry_only(&self) -> Result<(Url, Files), EngineError> {
-        let mut files = Files::default();
-        match self.entry(None).await? {
-            Entry::Read(start) => {
-                files.put(start.had);
-                Ok((start.url, files))
-            }
-            Entry::Unchanged => unreachable!("nothing was asked for conditionally"),
-        }
-    }
-
-    fn entry_wanted(&self) -> Result<Wanted, EngineError> {
-        Ok(Wanted {
-            promise: self.reach.mirrors().promise().cloned(),
-            ..entry_of(self.repo, self.format)?
-        })
-    }
-
-    async fn entry(&self, known: Option<&FeedState>) -> Result<Entry, EngineError> {
-        let wanted = self.entry_wanted()?;
-        let url = self.url(&wanted)?;
-        if let Some(had) = self.in_pool(&wanted).await? {
-            let validators = Validators::default();
-            return Ok(Entry::Read(Start { had, url, validators }));
-        }
-        let validators = known
-            .filter(|known| known.complete && self.pool.path(&known.entry_sha256).exists())
-            .and_then(|known| {
-                let validators = Validators {
-                    etag: known.etag.clone(),
-                    last_modified: known.last_modified.clone(),
-                };
-                Some((self.known_url(known, &wanted)?, validators))
-            });
-        let (url, answer) = self.fetch(&wanted, validators).await?;
-        self.reach.mirrors().prefer(&url, &reference(&wanted));
-        match answer {
-            Answer::Unchanged => Ok(Entry::Unchanged),
-            Answer::Absent { status } => Err(EngineError::Absent {
-                repo: self.repo.id.to_string(),
-                url: masked(url.as_str()),
-                status,
-                hint: Some(format!(
-                    "not a repository: `feed` must name the directory that holds {}",
-                    wanted.href
-                )),
-            }),
-            Answer::InPool(_) => unreachable!("it was looked for in the pool before"),
-            Answer::Landed { sealed, validators } => {
-                let had = self.settle(vec![(wanted, sealed)]).await?.remove(0);
-                Ok(Entry::Read(Start { had, url, validators }))
-            }
-        }
-    }
-
-    /// Where the known entry point came from, if the feed still leads there: what is kept of a URL is not all of it.
-    fn known_url(&self, known: &FeedState, wanted: &Wanted) -> Option<Url> {
-        let (mirrors, entry) = (self.reach.mirrors(), reference(wanted));
-        mirrors.urls(&entry).find(|url| noted(url) == known.entry_url)
-    }
-
-    fn entry_from_pool(&self, known: &FeedState) -> Result<Start, EngineError> {
-        let path = self.pool.path(&known.entry_sha256);
-        let size = std::fs::metadata(&path)
-            .map(|meta| meta.len())
-            .map_err(|source| EngineError::Io {
-                what: "read",
-                path: path.clone(),
-                source,
-            })?;
-        let had = Had {
-            wanted: self.entry_wanted()?,
-            sha256: known.entry_sha256,
-            size,
-            path,
-        };
-        let validators = Validators {
-            etag: known.etag.clone(),
-            last_modified: known.last_modified.clone(),
-        };
-        let url = match self.known_url(known, &had.wanted) {
-            Some(url) => url,
-            None => self.url(&had.wanted)?,
-        };
-        Ok(Start { had, url, validators })
     }
 
     /// Fetches what the entry names. `None`: the entry point changed meanwhile, so that the files do not fit.
@@ -383,18 +271,6 @@ impl Feed<'_> {
         }
         self.progress.end(Step::Metadata);
         Ok(signed)
-    }
-
-    /// Whether upstream has another entry point by now. Where a list vouches for it, the list is asked.
-    async fn entry_changed(&self, sha256: &Sha256) -> Result<bool, EngineError> {
-        if self.reach.mirrors().promise().is_some() {
-            return self.reach.read_list().await;
-        }
-        let wanted = self.entry_wanted()?;
-        match self.fetch(&wanted, None).await?.1 {
-            Answer::Landed { sealed, .. } => Ok(sealed.sha256 != *sha256),
-            _ => Ok(true),
-        }
     }
 
     /// A file that the pool has under a promised digest.
@@ -549,13 +425,4 @@ pub(crate) async fn incoming(
     }
     let (pool, promise) = (pool.clone(), promise.clone());
     blocking(move || pool.resume(&promise).doing(doing)).await
-}
-
-/// Whether an error may come from files of two states.
-fn is_misfit(error: &EngineError) -> bool {
-    match error {
-        EngineError::Absent { .. } => true,
-        EngineError::Fetch { source, .. } => source.kind() == chantal_fetch::Kind::Refused,
-        _ => false,
-    }
 }
