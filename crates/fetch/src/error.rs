@@ -45,7 +45,7 @@ pub(crate) enum Problem {
     Broken(String),
     Short { expected: Option<u64>, got: u64 },
     Status(u16),
-    Credentials(u16),
+    Credentials { status: u16, sent: Sent },
     Mismatch(Mismatch),
     TooLarge { limit: u64 },
     Redirect(String),
@@ -54,6 +54,32 @@ pub(crate) enum Problem {
     Url(String),
     Local { what: &'static str, source: std::io::Error },
     Setup(String),
+}
+
+/// What a server got that asks for credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// Credentials, or what may be some.
+    Some,
+    /// Nothing, since nothing is configured.
+    NotConfigured,
+    /// Nothing, since credentials are for the origin of a feed alone; and what redirected there.
+    Elsewhere { redirected_from: Option<String> },
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Some => Ok(()),
+            Self::NotConfigured => f.write_str("; no credentials are configured"),
+            Self::Elsewhere { redirected_from } => {
+                if let Some(from) = redirected_from {
+                    write!(f, "; redirected from {from}")?;
+                }
+                f.write_str("; those of the feed are not sent to another scheme, host or port")
+            }
+        }
+    }
 }
 
 impl FetchError {
@@ -76,7 +102,7 @@ impl FetchError {
             | Problem::Short { .. }
             | Problem::Redirects(_)
             | Problem::Status(_) => Kind::Unreachable,
-            Problem::Credentials(_) => Kind::Credentials,
+            Problem::Credentials { .. } => Kind::Credentials,
             Problem::Mismatch(_) | Problem::Redirect(_) | Problem::Guarded => Kind::Refused,
             Problem::TooLarge { .. } => Kind::Limit,
             Problem::Url(_) => Kind::Malformed,
@@ -88,6 +114,17 @@ impl FetchError {
     pub fn local(&self) -> Option<&std::io::Error> {
         match &self.problem {
             Problem::Local { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match &self.problem {
+            Problem::Credentials {
+                status: 401 | 403,
+                sent: Sent::NotConfigured,
+            } => Some("`auth` gives credentials, or the feed's URL: `https://user:password@host/`"),
             _ => None,
         }
     }
@@ -150,8 +187,17 @@ impl fmt::Display for FetchError {
             Problem::Short { expected: None, got } => write!(f, "{url}: the transfer ended after {got} bytes")?,
             Problem::Status(429) => write!(f, "{url}: the server asks to slow down (HTTP 429)")?,
             Problem::Status(status) => write!(f, "{url}: the server answers HTTP {status}")?,
-            Problem::Credentials(407) => write!(f, "{url}: the proxy refuses the credentials (HTTP 407)")?,
-            Problem::Credentials(status) => write!(f, "{url}: credentials refused (HTTP {status})")?,
+            Problem::Credentials { status: 407, .. } => {
+                write!(f, "{url}: the proxy refuses the credentials (HTTP 407)")?;
+            }
+            Problem::Credentials { status, sent } => {
+                let what = match (sent, status) {
+                    (Sent::Some, _) => "credentials refused",
+                    (_, 401) => "credentials are wanted",
+                    _ => "access refused",
+                };
+                write!(f, "{url}: {what} (HTTP {status}){sent}")?;
+            }
             Problem::Mismatch(mismatch) => write!(f, "{url}: {mismatch}")?,
             Problem::TooLarge { limit } => write!(f, "{url}: more than the {limit} bytes that may come")?,
             Problem::Redirect(reason) => write!(f, "{url}: redirect refused: {reason}")?,
@@ -217,7 +263,10 @@ pub(crate) fn transport(error: &reqwest::Error) -> Problem {
     } else if whole.contains("invalid peer certificate") || whole.contains("handshake") || whole.contains("alert") {
         tls(&last)
     } else if whole.contains("proxy authorization required") {
-        Problem::Credentials(407)
+        Problem::Credentials {
+            status: 407,
+            sent: Sent::Some,
+        }
     } else if whole.contains("dns error") || whole.contains("failed to lookup") {
         Problem::Connect(format!("the host name cannot be resolved: {last}"))
     } else if whole.contains("connection refused") {
