@@ -1,6 +1,6 @@
 //! How to authenticate: keys that fit each other, headers that can be sent, and who gets to see them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{At, Builder};
 use crate::effective::{Auth, Feed};
@@ -8,6 +8,14 @@ use crate::header::{is_header_name, is_header_value};
 use crate::mask::is_reference;
 use crate::raw::{self, AuthKind};
 use crate::secret::Secret;
+
+const CONTROL: &str = "holds a line break or another control character";
+const ONE_LINE: &str = "a header is one line";
+
+/// Whether a text can be the value of a header. What is read from elsewhere is checked when it is.
+fn may_be_sent(text: &str) -> bool {
+    is_reference(text) || is_header_value(text)
+}
 
 impl Builder<'_> {
     pub(super) fn auth(&mut self, at: &At, auth: Option<&raw::Auth>) -> Option<Auth> {
@@ -92,25 +100,27 @@ impl Builder<'_> {
         }
     }
 
-    /// Names what no header can hold. What is read from elsewhere is checked when it is.
+    /// Names what no header can hold.
     fn what_is_sent(&mut self, at: &At, kind: AuthKind, auth: &raw::Auth) {
-        let wrong = |text: &str| !is_reference(text) && !is_header_value(text);
-        let hint = Some("a header is one line");
-        if let Some(token) = auth.token.as_ref().filter(|_| kind == AuthKind::Bearer)
-            && wrong(token)
-        {
-            let message = "auth.token holds a line break or another control character";
-            self.wrong(&[at[0], at[1], "auth", "token"], message, hint);
+        let path = |key| [at[0], at[1], "auth", key];
+        match kind {
+            AuthKind::Bearer if auth.token.as_ref().is_some_and(|token| !may_be_sent(token)) => {
+                self.wrong(&path("token"), format!("auth.token {CONTROL}"), Some(ONE_LINE));
+            }
+            AuthKind::Custom => self.headers(&path("headers"), "auth.headers", auth.headers.as_ref()),
+            _ => {}
         }
-        let headers = auth.headers.iter().flatten().filter(|_| kind == AuthKind::Custom);
-        for (name, value) in headers {
-            let path = [at[0], at[1], "auth", "headers", name.as_str()];
+    }
+
+    /// The same of headers at a path, which people know as `key`.
+    pub(super) fn headers(&mut self, path: &[&str], key: &str, headers: Option<&BTreeMap<String, String>>) {
+        for (name, value) in headers.into_iter().flatten() {
+            let path = [path, &[name.as_str()]].concat();
             if !is_header_name(name) {
-                let message = format!("auth.headers: {name:?} cannot be the name of a header");
+                let message = format!("{key}: {name:?} cannot be the name of a header");
                 self.wrong(&path, message, Some("letters, digits and `-`, such as `X-Api-Key`"));
-            } else if wrong(value) {
-                let message = format!("auth.headers.{name} holds a line break or another control character");
-                self.wrong(&path, message, hint);
+            } else if !may_be_sent(value) {
+                self.wrong(&path, format!("{key}.{name} {CONTROL}"), Some(ONE_LINE));
             }
         }
     }
