@@ -69,8 +69,13 @@ impl App {
         };
         // The driver of PostgreSQL tells slow statements with their whole text, which is of no use here.
         let calm = if echo { ",sqlx=error,sql=debug" } else { ",sqlx=error" };
+        // What is wrong with a server's certificate is said in words by whoever asked for it.
+        let silent = match level {
+            "debug" | "trace" => "",
+            _ => ",rustls_platform_verifier=off",
+        };
         let filter = tracing_subscriber::EnvFilter::try_from_env("CHANTAL_LOG")
-            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{level}{calm}")));
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{level}{calm}{silent}")));
         let talk = self.talk.clone();
         let log = tracing_subscriber::fmt::layer()
             .with_writer(move || talk::Log(talk.clone()))

@@ -9,17 +9,31 @@ use crate::schema::Schema;
 /// keys fits, and the block is the repository's alone.
 const KINDS: [(&str, &str); 2] = [("auth", "type"), ("retention", "policy")];
 
-/// Puts whole entries in place of those that were written. Says whether every expansion is there.
-pub(crate) fn complete(schema: &Schema, root: &mut Node, findings: &mut Vec<Finding>) -> bool {
+/// What could be put into entries.
+#[derive(Clone, Copy)]
+pub(crate) struct Completed {
+    /// Whether every expansion is there.
+    pub(crate) is_expanded: bool,
+    /// Whether nothing had to be left out of the defaults.
+    pub(crate) has_defaults: bool,
+}
+
+/// Puts whole entries in place of those that were written.
+pub(crate) fn complete(schema: &Schema, root: &mut Node, findings: &mut Vec<Finding>) -> Completed {
+    let before = findings.len();
     let defaults = defaults(schema, root, findings);
+    let has_defaults = findings.len() == before;
     let Some(Node {
         value: Value::List(repositories),
         ..
     }) = root.get_mut("repositories")
     else {
-        return true;
+        return Completed {
+            is_expanded: true,
+            has_defaults,
+        };
     };
-    let mut is_whole = true;
+    let mut is_expanded = true;
     let mut names = Vec::new();
     let mut entries = Vec::new();
     for entry in std::mem::take(repositories) {
@@ -27,7 +41,7 @@ pub(crate) fn complete(schema: &Schema, root: &mut Node, findings: &mut Vec<Find
             names.extend(lists.iter().map(|(key, _)| key.name.clone()));
         }
         let expanded = matrix::expand(entry, findings);
-        is_whole &= expanded.is_whole;
+        is_expanded &= expanded.is_whole;
         entries.extend(expanded.entries);
     }
     if let Some(defaults) = &defaults {
@@ -37,7 +51,10 @@ pub(crate) fn complete(schema: &Schema, root: &mut Node, findings: &mut Vec<Find
         }
     }
     *repositories = entries;
-    is_whole
+    Completed {
+        is_expanded,
+        has_defaults,
+    }
 }
 
 /// Checks the defaults where they stand, and leaves what is wrong out of them, so that it is said once.

@@ -9,6 +9,7 @@ mod check;
 mod diagnostic;
 mod effective;
 mod formats;
+mod header;
 mod inherit;
 mod mask;
 mod matrix;
@@ -29,6 +30,7 @@ pub use effective::{
     Limits, Log, Metadata, Notify, NotifyTarget, Proxy, Publish, Repository, Retention, Revisions, Scheduled,
     SnapshotRetention, Ssl, Storage, Words,
 };
+pub use header::is_header_value;
 pub use raw::{Durability, LinkMode, LogFormat, LogLevel, NotifyOn, OnPackageError};
 pub use reference::reference_markdown;
 pub use secret::{Secret, SecretError};
@@ -44,7 +46,7 @@ use check::Finding;
 pub struct Loaded {
     /// What it says.
     pub config: Config,
-    /// Keys that this version does not act on.
+    /// Keys that this version does not act on, and what else deserves a look.
     pub warnings: Vec<Diagnostic>,
     /// The main file and those that it includes.
     pub files: Vec<PathBuf>,
@@ -67,15 +69,16 @@ pub fn load_text(path: &Path, text: String, env: &dyn Fn(&str) -> Option<String>
     let mut findings = std::mem::take(&mut tree.findings);
     // As they are written: a matrix may change them.
     let secrets = mask::secrets(&tree.root);
-    let is_expanded = inherit::complete(schema, &mut tree.root, &mut findings);
+    let completed = inherit::complete(schema, &mut tree.root, &mut findings);
     check::coerce(schema, &mut tree.root);
     findings.extend(check::check(schema, &tree.root));
-    let config = build(path, &tree, is_expanded, &mut findings);
+    let mut warned = warnings(&tree.root);
+    let config = build(path, &tree, completed, &mut findings, &mut warned);
     let shown = |findings| diagnostics(findings, &tree, &secrets);
     match config {
         Some(config) if findings.is_empty() => Ok(Loaded {
             config,
-            warnings: shown(warnings(&tree.root)),
+            warnings: shown(warned),
             files: tree.files.iter().map(|(path, _)| path.clone()).collect(),
         }),
         _ => Err(LoadError::Invalid(shown(findings))),
@@ -83,7 +86,13 @@ pub fn load_text(path: &Path, text: String, env: &dyn Fn(&str) -> Option<String>
 }
 
 /// Reads the tree into types and checks what only makes sense together.
-fn build(path: &Path, tree: &tree::Tree, is_expanded: bool, findings: &mut Vec<Finding>) -> Option<Config> {
+fn build(
+    path: &Path,
+    tree: &tree::Tree,
+    completed: inherit::Completed,
+    findings: &mut Vec<Finding>,
+    warnings: &mut Vec<Finding>,
+) -> Option<Config> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     // What the schema refused cannot be read into types: it is left out, and the rest is checked all the same.
     let places: Vec<node::Place> = findings.iter().map(|finding| finding.place).collect();
@@ -101,11 +110,13 @@ fn build(path: &Path, tree: &tree::Tree, is_expanded: bool, findings: &mut Vec<F
                 refused: &places,
                 files: &tree.files,
                 base: absolute.parent().unwrap_or(Path::new("/")),
-                is_expanded,
+                completed,
                 findings: Vec::new(),
+                warnings: Vec::new(),
             };
             let config = builder.config(&file);
             findings.extend(builder.findings);
+            warnings.extend(builder.warnings);
             Some(config)
         }
         Err(error) if findings.is_empty() => {
@@ -126,7 +137,7 @@ fn warnings(root: &node::Node) -> Vec<Finding> {
     sets.extend(repositories.iter().flat_map(unbuilt::repository));
     let unbuilt = sets.into_iter().map(|set| Finding {
         place: set.place,
-        message: format!("{} is accepted but not acted on yet ({})", set.key, set.feature),
+        message: format!("{} is accepted but not acted on ({})", set.key, set.why),
         hint: set.hint.map(str::to_owned),
     });
     let moot = unbuilt::moot(root).into_iter().map(|(key, place, why)| Finding {

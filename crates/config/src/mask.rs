@@ -7,6 +7,17 @@ use crate::node::{Node, Place, Value};
 /// Keys whose values are secret.
 pub(crate) const SECRET: [&str; 4] = ["password", "passphrase", "token", "webhook"];
 
+/// Keys whose URL may be without its scheme.
+pub(crate) const PROXIES: [&str; 2] = ["http_proxy", "https_proxy"];
+
+/// Where the credentials end of a URL without its scheme.
+pub(crate) fn credentials_end(text: &str) -> Option<usize> {
+    if text.contains("://") {
+        return None;
+    }
+    text.rfind('@')
+}
+
 /// Secrets that stand in the files, with their places.
 pub(crate) fn secrets(root: &Node) -> Vec<(Place, String)> {
     let mut found = Vec::new();
@@ -22,6 +33,11 @@ fn gather(node: &Node, is_secret: bool, found: &mut Vec<(Place, String)>) {
         Value::Map(entries) => {
             for (key, value) in entries {
                 let name = key.name.as_str();
+                if let (true, Value::Text(text)) = (PROXIES.contains(&name), &value.value)
+                    && let Some(sign) = credentials_end(text)
+                {
+                    found.push((value.place, text[..sign].to_owned()));
+                }
                 gather(value, is_secret || name == "headers" || SECRET.contains(&name), found);
             }
         }
@@ -37,11 +53,18 @@ pub(crate) fn is_reference(text: &str) -> bool {
 /// A line without the secrets that stand in it, without credentials in URLs, and cut where the value of a secret key
 /// begins: a text that is no YAML has no tree to find them in.
 pub(crate) fn line(line: &str, file: usize, number: usize, secrets: &[(Place, String)]) -> String {
-    let mut line = line.to_owned();
-    for (place, secret) in secrets {
-        if place.file == file && place.line == number {
-            line = line.replace(secret, "***");
-        }
+    let here = secrets
+        .iter()
+        .filter(|(place, _)| place.file == file && place.line == number);
+    // A secret that is written in another way, as with escapes, is known by its place alone.
+    let hidden = here.clone().filter(|(_, secret)| !line.contains(secret.as_str()));
+    let end = hidden.map(|(place, _)| place.column.saturating_sub(1)).min();
+    let mut line = match end {
+        Some(end) => line.chars().take(end).chain("***".chars()).collect(),
+        None => line.to_owned(),
+    };
+    for (_, secret) in here {
+        line = line.replace(secret, "***");
     }
     let line = without_url_secrets(&line);
     match secret_value(&line) {

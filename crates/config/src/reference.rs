@@ -11,7 +11,7 @@ pub fn reference_markdown() -> String {
     let schema = crate::json_schema();
     let mut text = String::from(
         "# Configuration reference\n\nGenerated from the program's own types by `make docs`; a test compares. `[]` marks \
-         a list. Keys and words marked † are accepted and not acted on yet: `config validate` warns, and a repository \
+         a list. Keys and words marked † are accepted and not acted on: `config validate` says why, and a repository \
          that sets one to something other than its default is refused with exit 2. Those marked ‡ come from configurations of \
          Chantal 1.x and have nothing to do: the pool keeps metadata by digest, so that nothing is fetched twice.\n\n\
          | key | type | default | meaning |\n| --- | --- | --- | --- |\n",

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use chantal_model::is_variable;
 
-use crate::mask::{SECRET, is_reference, without_url_secrets};
+use crate::mask::{PROXIES, SECRET, credentials_end, is_reference, without_url_secrets};
 use crate::node::{Node, Value, parse};
 
 const HEAD: &str = "# A copy by `chantal db backup`, without comments and without secrets: those are `***`.\n";
@@ -52,6 +52,12 @@ fn write_below(node: &Node, depth: usize, is_secret: bool, out: &mut String) {
             for (key, value) in entries {
                 let name = key.name.as_str();
                 let _ = write!(out, "{indent}{}:", quoted_unless_plain(name));
+                if let (true, Value::Text(text)) = (PROXIES.contains(&name), &value.value)
+                    && let Some(sign) = credentials_end(text)
+                {
+                    let _ = writeln!(out, " {}", quoted(&format!("***{}", &text[sign..])));
+                    continue;
+                }
                 let is_secret = is_secret || SECRET.contains(&name) || name == "headers";
                 write(value, depth, is_secret, out);
             }
@@ -96,7 +102,7 @@ mod tests {
 
     #[test]
     fn values_stay_and_secrets_go() {
-        let text = "# CANARY\nstorage: {base_path: /a}\nproxy:\n  http_proxy: 'http://CANARY:CANARY@p:1/'\n  password: |\n    CANARY\n    \
+        let text = "# CANARY\nstorage: {base_path: /a}\nproxy:\n  http_proxy: 'http://CANARY:CANARY@p:1/'\n  https_proxy: CANARY:CANARY@q:2\n  password: |\n    CANARY\n    \
                     CANARY\n  username: u\nnotify: [{on: [failed], webhook: https://h/CANARY}]\nrepositories:\n- id: r # CANARY\n  \
                     feed: \"http://h/?token=CANARY&key=${K}\"\n  \
                     auth: {type: custom, headers: {X-Key: CANARY, N: 12}}\n  tags: [9.10, 010, no, \"1\"]\n  \
@@ -117,6 +123,7 @@ mod tests {
             "${PW}",
             "file:x",
             "***@p:1",
+            "\"***@q:2\"",
             "http://h/?token=***&key=${K}",
         ] {
             assert!(stripped.contains(kept), "{kept}: {stripped}");

@@ -1,4 +1,4 @@
-//! Keys that are accepted and that this version does not act on yet: one table, so that nothing is ignored silently.
+//! Keys that are accepted and that this version does not act on: one table, so that nothing is ignored silently.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,15 +40,36 @@ pub(crate) const REPOSITORY: &[(&str, &str)] = &[
     ("verify", "signature checks"),
 ];
 
-/// Weaknesses that cannot be accepted yet.
-const UNBUILT_WEAKNESSES: [&str; 2] = ["md5", "unsigned_downgrade"];
+/// Weaknesses that cannot be accepted, and why.
+const UNBUILT_WEAKNESSES: [(&str, Why); 2] = [
+    ("md5", Why::Never("MD5 is never accepted")),
+    ("unsigned_downgrade", Why::Unbuilt("signature checks")),
+];
+
+/// Why something is not acted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It belongs to this feature, which is not built.
+    Unbuilt(&'static str),
+    /// No version acts on it, for this reason.
+    Never(&'static str),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unbuilt(feature) => write!(f, "{feature}: not built yet"),
+            Self::Never(reason) => f.write_str(reason),
+        }
+    }
+}
 
 /// Whether a word of a key, as the reference writes it, is not acted on.
 pub(crate) fn is_unbuilt_word(key: &str, word: &str) -> bool {
     match key {
         "repositories[].type" => !formats::is_built(word),
         "repositories[].mode" => word == "hosted",
-        "repositories[].allow_weak" => UNBUILT_WEAKNESSES.contains(&word),
+        "repositories[].allow_weak" => UNBUILT_WEAKNESSES.iter().any(|(known, _)| *known == word),
         _ => false,
     }
 }
@@ -58,8 +79,8 @@ pub(crate) fn is_unbuilt_word(key: &str, word: &str) -> bool {
 pub struct Unbuilt {
     /// The key, as a path below the repository or the top level.
     pub key: String,
-    /// The feature that it belongs to.
-    pub feature: String,
+    /// Why: the feature that it belongs to and that is not built, or what holds instead.
+    pub why: String,
     /// File and line.
     pub place: String,
     /// What to do instead.
@@ -68,7 +89,7 @@ pub struct Unbuilt {
 
 impl fmt::Display for Unbuilt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}): {} is not built yet", self.key, self.place, self.feature)
+        write!(f, "{} ({}): {}", self.key, self.place, self.why)
     }
 }
 
@@ -76,7 +97,7 @@ impl fmt::Display for Unbuilt {
 #[derive(Clone, Debug)]
 pub(crate) struct Set {
     pub(crate) key: String,
-    pub(crate) feature: &'static str,
+    pub(crate) why: Why,
     pub(crate) place: Place,
     pub(crate) concerns: Concerns,
     pub(crate) hint: Option<&'static str>,
@@ -149,7 +170,7 @@ fn set(node: &Node, prefix: &str, path: &str, feature: &'static str) -> Option<S
     let (value, place) = at(node, path)?;
     (!is_nothing(value, &format!("{prefix}{path}"))).then(|| Set {
         key: path.to_owned(),
-        feature,
+        why: Why::Unbuilt(feature),
         place,
         concerns: Concerns::Everybody,
         hint: None,
@@ -189,28 +210,27 @@ fn text_at<'a>(node: &'a Node, path: &[&str]) -> Option<(&'a str, Place)> {
 
 /// Values, rather than keys, of a repository that this version does not act on.
 fn values(node: &Node) -> Vec<Set> {
-    let one = |key: String, feature, place, hint| Set {
+    let one = |key: String, why, place| Set {
         key,
-        feature,
+        why,
         place,
         concerns: Concerns::Everybody,
-        hint,
+        hint: None,
     };
     let mut found = Vec::new();
     if let Some((word, place)) = text_at(node, &["type"]).filter(|(word, _)| !formats::is_built(word)) {
-        found.push(one(format!("type: {word}"), "this format", place, None));
+        found.push(one(format!("type: {word}"), Why::Unbuilt("this format"), place));
     }
     let mode = text_at(node, &["mode"]);
     if let Some((_, place)) = mode.filter(|(mode, _)| *mode == "hosted") {
-        found.push(one("mode: hosted".to_owned(), "uploading", place, None));
+        found.push(one("mode: hosted".to_owned(), Why::Unbuilt("uploading"), place));
     }
     found.extend(retention(node, mode.is_some_and(|(mode, _)| mode == "mirror")));
     for weakness in node.get("allow_weak").map(Node::items).unwrap_or_default() {
         if let Value::Text(word) = &weakness.value
-            && UNBUILT_WEAKNESSES.contains(&word.as_str())
+            && let Some((_, why)) = UNBUILT_WEAKNESSES.iter().find(|(known, _)| known == word)
         {
-            let feature = "accepting this weakness";
-            found.push(one(format!("allow_weak: {word}"), feature, weakness.place, None));
+            found.push(one(format!("allow_weak: {word}"), *why, weakness.place));
         }
     }
     found
@@ -218,11 +238,9 @@ fn values(node: &Node) -> Vec<Set> {
 
 /// Values of `retention` that have no meaning beside the others.
 fn retention(node: &Node, is_mirror: bool) -> Vec<Set> {
-    let hint =
-        "`mode: filtered`, since in mode mirror the metadata are upstream's own and keep nothing that it dropped";
-    let one = |key: String, feature, place, hint| Set {
+    let one = |key: String, why, place, hint| Set {
         key,
-        feature,
+        why: Why::Never(why),
         place,
         concerns: Concerns::Everybody,
         hint: Some(hint),
@@ -240,9 +258,9 @@ fn retention(node: &Node, is_mirror: bool) -> Vec<Set> {
         found.extend(other.into_iter().chain(kept).map(|(key, (word, place))| {
             one(
                 format!("retention.{key}: {word}"),
-                "retention of what upstream drops, in mode mirror,",
+                "in mode mirror the metadata are upstream's own and keep nothing that it dropped",
                 place,
-                hint,
+                "`mode: filtered` keeps what upstream drops",
             )
         }));
     }
@@ -252,9 +270,9 @@ fn retention(node: &Node, is_mirror: bool) -> Vec<Set> {
     {
         found.push(one(
             "retention.keep_count".to_owned(),
-            "a count for this policy",
+            "no policy but `keep-last-n` counts versions",
             count.place,
-            "`policy: keep-last-n` is the one that counts",
+            "`policy: keep-last-n`, or remove the key",
         ));
     }
     found

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use chantal_formats::{Format, Rule};
-use chantal_model::{Fields, Mode, Package, RelPath, VersionKey};
+use chantal_model::{Fields, Mode, Package, RelPath, Sha256, VersionKey};
 use chantal_select::{Bundle, Candidate, Fate, Filters, Idle, Origin, Selection, Verdict, idle, select};
 
 use crate::explain::{Explained, explain};
@@ -30,11 +30,17 @@ pub(crate) struct Choice {
     pub(crate) retained_items: Vec<u32>,
     /// What needs attention.
     pub(crate) warnings: Vec<String>,
-    /// Why packages are in or out, if that was asked for.
-    pub(crate) explained: Option<Vec<Explained>>,
+    /// Why packages are in or out, each with its index, if that was asked for.
+    pub(crate) explained: Option<Vec<(u32, Explained)>>,
 }
 
 impl Choice {
+    /// The blobs of the packages that stay although upstream dropped them.
+    pub(crate) fn retained_blobs(&self, held: &Held) -> Vec<Sha256> {
+        let rows = self.retained.iter().map(|at| &held.packages[*at as usize].row);
+        rows.map(|row| row.sha256).collect()
+    }
+
     /// Which of the listed packages have a published path.
     pub(crate) fn flags(&self) -> Vec<bool> {
         let mut flags = vec![false; self.verdicts.len()];
@@ -113,7 +119,7 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Choice, ChooseError> {
 struct Selected {
     selection: Selection,
     /// Why, if that was asked for.
-    explained: Option<Vec<Explained>>,
+    explained: Option<Vec<(u32, Explained)>>,
     /// What of the filters is of no use.
     idle: Vec<Idle>,
 }
@@ -139,13 +145,29 @@ fn selected(question: Question<'_>, wholes: &[u32]) -> Selected {
     let candidates: Vec<Candidate<'_>> = facts.iter().map(Facts::candidate).collect();
     let bundles = bundles(question, wholes);
     let selection = select(&candidates, &bundles, filters);
-    let explained = question
-        .explain
-        .map(|name| explain(&asked(name, question), &candidates, &bundles, filters, &selection));
+    let explained = question.explain.map(|name| {
+        let (asked, shown) = (asked(name, question), |index| shown(question, index));
+        explain(&asked, &candidates, &bundles, filters, &selection, &shown)
+    });
     Selected {
         idle: idle(&candidates, &bundles, filters),
         selection,
         explained,
+    }
+}
+
+/// A candidate's name for people, as listings print it.
+fn shown(question: Question<'_>, index: usize) -> String {
+    let Question { listing, held, .. } = question;
+    match index.checked_sub(listing.packages.len()) {
+        None => {
+            let package = listing.packages.get(index as u32);
+            format!("{}-{}.{}", package.name, package.version, package.arch)
+        }
+        Some(dropped) => {
+            let row = &held.packages[dropped].row;
+            format!("{}-{}.{}", row.name, row.version, row.arch)
+        }
     }
 }
 
@@ -173,14 +195,10 @@ fn mirror(question: Question<'_>) -> Result<Choice, ChooseError> {
     let explained = question.explain.map(|name| {
         let facts = facts(question);
         let candidates: Vec<Candidate<'_>> = facts.iter().map(Facts::candidate).collect();
-        let selection = select(&candidates, &[], &Filters::default());
-        explain(
-            &asked(name, question),
-            &candidates,
-            &[],
-            &Filters::default(),
-            &selection,
-        )
+        let open = Filters::default();
+        let selection = select(&candidates, &[], &open);
+        let (asked, shown) = (asked(name, question), |index| shown(question, index));
+        explain(&asked, &candidates, &[], &open, &selection, &shown)
     });
     Ok(Choice {
         verdicts,

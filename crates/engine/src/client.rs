@@ -1,6 +1,6 @@
 //! Turns a repository's configuration into options of the fetch stage.
 
-use chantal_config::{Auth as Configured, Proxy, Repository, Secret, Ssl};
+use chantal_config::{Auth as Configured, Proxy, Repository, Secret, Ssl, is_header_value};
 use chantal_fetch::{Auth, Bandwidth, ClientOptions, ProxyOptions, Trust};
 use url::Url;
 
@@ -56,6 +56,16 @@ impl Reader<'_> {
         secret.reveal().map_err(|error| self.wrong(format!("{what}: {error}")))
     }
 
+    /// The same of what becomes a header, or a part of one.
+    fn header(&self, what: &str, secret: &Secret) -> Result<String, EngineError> {
+        let value = self.reveal(what, secret)?;
+        if is_header_value(&value) {
+            return Ok(value);
+        }
+        let message = format!("{what} holds a line break or another control character");
+        Err(self.wrong(message))
+    }
+
     /// How to authenticate by header; a certificate belongs to TLS.
     fn auth(&self, auth: Option<&Configured>) -> Result<Auth, EngineError> {
         Ok(match auth {
@@ -65,13 +75,14 @@ impl Reader<'_> {
                 password: self.reveal("auth.password", password)?,
             },
             Some(Configured::Bearer { token }) => {
-                let token = self.reveal("auth.token", token)?;
+                let token = self.header("auth.token", token)?;
                 Auth::Headers(vec![("Authorization".into(), format!("Bearer {token}"))])
             }
             Some(Configured::Custom { headers }) => {
                 let mut revealed = Vec::with_capacity(headers.len());
                 for (name, value) in headers {
-                    revealed.push((name.clone(), self.reveal("auth.headers", value)?));
+                    let what = format!("auth.headers.{name}");
+                    revealed.push((name.clone(), self.header(&what, value)?));
                 }
                 Auth::Headers(revealed)
             }

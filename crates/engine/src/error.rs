@@ -380,7 +380,7 @@ impl EngineError {
                     .into(),
             ),
             Self::Space { .. } => Some("free some space; nothing was fetched".into()),
-            Self::Fetch { source, .. } => source.local().filter(|error| is_full(error)).map(|_| FULL.to_owned()),
+            Self::Fetch { source, .. } => hint_of_fetch(source).map(str::to_owned),
             Self::Collected { .. } => Some("run it again; what is gone is fetched anew".into()),
             Self::Working { .. } => Some("try again later, or let `--wait` do so; nothing was changed".into()),
             Self::InUse { .. } => Some("wait until it ends, or stop it; nothing was changed".into()),
@@ -404,6 +404,11 @@ impl EngineError {
             hint: hint.map(str::to_owned),
         }
     }
+}
+
+fn hint_of_fetch(error: &chantal_fetch::FetchError) -> Option<&'static str> {
+    let full = error.local().filter(|error| is_full(error)).map(|_| FULL);
+    full.or_else(|| error.hint())
 }
 
 /// Turns a stage's error into the engine's, with what was being done.

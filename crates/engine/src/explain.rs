@@ -1,9 +1,16 @@
 //! Why each package of a name is in or out.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
+use chantal_catalog::FeedState;
+use chantal_config::Repository;
+use chantal_model::{RelPath, VersionKey};
 use chantal_select::{Bundle, Candidate, Fate, Filters, Keep, Selection, Verdict};
 use serde::Serialize;
+
+use crate::Engine;
+use crate::diff::DiffEntry;
+use crate::error::{Doing, EngineError};
 
 /// Newer versions, similar names or streams that one reason names.
 const SHOWN: usize = 3;
@@ -11,7 +18,7 @@ const SHOWN: usize = 3;
 /// Why a package is in or out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explained {
-    /// Its name, version and architecture.
+    /// Its name, version with the epoch unless that is 0, and architecture.
     pub package: String,
     /// Whether it is chosen.
     pub chosen: bool,
@@ -23,26 +30,28 @@ pub struct Explained {
     pub reason: String,
 }
 
-/// Explains the candidates that were asked for, by index.
+/// Explains the candidates that were asked for, each with its index. `shown` is a candidate's name for people.
 pub(crate) fn explain(
     asked: &HashSet<usize>,
     candidates: &[Candidate<'_>],
     bundles: &[Bundle<'_>],
     filters: &Filters,
     selection: &Selection,
-) -> Vec<Explained> {
+    shown: &dyn Fn(usize) -> String,
+) -> Vec<(u32, Explained)> {
     let case = Case {
         candidates,
         bundles,
         filters,
         selection,
+        shown,
     };
     let found = candidates.iter().enumerate().filter(|(index, _)| asked.contains(index));
     let mut explained: Vec<(usize, Explained)> = found
         .map(|(index, candidate)| {
             let verdict = selection.verdicts[index];
             let one = Explained {
-                package: candidate.full_name.to_owned(),
+                package: shown(index),
                 chosen: verdict.is_chosen(),
                 verdict,
                 listed: candidate.origin.listed,
@@ -55,7 +64,54 @@ pub(crate) fn explain(
         let key = |index: usize| (candidates[index].arch, std::cmp::Reverse(candidates[index].version));
         key(*a).cmp(&key(*b))
     });
-    explained.into_iter().map(|(_, one)| one).collect()
+    explained.into_iter().map(|(index, one)| (index as u32, one)).collect()
+}
+
+impl Engine {
+    /// What was explained, with what became of it: that a package is chosen does not say that it could be had.
+    ///
+    /// `changes` is what a sync would change, `state` the feed as it is now.
+    pub(crate) async fn became(
+        &self,
+        repo: &Repository,
+        explained: Vec<(u32, Explained)>,
+        chosen: &[(u32, RelPath)],
+        changes: &[DiffEntry],
+        state: &FeedState,
+    ) -> Result<Vec<Explained>, EngineError> {
+        let row = self.catalog.repository(&repo.id).await.doing("find the repository")?;
+        let known = match row {
+            Some(row) => self.catalog.feed_state(row.id).await.doing("read the feed's state")?,
+            None => None,
+        };
+        // Of a feed or a selection that no sync has seen, nothing is missing yet.
+        let seen =
+            known.filter(|known| (known.entry_sha256, &known.selection) == (state.entry_sha256, &state.selection));
+        let Some(seen) = seen else {
+            return Ok(explained.into_iter().map(|(_, one)| one).collect());
+        };
+        let new: HashSet<&str> = changes
+            .iter()
+            .filter_map(|change| Some(change.to.as_ref()?.path.as_str()))
+            .collect();
+        let lacking: HashSet<u32> = chosen
+            .iter()
+            .filter(|(_, path)| new.contains(path.as_str()))
+            .map(|(index, _)| *index)
+            .collect();
+        let why = if seen.complete {
+            "this repository does not hold it"
+        } else {
+            "this repository does not hold it: the last sync could not fetch it"
+        };
+        let told = explained.into_iter().map(|(index, mut one)| {
+            if lacking.contains(&index) {
+                one.reason = format!("{}, but {why}", one.reason);
+            }
+            one
+        });
+        Ok(told.collect())
+    }
 }
 
 struct Case<'a> {
@@ -63,6 +119,7 @@ struct Case<'a> {
     bundles: &'a [Bundle<'a>],
     filters: &'a Filters,
     selection: &'a Selection,
+    shown: &'a dyn Fn(usize) -> String,
 }
 
 impl Case<'_> {
@@ -157,21 +214,46 @@ impl Case<'_> {
             return format!("a newer version of module stream {stream} is there");
         }
         let of = &self.candidates[index];
-        let mut newer: Vec<&Candidate<'_>> = self
-            .candidates
-            .iter()
-            .zip(&self.selection.verdicts)
-            .filter(|(one, verdict)| verdict.is_chosen() && one.name == of.name && one.arch == of.arch)
-            .map(|(one, _)| one)
-            .filter(|one| one.version > of.version)
-            .collect();
-        newer.sort_by(|a, b| b.version.cmp(a.version));
-        let names: Vec<&str> = newer.iter().map(|one| one.full_name).take(SHOWN).collect();
-        let among = match (self.filters.latest, self.filters.retention.keep) {
-            (0, Keep::Newest(count)) | (count, _) if count > 1 => format!("the {count} newest versions are kept"),
-            _ => "only the newest version is kept".to_owned(),
+        let by_retention = match self.filters.retention.keep {
+            Keep::Newest(count) if of.origin.held || self.is_latest(index) => Some(count),
+            _ => None,
         };
-        format!("{among}, such as {}", names.join(", "))
+        let counts = |verdict: Verdict| verdict.is_chosen() && (by_retention.is_some() || verdict != Verdict::Retained);
+        let verdicts = &self.selection.verdicts;
+        let mut newer: Vec<usize> = self.newer(index).filter(|newer| counts(verdicts[*newer])).collect();
+        newer.sort_by(|a, b| self.candidates[*b].version.cmp(self.candidates[*a].version));
+        let names: Vec<String> = newer.into_iter().take(SHOWN).map(|newer| (self.shown)(newer)).collect();
+        let names = names.join(", ");
+        let whose = if by_retention.is_none() && self.filters.retention.looks_back() {
+            " of those that upstream has"
+        } else {
+            ""
+        };
+        match by_retention.unwrap_or(self.filters.latest) {
+            count @ 2.. => format!("the {count} newest versions{whose} are kept, such as {names}"),
+            _ => format!("only the newest version{whose} is kept: {names}"),
+        }
+    }
+
+    /// Newer candidates of the same name and architecture.
+    fn newer(&self, index: usize) -> impl Iterator<Item = usize> {
+        let of = &self.candidates[index];
+        let candidates = self.candidates.iter().enumerate();
+        candidates
+            .filter(|(_, one)| one.name == of.name && one.arch == of.arch && one.version > of.version)
+            .map(|(newer, _)| newer)
+    }
+
+    /// Whether a package is among the newest versions that upstream has, as far as only those are taken.
+    fn is_latest(&self, index: usize) -> bool {
+        let takes_part = |verdict: Verdict| verdict.is_chosen() || verdict == Verdict::Superseded;
+        let newer: BTreeSet<&VersionKey> = self
+            .newer(index)
+            .filter(|newer| self.candidates[*newer].origin.listed && takes_part(self.selection.verdicts[*newer]))
+            .map(|newer| self.candidates[newer].version)
+            .collect();
+        let latest = self.filters.latest;
+        self.candidates[index].origin.listed && (latest == 0 || newer.len() < latest)
     }
 
     fn dropped(&self, index: usize) -> String {

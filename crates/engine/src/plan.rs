@@ -52,11 +52,7 @@ impl Engine {
         self.progress.begin(Step::Select, 0);
         let files = Arc::new(upstream.files);
         let (mut listing, held, mut choice) = self.choice(repo, format, files.clone(), current, asked).await?;
-        let retained: Vec<Sha256> = choice
-            .retained
-            .iter()
-            .map(|at| held.packages[*at as usize].row.sha256)
-            .collect();
+        let retained = choice.retained_blobs(&held);
         refuse_collisions(feed, &files, &choice)?;
         let packages = Arc::new(std::mem::take(&mut listing.packages));
         let hits = self.hits(&packages, &choice.flags()).await?;
@@ -73,28 +69,32 @@ impl Engine {
         plan.counts = counts;
         plan.retained = retained.len() as u64;
         plan.warnings.append(&mut choice.warnings);
-        plan.explained = choice.explained.take();
         describe(&mut plan, &listing, &choice, &hits);
         plan.download_files = missing.packages.len() as u64 + files.ordered().count() as u64;
         plan.download_bytes = missing.bytes + files.ordered_bytes();
         plan.warnings.extend(upstream.overview.warnings.iter().cloned());
         self.progress.end(Step::Select);
         let now = self.clock.now().as_second();
+        let feed_state = FeedState {
+            entry_url: upstream.entry_url,
+            etag: upstream.validators.etag,
+            last_modified: upstream.validators.last_modified,
+            entry_sha256: upstream.entry_sha256,
+            selection,
+            complete: true,
+            checked_at: now,
+            changed_at: now,
+            upstream_timestamp: upstream.overview.timestamp,
+        };
+        if let Some(explained) = choice.explained.take() {
+            let became = self.became(repo, explained, &choice.packages, &plan.changes, &feed_state);
+            plan.explained = Some(became.await?);
+        }
         Ok(Prepared {
             plan,
             reach: feed.reach.clone(),
             guarded: Guarded::default(),
-            feed_state: FeedState {
-                entry_url: upstream.entry_url,
-                etag: upstream.validators.etag,
-                last_modified: upstream.validators.last_modified,
-                entry_sha256: upstream.entry_sha256,
-                selection,
-                complete: true,
-                checked_at: now,
-                changed_at: now,
-                upstream_timestamp: upstream.overview.timestamp,
-            },
+            feed_state,
             files,
             overview: upstream.overview,
             packages,

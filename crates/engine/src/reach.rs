@@ -146,7 +146,11 @@ impl Reach {
             tracing::debug!(repo.id = self.repo, reason, "mirror not used");
         }
         if self.kind == FeedKind::Metalink && listed.promise.is_none() {
-            let message = format!("it has no digest of {} that is not weak", self.entry);
+            let message = if listed.is_metalink {
+                format!("it has no digest of {} that is not weak", self.entry)
+            } else {
+                "it is a plain list of mirrors: use `mirrorlist`".to_owned()
+            };
             return Err(wrong(ListError::Malformed(message)));
         }
         let is_other = listed.promise.is_some() && listed.promise.as_ref() != known.promise();

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::client::{Landed, Outcome, Request, Validators, finish, take};
 use crate::connect::Inner;
-use crate::error::{FetchError, Problem, transport};
+use crate::error::{FetchError, Problem, Sent, transport};
 use crate::later::retry_after;
 use crate::local::restart;
 use crate::options::Auth;
@@ -107,7 +107,10 @@ impl<'a> Once<'a> {
                         status: status.as_u16(),
                     });
                 }
-                401 | 403 | 407 => return Err(self.fail(&url, Problem::Credentials(status.as_u16())).into()),
+                status @ (401 | 403 | 407) => {
+                    let sent = self.sent(&url);
+                    return Err(self.fail(&url, Problem::Credentials { status, sent }).into());
+                }
                 200 | 206 => {
                     let outcome = self.body(url, response, landing, on_bytes).await;
                     if outcome.is_ok() {
@@ -208,6 +211,20 @@ impl<'a> Once<'a> {
             }
             (problem, _) => problem,
         }
+    }
+
+    /// What a server got that refuses access.
+    fn sent(&self, url: &Url) -> Sent {
+        if self.inner.has_credentials(url) {
+            return Sent::Some;
+        }
+        let asked = &self.request.url;
+        if !self.inner.is_secretive() {
+            // A query may be a token.
+            return asked.query().map_or(Sent::NotConfigured, |_| Sent::Some);
+        }
+        let redirected_from = (asked.origin() != url.origin()).then(|| masked(asked.as_str()));
+        Sent::Elsewhere { redirected_from }
     }
 
     fn redirected(&self, from: &Url, response: &Response) -> Result<Url, FetchError> {

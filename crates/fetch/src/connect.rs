@@ -40,6 +40,26 @@ impl Inner {
             .map(|(_, auth)| auth)
     }
 
+    /// Whether credentials, or a certificate, go to a URL.
+    pub(crate) fn has_credentials(&self, url: &Url) -> bool {
+        let options = &self.options;
+        let is_in_url =
+            !url.username().is_empty() || !options.feed.username().is_empty() && options.feed.origin() == url.origin();
+        match self.auth(url) {
+            None => false,
+            Some(Auth::None) => is_in_url || options.identity_pem.is_some() && url.scheme() == "https",
+            Some(Auth::Basic { .. } | Auth::Headers(_)) => true,
+        }
+    }
+
+    /// Whether there are credentials at all.
+    pub(crate) fn is_secretive(&self) -> bool {
+        let others = self.options.others.iter().map(|(feed, _)| feed);
+        others
+            .chain([&self.options.feed])
+            .any(|feed| self.has_credentials(feed))
+    }
+
     /// Refuses hosts of this machine and its link, unless a feed is one itself.
     pub(crate) fn guard(&self, url: &Url) -> Result<(), FetchError> {
         if self.auth(url).is_none() && is_guarded(url) && !self.is_near() {

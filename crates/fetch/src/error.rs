@@ -51,7 +51,10 @@ pub(crate) enum Problem {
         got: u64,
     },
     Status(u16),
-    Credentials(u16),
+    Credentials {
+        status: u16,
+        sent: Sent,
+    },
     /// What the server said about the client certificate, and where that was found.
     Certificate {
         alert: String,
@@ -80,6 +83,32 @@ pub(crate) struct Slow {
     pub(crate) within: Duration,
 }
 
+/// What a server got that asks for credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// Credentials, or what may be some.
+    Some,
+    /// Nothing, since nothing is configured.
+    NotConfigured,
+    /// Nothing, since credentials are for the origin of a feed alone; and what redirected there.
+    Elsewhere { redirected_from: Option<String> },
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Some => Ok(()),
+            Self::NotConfigured => f.write_str("; no credentials are configured"),
+            Self::Elsewhere { redirected_from } => {
+                if let Some(from) = redirected_from {
+                    write!(f, "; redirected from {from}")?;
+                }
+                f.write_str("; those of the feed are not sent to another scheme, host or port")
+            }
+        }
+    }
+}
+
 impl FetchError {
     pub(crate) fn new(url: &url::Url, problem: Problem) -> Self {
         Self {
@@ -100,7 +129,7 @@ impl FetchError {
             | Problem::Short { .. }
             | Problem::Redirects(_)
             | Problem::Status(_) => Kind::Unreachable,
-            Problem::Credentials(_) | Problem::Certificate { .. } => Kind::Credentials,
+            Problem::Credentials { .. } | Problem::Certificate { .. } => Kind::Credentials,
             Problem::Mismatch(_) | Problem::Redirect(_) | Problem::Guarded => Kind::Refused,
             Problem::TooLarge { .. } => Kind::Limit,
             Problem::Url(_) => Kind::Malformed,
@@ -112,6 +141,17 @@ impl FetchError {
     pub fn local(&self) -> Option<&std::io::Error> {
         match &self.problem {
             Problem::Local { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match &self.problem {
+            Problem::Credentials {
+                status: 401 | 403,
+                sent: Sent::NotConfigured,
+            } => Some("`auth` gives credentials, or the feed's URL: `https://user:password@host/`"),
             _ => None,
         }
     }
@@ -150,7 +190,9 @@ impl FetchError {
     pub fn may_be_of_certificate(&self) -> bool {
         match self.problem {
             Problem::Certificate { .. } => true,
-            Problem::Credentials(status) | Problem::Status(status) => matches!(status, 400 | 401 | 403 | 495 | 496),
+            Problem::Credentials { status, .. } | Problem::Status(status) => {
+                matches!(status, 400 | 401 | 403 | 495 | 496)
+            }
             _ => false,
         }
     }
@@ -186,8 +228,6 @@ impl fmt::Display for FetchError {
             Problem::Short { expected: None, got } => write!(f, "{url}: the transfer ended after {got} bytes")?,
             Problem::Status(429) => write!(f, "{url}: the server asks to slow down (HTTP 429)")?,
             Problem::Status(status) => write!(f, "{url}: the server answers HTTP {status}")?,
-            Problem::Credentials(407) => write!(f, "{url}: the proxy refuses the credentials (HTTP 407)")?,
-            Problem::Credentials(status) => write!(f, "{url}: credentials refused (HTTP {status})")?,
             Problem::Certificate { alert, .. } if alert.eq_ignore_ascii_case(WANTED) => {
                 write!(
                     f,
@@ -200,6 +240,17 @@ impl fmt::Display for FetchError {
                     f,
                     "{url}: TLS: the server refuses the client certificate{name} ({alert})"
                 )?;
+            }
+            Problem::Credentials { status: 407, .. } => {
+                write!(f, "{url}: the proxy refuses the credentials (HTTP 407)")?;
+            }
+            Problem::Credentials { status, sent } => {
+                let what = match (sent, status) {
+                    (Sent::Some, _) => "credentials refused",
+                    (_, 401) => "credentials are wanted",
+                    _ => "access refused",
+                };
+                write!(f, "{url}: {what} (HTTP {status}){sent}")?;
             }
             Problem::Mismatch(mismatch) => write!(f, "{url}: {mismatch}")?,
             Problem::TooLarge { limit } => write!(f, "{url}: more than the {limit} bytes that may come")?,
@@ -295,7 +346,10 @@ pub(crate) fn transport(error: &reqwest::Error) -> Problem {
     } else if whole.contains("invalid peer certificate") || whole.contains("handshake") || whole.contains("alert") {
         tls(&last)
     } else if whole.contains("proxy authorization required") {
-        Problem::Credentials(407)
+        Problem::Credentials {
+            status: 407,
+            sent: Sent::Some,
+        }
     } else if whole.contains("dns error") || whole.contains("failed to lookup") {
         Problem::Connect(format!("the host name cannot be resolved: {last}"))
     } else if whole.contains("connection refused") {

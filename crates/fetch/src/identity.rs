@@ -3,7 +3,7 @@
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 /// A client certificate with its key.
 #[derive(Clone)]
@@ -25,6 +25,12 @@ pub enum IdentityError {
     /// There is no certificate that can be read.
     #[error("no certificate that can be read: {0}")]
     Certificate(String),
+    /// TLS takes no certificate of this version.
+    #[error("the certificate is of X.509 version {0}, and TLS takes version 3 alone")]
+    Version(u32),
+    /// TLS takes no such certificate.
+    #[error("the certificate cannot be used: {0}")]
+    Unusable(String),
     /// There is no key that can be read.
     #[error("no key that can be read: {0}")]
     Key(String),
@@ -36,7 +42,11 @@ pub enum IdentityError {
 impl IdentityError {
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
-        (*self == Self::Encrypted).then_some("`openssl pkey -in KEY -out PLAIN` decrypts it")
+        match self {
+            Self::Encrypted => Some("`openssl pkey -in KEY -out PLAIN` decrypts it"),
+            Self::Version(_) => Some("one with extensions is of version 3, as of `openssl x509 -req -extfile FILE`"),
+            _ => None,
+        }
     }
 }
 
@@ -60,6 +70,10 @@ impl Identity {
         };
         let (_, parsed) =
             X509Certificate::from_der(first).map_err(|error| IdentityError::Certificate(error.to_string()))?;
+        // Versions are counted from 0 (RFC 5280, section 4.1.2.1).
+        if parsed.version() != X509Version::V3 {
+            return Err(IdentityError::Version(parsed.version().0.saturating_add(1)));
+        }
         let validity = parsed.validity();
         let (not_before, not_after) = (validity.not_before.timestamp(), validity.not_after.timestamp());
         let der = PrivateKeyDer::from_pem_slice(key).map_err(|error| IdentityError::Key(error.to_string()))?;
@@ -67,6 +81,7 @@ impl Identity {
         match CertifiedKey::from_der(chain, der, &provider) {
             Ok(_) => {}
             Err(rustls::Error::InconsistentKeys(_)) => return Err(IdentityError::Mismatch),
+            Err(rustls::Error::InvalidCertificate(error)) => return Err(IdentityError::Unusable(error.to_string())),
             Err(error) => return Err(IdentityError::Key(error.to_string())),
         }
         Ok(Self {
@@ -242,5 +257,36 @@ mod tests {
             let text = format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
             assert!(expiries(text.as_bytes()).is_err(), "{body}");
         }
+    }
+
+    /// Of version 1, as `openssl x509 -req` makes them without extensions; the key is this one's alone.
+    const FIRST_VERSION: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBGTCBvwIUMhpE/QRqcRWpPiaoMWtZYOGwQL0wCgYIKoZIzj0EAwIwDjEMMAoG
+A1UEAwwDb2xkMCAXDTI2MTEzMDE2MzUxMVoYDzIxMjYxMTA2MTYzNTExWjAOMQww
+CgYDVQQDDANvbGQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAT8WHaSV6E2I2GG
+ri558SPGP6Sx3dXPEwA4FPJcRB2gDrnq//XNe6N6sl2Wai578OYD1MVUBeh1m0qt
+gChxLRu/MAoGCCqGSM49BAMCA0kAMEYCIQDrsg0aQKQ5VyawhfQ/0vvcPIJNXyrx
+D/1/Jux28PkFfAIhAJWg8mPOUrf77yjk75Y8DyWR+PA814npF93C6LwOR8Ln
+-----END CERTIFICATE-----
+";
+    const ITS_KEY: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgc7r+HVNsABQqTuWZ
+baaHNuqM9DzYJYklFJCC3kMxw3ehRANCAAT8WHaSV6E2I2GGri558SPGP6Sx3dXP
+EwA4FPJcRB2gDrnq//XNe6N6sl2Wai578OYD1MVUBeh1m0qtgChxLRu/
+-----END PRIVATE KEY-----
+";
+
+    #[test]
+    fn a_certificate_of_another_version_is_called_that() {
+        let error = Identity::new(FIRST_VERSION.as_bytes(), ITS_KEY.as_bytes())
+            .err()
+            .unwrap();
+        assert_eq!(
+            error.to_string(),
+            "the certificate is of X.509 version 1, and TLS takes version 3 alone"
+        );
+        assert!(error.hint().unwrap().contains("-extfile"));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::client::{Client, pause};
-use crate::error::{FetchError, Problem, transport};
+use crate::error::{FetchError, Problem, Sent, transport};
 
 /// What is sent, and how patiently.
 #[derive(Clone)]
@@ -63,7 +63,10 @@ impl Client {
         match request.body(post.body.clone()).send().await {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => fail(match response.status().as_u16() {
-                status @ (401 | 403 | 407) => Problem::Credentials(status),
+                status @ (401 | 403 | 407) => Problem::Credentials {
+                    status,
+                    sent: Sent::Some,
+                },
                 status => Problem::Status(status),
             }),
             Err(error) if error.is_timeout() => fail(Problem::Timeout {

@@ -16,7 +16,7 @@ use crate::select::{Maybe, Select};
 pub(crate) enum Config {
     /// Prints the configuration in effect, secrets masked, as YAML unless another format is asked for
     Show(Maybe),
-    /// Checks the configuration and lists keys that this version does not act on
+    /// Checks the configuration; warns of what this version does not act on and of what deserves a look
     Validate(Validate),
     /// Reaches feeds, authenticates and reads their entry points
     Test(Test),

@@ -90,7 +90,7 @@ fn configuration(loaded: &Loaded) -> Check {
         0 => Check::ok(CONFIGURATION, files.join(", ")),
         count => Check::warn(
             CONFIGURATION,
-            format!("{} that this version does not act on", counted(count as u64, "key")),
+            counted(count as u64, "warning"),
             "`chantal config validate` lists them",
         ),
     }

@@ -29,10 +29,10 @@ pub(crate) struct Mirror {
     /// How metadata come about [default: mirror, or filtered where something is chosen]
     #[arg(long, value_enum)]
     mode: Option<Way>,
-    /// Keeps packages whose name matches a regular expression; may be given several times
+    /// Keeps packages whose name, or name-version-release.arch, matches a regular expression; may be given several times
     #[arg(long, value_name = "RE")]
     include: Vec<String>,
-    /// Leaves out packages whose name matches a regular expression; may be given several times
+    /// Leaves out packages whose name, or name-version-release.arch, matches a regular expression; may be given several times
     #[arg(long, value_name = "RE")]
     exclude: Vec<String>,
     /// Keeps packages of an architecture; may be given several times

@@ -34,7 +34,7 @@ fn secrets_of_the_configuration_are_left_out_unless_they_are_asked_for() {
     let chantal = chantal.env("SECRET", "CANARY-5");
     let feed = upstream.url("/").replace("://", "://CANARY-user:CANARY-pass@");
     chantal.config(&format!(
-        "include: more.yaml\nproxy: {{enabled: false, http_proxy: \"http://u:CANARY-1@127.0.0.1:1/\", password: CANARY-2}} # CANARY-3\n\
+        "include: more.yaml\nproxy: {{enabled: false, http_proxy: \"http://u:CANARY-1@127.0.0.1:1/\"}} # CANARY-3\n\
          repositories:\n  - id: f\n    type: rpm\n    feed: \"{feed}\"\n  - id: b\n    type: rpm\n    feed: \"{}\"\n    \
          auth: {{type: bearer, token: CANARY-4}}\n  - id: v\n    type: rpm\n    feed: \"{}\"\n    \
          auth: {{type: basic, username: me, password: \"${{SECRET}}\"}}\n",
@@ -42,8 +42,8 @@ fn secrets_of_the_configuration_are_left_out_unless_they_are_asked_for() {
         upstream.url("/"),
     ));
     let more = "repositories:\n  - id: h\n    type: rpm\n    feed: http://127.0.0.1:1/\n    auth:\n      type: custom\n      headers:\n        \
-                X-Key: |\n          CANARY-6\n          CANARY-7\n  - id: e\n    type: rpm\n    feed: http://127.0.0.1:1/\n    \
-                auth: {type: bearer, token: \"env:SECRET\"}\n";
+                X-Key: >-\n          CANARY-6\n          CANARY-7\n  - id: e\n    type: rpm\n    feed: http://127.0.0.1:1/\n    \
+                auth: {type: bearer, token: \"env:SECRET\"}\n    proxy: {enabled: false, username: u, password: CANARY-2}\n";
     std::fs::write(chantal.path().join("more.yaml"), more).unwrap();
     chantal.run(&["repo", "sync", "f"]).ok();
     let plain = backup(&chantal, "plain.tar");

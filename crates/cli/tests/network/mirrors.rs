@@ -263,8 +263,8 @@ fn a_metalink_that_vouches_for_nothing_is_malformed() {
     let text = metalink(b"", &[&server]).replace("sha256", "md5");
     for (text, part) in [
         (text, "no digest of repodata/repomd.xml that is not weak"),
-        (server.url("/"), "no digest of repodata/repomd.xml that is not weak"),
-        ("<html>Log in</html>".into(), "expected <metalink>, got <html>"),
+        (server.url("/"), "it is a plain list of mirrors: use `mirrorlist`"),
+        ("<html>Log in</html>".into(), "got an HTML page in place of a list"),
     ] {
         let list = list(text);
         let ran = chantal(&[&format!("metalink: {}", list.url("/list"))])
@@ -279,6 +279,11 @@ fn lists_that_name_nothing_and_lists_without_end_have_their_own_texts() {
     for (text, code, part) in [
         (String::new(), 5, "it names no mirror"),
         ("# later\n".into(), 5, "it names no mirror"),
+        (
+            "<!DOCTYPE html><html>Log in</html>".into(),
+            5,
+            "got an HTML page in place of a list",
+        ),
         ("rsync://h/r/\n".into(), 4, "scheme \"rsync\" refused"),
         (
             "http://h.example/r/\n".repeat(1_000_000),

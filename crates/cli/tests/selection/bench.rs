@@ -13,8 +13,10 @@ pub(crate) fn bench(feed: &Repository, keys: &[&str]) -> (Chantal, Upstream) {
 }
 
 pub(crate) fn configure(chantal: &Chantal, upstream: &Upstream, keys: &[&str]) {
-    let mut all = vec!["metadata: {compression: none}"];
-    all.extend(keys);
+    let mut all = keys.to_vec();
+    if !keys.contains(&"mode: mirror") {
+        all.push("metadata: {compression: none}");
+    }
     chantal.repository("r", &upstream.url("/"), &all);
 }
 

@@ -1,25 +1,24 @@
-//! What stays although upstream drops it, what stops a sync, and what `--explain` says about both.
+//! What stays although upstream drops it, and what stops a sync.
 
-use chantal_testkit::chantal::Chantal;
 use chantal_testkit::repository::{Advisory, Module, Repository};
 use chantal_testkit::rpm::Rpm;
 use chantal_testkit::upstream::Upstream;
 
 use super::bench::{bench, configure, metadata, published, sync};
 
-fn rpm(name: &str, version: &str) -> Rpm {
+pub(super) fn rpm(name: &str, version: &str) -> Rpm {
     Rpm::new(name, version, "1", "noarch")
 }
 
 /// A feed of these `name version` pairs at a time.
-fn feed(seconds: u64, packages: &[(&str, &str)]) -> Repository {
+pub(super) fn feed(seconds: u64, packages: &[(&str, &str)]) -> Repository {
     let empty = Repository::new().revision(seconds);
     packages
         .iter()
         .fold(empty, |feed, (name, version)| feed.with(rpm(name, version)))
 }
 
-fn change(upstream: &Upstream, feed: &Repository) {
+pub(super) fn change(upstream: &Upstream, feed: &Repository) {
     let site = feed.build().site();
     upstream.change(|old| *old = site);
 }
@@ -289,93 +288,4 @@ fn a_feed_older_than_max_age_is_a_warning_also_when_it_has_not_changed() {
     }
     let (chantal, _upstream) = bench(&feed(1_700_000_000, AFTER), &["max_age: 5000w"]);
     assert!(!sync(&chantal).stderr.contains("max_age"));
-}
-
-/// What `--explain` says: package, whether it is chosen, reason.
-fn explained(chantal: &Chantal, name: &str) -> Vec<(String, bool, String)> {
-    let runs = chantal.json(&["repo", "sync", "r", "--dry-run", "--explain", name]);
-    let rows = runs[0]["result"]["explained"].as_array().unwrap().clone();
-    rows.iter()
-        .map(|row| {
-            let text = |key: &str| row[key].as_str().unwrap().to_owned();
-            (text("package"), row["chosen"].as_bool().unwrap(), text("reason"))
-        })
-        .collect()
-}
-
-/// A repository whose next sync keeps, drops and filters.
-fn to_be_explained() -> (Chantal, Upstream) {
-    let node = rpm("node", "18").module("node:18:1:c0ffee");
-    let keep = "retention: {policy: keep-last-n, keep_count: 2, deleted_packages: remove}";
-    let first = feed(1, &[("a", "1"), ("a", "2"), ("gone", "1")]);
-    let (chantal, upstream) = bench(&first, &[keep]);
-    sync(&chantal);
-    let later = feed(2, &[("a", "3"), ("x", "1")])
-        .with(rpm("big", "1").license("Odd"))
-        .module(Module::new("node", "18", 1, [&node]))
-        .with(node);
-    change(&upstream, &later);
-    let filters = "filters: {patterns: {exclude: [\"^x-1\"]}, rpm: {licenses: {exclude: [Odd]}}}";
-    configure(&chantal, &upstream, &[keep, filters, "modules: {exclude: [node]}"]);
-    (chantal, upstream)
-}
-
-#[test]
-fn explain_names_the_filter_the_newer_version_the_stream_and_the_retention_rule() {
-    let (chantal, _upstream) = to_be_explained();
-    for (name, expected) in [
-        ("x", vec!["x-1-1.noarch: out, the exclude pattern \"^x-1\" matches it"]),
-        (
-            "big",
-            vec!["big-1-1.noarch: out, its license \"Odd\" is in the exclude list"],
-        ),
-        (
-            "node",
-            vec!["node-18-1.noarch: out, module stream node:18:x86_64 is left out by `modules`"],
-        ),
-        (
-            "a",
-            vec![
-                "a-3-1.noarch: in, it passes every filter",
-                "a-2-1.noarch: in, upstream has dropped it, but this repository has it: it is among the 2 newest \
-                 versions, which are kept",
-                "a-1-1.noarch: out, the 2 newest versions are kept, such as a-3-1.noarch, a-2-1.noarch",
-            ],
-        ),
-        ("a-3-1.noarch", vec!["a-3-1.noarch: in, it passes every filter"]),
-        (
-            "gone",
-            vec!["gone-1-1.noarch: out, upstream has dropped the name altogether, and those are removed"],
-        ),
-    ] {
-        let told: Vec<String> = explained(&chantal, name)
-            .into_iter()
-            .map(|(package, chosen, reason)| format!("{package}: {}, {reason}", if chosen { "in" } else { "out" }))
-            .collect();
-        assert_eq!(told, expected, "{name}");
-    }
-    let ran = chantal
-        .run(&["repo", "sync", "r", "--dry-run", "--explain", "nothing"])
-        .expect(2);
-    assert!(
-        ran.stderr.contains("upstream lists no package \"nothing\"")
-            && ran.stderr.contains("no package \"nothing\" is listed"),
-        "{}",
-        ran.stderr
-    );
-    let ran = chantal.run(&["repo", "sync", "r", "--explain", "a"]).expect(2);
-    assert!(ran.stderr.contains("--dry-run"), "{}", ran.stderr);
-}
-
-#[test]
-fn explain_reads_a_feed_that_has_not_changed_and_changes_nothing() {
-    let (chantal, _upstream) = bench(
-        &feed(1, &[("a", "1")]),
-        &["filters: {metadata: {size_bytes: {min: 1000000}}}"],
-    );
-    sync(&chantal);
-    let told = explained(&chantal, "a");
-    assert!(told[0].2.contains("is not in the range 1000000.."), "{told:?}");
-    let ran = chantal.run(&["repo", "sync", "r"]).ok();
-    assert!(ran.stderr.contains("the feed has not changed"), "{}", ran.stderr);
 }

@@ -18,6 +18,7 @@ impl Builder<'_> {
         let mut alone = Builder {
             root: &root,
             findings: Vec::new(),
+            warnings: Vec::new(),
             ..*self
         };
         alone.default_blocks(&["repositories", "0"], &defaults.settings);
@@ -32,6 +33,10 @@ impl Builder<'_> {
         self.filters(at, settings.filters.as_ref());
         self.guards(at, settings);
         self.schedule(at, settings.schedule.as_ref());
+        if let Some((kind, auth)) = settings.auth.as_ref().and_then(|auth| Some((auth.r#type?, auth))) {
+            self.keys_of_other_kinds(at, kind, auth);
+        }
+        self.certificates(at, settings);
     }
 
     /// Names a key that the repository's mode or type cannot use; one that comes from the defaults at both places.
@@ -73,6 +78,11 @@ impl Builder<'_> {
                 return self.unusable(at, &path[2..], message, None);
             }
         }
+    }
+
+    /// Whether a repository's key comes from the defaults.
+    pub(super) fn is_default(&self, at: &At, key: &[&str]) -> bool {
+        self.default_place(key) == Some(self.place(&[at.as_slice(), key].concat()))
     }
 
     fn default_place(&self, key: &[&str]) -> Option<Place> {

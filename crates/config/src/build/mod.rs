@@ -1,5 +1,6 @@
 //! From the checked tree to effective values, with everything that only makes sense together checked as well.
 
+mod auth;
 mod database;
 mod expansions;
 mod inherited;
@@ -19,6 +20,7 @@ use url::Url;
 
 use crate::check::Finding;
 use crate::effective::{Config, Log, Revisions, SnapshotRetention};
+use crate::inherit::Completed;
 use crate::node::{Node, Place};
 use crate::raw;
 
@@ -34,9 +36,11 @@ pub(crate) struct Builder<'a> {
     pub(crate) refused: &'a [Place],
     pub(crate) files: &'a [(PathBuf, String)],
     pub(crate) base: &'a Path,
-    /// Whether every entry that the matrices give is in the tree.
-    pub(crate) is_expanded: bool,
+    /// What the defaults and matrices could give.
+    pub(crate) completed: Completed,
     pub(crate) findings: Vec<Finding>,
+    /// What deserves a look and stops nothing.
+    pub(crate) warnings: Vec<Finding>,
 }
 
 /// The path to a repository's entry in the tree.
@@ -99,6 +103,7 @@ impl Builder<'_> {
         self.download(&NOBODY, file.download.as_ref(), None);
         self.limits(&NOBODY, file.limits.as_ref(), None);
         self.publish(&NOBODY, file.publish.as_ref(), None);
+        self.proxy_password(&NOBODY, file.proxy.as_ref());
     }
 
     fn place(&self, path: &[&str]) -> Place {
@@ -120,6 +125,14 @@ impl Builder<'_> {
         });
     }
 
+    fn warn(&mut self, path: &[&str], message: String, hint: &str) {
+        self.warnings.push(Finding {
+            place: self.place(path),
+            message,
+            hint: Some(hint.to_owned()),
+        });
+    }
+
     /// The path of a repository's key, or of the global one where the repository does not have the block.
     fn own_or_global<'p>(&self, own: &'p [&'p str]) -> &'p [&'p str] {
         if self.root.at(&own[..3]).is_some() {
@@ -129,9 +142,12 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether the schema refused nothing in a repository's entry: a key that is missing may be one that is misspelt,
-    /// and that is said already.
+    /// Whether the schema refused nothing in a repository's entry and in the defaults: a key that is missing may be one
+    /// that is misspelt, and that is said already.
     fn is_whole(&self, at: &At) -> bool {
+        if !self.completed.has_defaults {
+            return false;
+        }
         let Some(place) = self.root.at(at).map(|node| node.place) else {
             return true;
         };

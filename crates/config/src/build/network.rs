@@ -6,89 +6,39 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::{At, Builder};
-use crate::effective::{Auth, Download, Limits, Proxy, Ssl};
+use crate::effective::{Download, Limits, Proxy, Ssl};
 use crate::raw;
 use crate::secret::Secret;
 use crate::units;
 
 impl Builder<'_> {
-    pub(super) fn auth(&mut self, at: &At, auth: Option<&raw::Auth>) -> Option<Auth> {
-        let auth = auth?;
-        let path = [at[0], at[1], "auth"];
-        let Some(kind) = auth.r#type else {
-            self.wrong(
-                &path,
-                "auth needs \"type\"",
-                Some("client_cert, basic, bearer or custom"),
-            );
-            return None;
-        };
-        let secret = |text: &String| Secret::new(text, self.base);
-        let missing = |keys: &str| format!("auth of this type needs {keys}");
-        let found = match kind {
-            raw::AuthKind::Basic => match (&auth.username, &auth.password) {
-                (Some(username), Some(password)) => Ok(Auth::Basic {
-                    username: username.clone(),
-                    password: secret(password),
-                }),
-                _ => Err(missing("username and password")),
-            },
-            raw::AuthKind::Bearer => auth
-                .token
-                .as_ref()
-                .map(|token| Auth::Bearer { token: secret(token) })
-                .ok_or_else(|| missing("token")),
-            raw::AuthKind::Custom => auth
-                .headers
-                .as_ref()
-                .map(|headers| Auth::Custom {
-                    headers: headers
-                        .iter()
-                        .map(|(name, value)| (name.clone(), secret(value)))
-                        .collect(),
-                })
-                .ok_or_else(|| missing("headers")),
-            raw::AuthKind::ClientCert => match (&auth.cert_file, &auth.key_file, &auth.cert_dir) {
-                (Some(certificate), Some(key), None) => Ok(Auth::ClientCert {
-                    cert_file: self.path(certificate),
-                    key_file: self.path(key),
-                }),
-                (None, None, Some(directory)) => Ok(Auth::ClientCertDir {
-                    cert_dir: self.path(directory),
-                }),
-                _ => Err(missing("cert_file and key_file, or cert_dir alone")),
-            },
-        };
-        match found {
-            Ok(auth) => Some(auth),
-            Err(message) => {
-                if self.is_whole(at) {
-                    self.wrong(&path, message, None);
-                }
-                None
-            }
-        }
-    }
-
-    /// Reads a proxy; credentials in its URL become the block's own, which are never shown.
+    /// Reads a proxy; credentials in its URL become the block's own, which are never shown. As in the environment, a
+    /// host and port without a scheme mean http.
     pub(super) fn proxy(&mut self, at: &At, proxy: Option<&raw::Proxy>) -> Proxy {
         let proxy = proxy.cloned().unwrap_or_default();
-        let mut username = proxy.username;
-        let mut password = proxy.password.map(|text| Secret::new(&text, self.base));
+        let mut taken = None;
         let mut url = |key: &str, text: Option<&String>| {
             let own = [at[0], at[1], "proxy", key];
             let path = self.own_or_global(&own);
             let text = text.filter(|text| !text.is_empty())?;
-            let mut url = self.url(path, text, &["http", "https", "socks5", "socks5h"])?;
-            if let Some((name, secret)) = take_credentials(&mut url)
-                && username.is_none()
-            {
-                (username, password) = (Some(name), Some(secret));
+            let text = if text.contains("://") {
+                text.clone()
+            } else {
+                format!("http://{text}")
+            };
+            let mut url = self.url(path, &text, &["http", "https", "socks5", "socks5h"])?;
+            if let Some(credentials) = take_credentials(&mut url) {
+                self.one_pair(at, path, &proxy, taken.as_ref(), &credentials);
+                taken.get_or_insert(credentials);
             }
             Some(url)
         };
         let http_proxy = url("http_proxy", proxy.http_proxy.as_ref());
         let https_proxy = url("https_proxy", proxy.https_proxy.as_ref());
+        let (username, password) = match taken {
+            Some((username, password)) => (Some(username), Some(password)),
+            None => (proxy.username, proxy.password.map(|text| Secret::new(&text, self.base))),
+        };
         Proxy {
             enabled: proxy.enabled.unwrap_or(true),
             http_proxy,
@@ -96,6 +46,40 @@ impl Builder<'_> {
             no_proxy: proxy.no_proxy.map(|words| words.list()).unwrap_or_default(),
             username,
             password,
+        }
+    }
+
+    /// There is one user name with one password. Where the defaults have them, those of a URL come before.
+    fn one_pair(
+        &mut self,
+        at: &At,
+        path: &[&str],
+        proxy: &raw::Proxy,
+        known: Option<&(String, Secret)>,
+        credentials: &(String, Secret),
+    ) {
+        if proxy.username.is_some() && !self.is_default(at, &["proxy", "username"]) {
+            let message = "the URL has credentials and there is `proxy.username`; give one";
+            self.wrong(path, message, None);
+        } else if known.is_some_and(|known| known != credentials) {
+            let message = "http_proxy and https_proxy have different credentials, and there is one pair for both";
+            self.wrong(path, message, None);
+        }
+    }
+
+    /// A password goes nowhere without a user name.
+    pub(super) fn proxy_password(&mut self, at: &At, proxy: Option<&raw::Proxy>) {
+        let Some(proxy) = proxy.filter(|proxy| proxy.username.is_none()) else {
+            return;
+        };
+        let own = [at[0], at[1], "proxy", "password"];
+        let path = self.own_or_global(&own);
+        let is_whole = match path {
+            [block, _] => !self.whole.get(block).is_some_and(|block| block.holds(self.refused)),
+            _ => self.is_whole(at),
+        };
+        if proxy.password.is_some() && is_whole && !self.is_default(at, &["proxy", "password"]) {
+            self.wrong(path, "proxy.password needs proxy.username", None);
         }
     }
 

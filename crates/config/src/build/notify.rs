@@ -97,6 +97,7 @@ impl Builder<'_> {
     }
 
     fn webhook(&mut self, index: &str, text: &str, raw: &raw::Notify) -> Option<NotifyTarget> {
+        self.headers(&["notify", index, "headers"], "notify.headers", raw.headers.as_ref());
         let secret = |text: &String| Secret::new(text, self.base);
         let headers: Vec<(String, Secret)> = raw
             .headers

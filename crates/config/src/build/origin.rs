@@ -1,11 +1,13 @@
 //! Where a repository's content comes from.
 
+use std::collections::BTreeSet;
+
 use url::Url;
 
 use super::network::take_credentials;
 use super::{At, Builder};
 use crate::effective::{Auth, Feed, FeedKind};
-use crate::raw;
+use crate::{formats, raw};
 
 /// Where content comes from, and how to authenticate there.
 pub(super) struct Origin {
@@ -50,6 +52,7 @@ impl Builder<'_> {
                 feeds.push(feed);
             }
         }
+        self.who_sees(at, auth.as_ref(), &feeds);
         let mut feeds = feeds.into_iter();
         let first = feeds.next();
         let (feed, auth) = first.map_or((None, auth), |feed| (Some(feed.url), feed.auth));
@@ -69,6 +72,7 @@ impl Builder<'_> {
         auth: Option<&Auth>,
     ) -> Option<Feed> {
         let mut url = self.url(path, text, &["http", "https", "file"])?;
+        self.variables(path, text);
         let taken = take_credentials(&mut url);
         if taken.is_some() && settings.auth.is_some() {
             self.wrong(path, "the URL has credentials and there is `auth`; give one", None);
@@ -79,4 +83,32 @@ impl Builder<'_> {
             auth: own.or_else(|| auth.cloned()),
         })
     }
+
+    /// Names variables that clients know and that nothing replaces here. A matrix has placeholders of its own.
+    fn variables(&mut self, path: &[&str], text: &str) {
+        let found: Vec<&str> = variables(text).collect();
+        let is_known = |name: &str| formats::is_client_variable(name);
+        let message = |names: &[&str]| format!("{} holds {}, which nothing replaces here", path[2], listed(names));
+        if found.iter().any(|name| is_known(name)) {
+            let hint = "write the value; `matrix: {releasever: [9], basearch: [x86_64]}` with `{releasever}` and \
+                        `{basearch}` in id and URL makes one repository for each";
+            self.wrong(path, message(&found), Some(hint));
+        } else if !found.is_empty() {
+            self.warn(path, message(&found), "`%24` in a URL is a `$` that is meant");
+        }
+    }
+}
+
+/// Names after a `$`.
+fn variables(text: &str) -> impl Iterator<Item = &str> {
+    text.split('$').skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let name = &rest[..end.unwrap_or(rest.len())];
+        name.starts_with(|c: char| c.is_ascii_alphabetic()).then_some(name)
+    })
+}
+
+fn listed(names: &[&str]) -> String {
+    let names: BTreeSet<String> = names.iter().map(|name| format!("${name}")).collect();
+    names.into_iter().collect::<Vec<_>>().join(" and ")
 }

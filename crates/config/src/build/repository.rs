@@ -89,7 +89,7 @@ impl Builder<'_> {
         let sets = unbuilt::repository(node).into_iter().chain(global);
         sets.map(|set| Unbuilt {
             key: set.key,
-            feature: set.feature.to_owned(),
+            why: set.why.to_string(),
             place: self.shown(set.place),
             hint: set.hint.map(str::to_owned),
         })
@@ -124,7 +124,10 @@ impl Builder<'_> {
         }
         if mode == Mode::Mirror {
             self.inherited_retention(at);
+            self.generated_metadata(at, settings.metadata.as_ref());
         }
+        self.certificates(at, settings);
+        self.proxy_password(at, settings.proxy.as_ref());
         let retention = settings.retention.as_ref();
         let policy = retention.and_then(|retention| retention.policy);
         let count = retention.and_then(|retention| retention.keep_count);
@@ -137,6 +140,26 @@ impl Builder<'_> {
             if self.root.at(&path).is_some() {
                 let message = format!("filters.{foreign} does not belong to type {}", raw.format.word());
                 self.unusable(at, &path[2..], message, None);
+            }
+        }
+    }
+
+    /// In mode mirror no metadata are generated. What the defaults say of them is meant for repositories that do.
+    fn generated_metadata(&mut self, at: &At, metadata: Option<&raw::Metadata>) {
+        use raw::{ChecksumName, CompressionName};
+        let compression = metadata.and_then(|metadata| metadata.compression);
+        let checksum = metadata.and_then(|metadata| metadata.checksum);
+        for (key, is_set) in [
+            (
+                "compression",
+                compression.is_some_and(|name| name != CompressionName::Auto),
+            ),
+            ("checksum", checksum.is_some_and(|name| name != ChecksumName::Sha256)),
+        ] {
+            if is_set && !self.is_default(at, &["metadata", key]) {
+                let message = format!("mode mirror generates nothing and has no metadata.{key}");
+                let hint = "in mode mirror the metadata are upstream's own; use `mode: filtered`";
+                self.wrong(&[at[0], at[1], "metadata", key], message, Some(hint));
             }
         }
     }

@@ -93,7 +93,7 @@ impl Builder<'_> {
             names.push(&view.name);
             self.schedule(&at, view.schedule.as_ref());
             for (position, repo) in view.repos.iter().enumerate() {
-                if self.is_expanded && !known.contains(&repo.as_str()) {
+                if self.completed.is_expanded && !known.contains(&repo.as_str()) {
                     let hint = similar(repo, &known).map(|near| format!("did you mean `{near}`?"));
                     let message = format!("view {:?} names repository {repo:?}, which is not there", view.name);
                     let path = [at[0], at[1], "repos", &position.to_string()];

@@ -98,6 +98,11 @@ pub(crate) const UNBUILT: &[(&str, &str)] = &[
     ("apk", "Alpine repositories"),
 ];
 
+/// Whether clients of a format replace a word after `$` in URLs.
+pub(crate) fn is_client_variable(name: &str) -> bool {
+    rpm::CLIENT_VARIABLES.contains(&name)
+}
+
 /// Whether this version can sync a format.
 pub(crate) fn is_built(word: &str) -> bool {
     word == rpm::NAME

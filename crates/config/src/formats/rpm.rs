@@ -7,6 +7,29 @@ use serde::{Deserialize, Serialize};
 pub(super) const NAME: &str = "rpm";
 pub(super) const FILTERS: &str = "rpm";
 
+/// What clients replace in the URLs of their own configuration.
+pub(super) const CLIENT_VARIABLES: &[&str] = &[
+    "releasever",
+    "releasever_major",
+    "releasever_minor",
+    "basearch",
+    "arch",
+    "infra",
+    "stream",
+    "contentdir",
+    "uuid",
+    "YUM0",
+    "YUM1",
+    "YUM2",
+    "YUM3",
+    "YUM4",
+    "YUM5",
+    "YUM6",
+    "YUM7",
+    "YUM8",
+    "YUM9",
+];
+
 block! {
     /// Filters by RPM header fields. A package without a field does not pass an include list for it.
     RpmFilters {
@@ -16,14 +39,24 @@ block! {
         /// Leave the installation tree out (`.treeinfo`, and the images that it names).
         #[schemars(extend("default" = false))]
         exclude_installation_tree: bool,
-        /// By group, the whole text.
-        groups: WordChoice,
+        /// By the tag Group of a package, the whole text; groups of comps are something else.
+        groups: GroupChoice,
         /// By licence, the whole text.
         licenses: WordChoice,
         /// By vendor, the whole text.
         vendors: WordChoice,
         /// By epoch; without one it is 0.
         epochs: EpochChoice,
+    }
+}
+
+block! {
+    /// Include and exclude lists of what packages have as their tag Group. An empty include list lets everything in.
+    GroupChoice {
+        /// Only packages whose tag Group (`rpm -q --qf '%{group}'`) is one of these; not a group of comps.
+        include: Vec<String>,
+        /// None whose tag Group is one of these; not a group of comps.
+        exclude: Vec<String>,
     }
 }
 
@@ -73,8 +106,12 @@ impl RpmFilters {
                 exclude: words(&epochs.exclude),
             }
         });
+        let groups = self.groups.clone().map(|groups| WordChoice {
+            include: groups.include,
+            exclude: groups.exclude,
+        });
         let all = [
-            ("group", self.groups.clone()),
+            ("group", groups),
             ("license", self.licenses.clone()),
             ("vendor", self.vendors.clone()),
             ("epoch", epochs),

@@ -14,14 +14,14 @@ block! {
         #[schemars(extend("default" = true))]
         enabled: bool,
         /// URL of the proxy for http feeds: http, https, socks5, or socks5h, which leaves names to the proxy. Without it,
-        /// `http_proxy` or `all_proxy` of the environment.
+        /// `http_proxy` or `all_proxy` of the environment. `host:port` means http.
         http_proxy: String,
         /// URL of the proxy for https feeds. Without it, `https_proxy` or `all_proxy` of the environment.
         https_proxy: String,
         /// Hosts that are asked directly: a list separated by commas, or a list. `.example.org` means all below it.
         /// Without it, `no_proxy` of the environment.
         no_proxy: Words,
-        /// User name at the proxy.
+        /// User name at the proxy, where its URL has none.
         username: String,
         /// Password at the proxy; `env:NAME` or `file:PATH` reads it from there.
         password: String,
@@ -63,7 +63,7 @@ block! {
         /// Check the server's certificate.
         #[schemars(extend("default" = true))]
         verify: bool,
-        /// File with a client certificate.
+        /// File with a client certificate; that of `auth` comes before one that is for all repositories.
         client_cert: String,
         /// File with its key, not encrypted.
         client_key: String,
@@ -98,7 +98,8 @@ block! {
         #[schemars(extend("default" = 3))]
         #[schemars(range(min = 0, max = 10))]
         retry_attempts: u32,
-        /// Most bytes per second: of the top level for all repositories together, of a repository for itself.
+        /// Most bytes per second: of the top level for all repositories that one process works on together, of a
+        /// repository for itself.
         bandwidth: Quantity,
         /// Compare digests; cannot be switched off.
         #[schemars(extend("default" = true))]
@@ -169,4 +170,16 @@ pub(crate) enum AuthKind {
     Bearer,
     /// Any headers.
     Custom,
+}
+
+impl AuthKind {
+    /// The word in the configuration.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::ClientCert => "client_cert",
+            Self::Basic => "basic",
+            Self::Bearer => "bearer",
+            Self::Custom => "custom",
+        }
+    }
 }

@@ -124,7 +124,7 @@ pub(crate) struct RepositorySettings {
     pub(crate) allow_rollback: Option<bool>,
     /// Warn when what the feed says of its age is older than this.
     pub(crate) max_age: Option<Quantity>,
-    /// Named weaknesses to accept, each a standing warning.
+    /// Named weaknesses to accept, each a standing warning. MD5 is never accepted.
     pub(crate) allow_weak: Option<Vec<Weakness>>,
 }
 
@@ -226,10 +226,10 @@ pub(crate) enum DeletedPackages {
 block! {
     /// Generated metadata.
     Metadata {
-        /// `auto`: as upstream does, else `zstd`.
+        /// `auto`: as upstream does, else `zstd`. Not in mode `mirror`.
         #[schemars(extend("default" = "auto"))]
         compression: CompressionName,
-        /// Digests in generated metadata.
+        /// Digests in generated metadata; not in mode `mirror`.
         #[schemars(extend("default" = "sha256"))]
         checksum: ChecksumName,
     }

@@ -114,6 +114,8 @@ fn a_mistake_in_the_defaults_is_said_once_where_it_stands() {
         "proxy: {http_proxy: \"ftp://h/\"}",
         "schedule: {enabled: true, cron: often}",
         "retnetion: {}",
+        "auth: {type: basik, username: u, password: p}",
+        "auth: {type: basic, username: u, pasword: p}",
         "retention: {keep_count: 1, keep_versions: 2}",
     ] {
         let text = format!("defaults: {{{defaults}}}\n");

@@ -41,7 +41,7 @@ fn credentials_of_a_url_are_for_that_one_and_the_block_is_for_all() {
     );
     assert!(repo.other_feeds[1].auth.is_none());
     assert!(!repo.to_value().to_string().contains("CANARY"));
-    let repo = built("  feeds: [\"https://a/\", \"https://b/\"]\n  auth: {type: basic, username: u, password: p}\n");
+    let repo = built("  feeds: [\"https://a/\", \"https://a/b/\"]\n  auth: {type: basic, username: u, password: p}\n");
     assert_eq!(
         (user(&repo.auth), user(&repo.other_feeds[0].auth)),
         ("u".into(), "u".into())
@@ -137,4 +137,82 @@ fn a_repository_can_switch_the_proxy_off() {
     let off = load_str(&format!("{text}  proxy: {{enabled: false}}\n")).unwrap();
     let proxy = &off.config.repositories[0].proxy;
     assert!(!proxy.enabled && proxy.http_proxy.is_none());
+}
+
+#[test]
+fn a_proxy_without_a_scheme_is_one_of_http() {
+    for text in ["p:3128", "u:CANARY@p:3128"] {
+        let repo = built(&format!("  feed: http://h/\n  proxy: {{https_proxy: \"{text}\"}}\n"));
+        assert_eq!(repo.proxy.https_proxy.unwrap().as_str(), "http://p:3128/");
+        assert_eq!(repo.proxy.username.is_some(), text.contains('@'));
+    }
+}
+
+#[test]
+fn credentials_of_a_proxy_are_one_pair() {
+    let with = |proxy: &str| with(&format!("  feed: http://h/\n  proxy: {{{proxy}}}\n"));
+    for (proxy, part) in [
+        ("password: CANARY", "5:21: proxy.password needs proxy.username"),
+        (
+            "http_proxy: \"http://u@p/\", password: CANARY",
+            "proxy.password needs proxy.username",
+        ),
+        (
+            "http_proxy: \"http://u:CANARY@p/\", username: v",
+            "the URL has credentials and there is `proxy.username`",
+        ),
+        (
+            "http_proxy: \"http://u:CANARY@p/\", https_proxy: \"http://v:CANARY@p/\"",
+            "http_proxy and https_proxy have different credentials",
+        ),
+        ("usrname: u, password: CANARY", "unknown key \"usrname\""),
+    ] {
+        let found = errors(&with(proxy));
+        assert_eq!(found.len(), 1, "{proxy}: {found:?}");
+        assert!(found[0].contains(part) && !found[0].contains("CANARY"), "{found:?}");
+        let global = errors(&format!("proxy: {{{proxy}}}\n"));
+        assert_eq!(global.len(), 1, "{proxy}: {global:?}");
+    }
+    let same = "http_proxy: \"http://u:CANARY@p/\", https_proxy: \"u:CANARY@q\"";
+    assert_eq!(errors(&with(same)), [""; 0]);
+    // What is for all repositories need not fit each, and gives way.
+    let defaults = "defaults: {proxy: {password: CANARY}}\n".to_owned();
+    assert_eq!(errors(&(defaults + &with("http_proxy: \"http://p/\""))), [""; 0]);
+    let defaults = "defaults: {proxy: {username: v, password: CANARY}}\n".to_owned();
+    let text = defaults + &with("http_proxy: \"http://u:CANARY@p/\"");
+    let proxy = &load_str(&text).unwrap().config.repositories[0].proxy;
+    assert_eq!(proxy.username.as_deref(), Some("u"));
+}
+
+#[test]
+fn variables_of_clients_are_no_part_of_a_url() {
+    let with = |line: &str| format!("repositories:\n- {{id: r, type: rpm, {line}}}\n");
+    for (line, part) in [
+        (
+            "feed: \"http://h/$releasever/$basearch/\"",
+            "feed holds $basearch and $releasever, which",
+        ),
+        (
+            "feeds: [http://h/, \"http://i/$basearch\"]",
+            "feeds holds $basearch, which",
+        ),
+        (
+            "mirrorlist: \"http://h/?arch=$basearch&repo=os-$releasever$rltype\"",
+            "mirrorlist holds $basearch and $releasever and $rltype, which",
+        ),
+        ("metalink: \"http://h/$YUM0\"", "metalink holds $YUM0, which"),
+    ] {
+        let found = errors(&with(line));
+        assert_eq!(found.len(), 1, "{line}: {found:?}");
+        assert!(found[0].contains(part) && found[0].contains("`matrix: {"), "{found:?}");
+    }
+    let loaded = load_str(&with("feed: \"http://h/$rltype/\"")).unwrap();
+    assert_eq!(
+        loaded.warnings[0].message,
+        "feed holds $rltype, which nothing replaces here"
+    );
+    for text in ["http://h/a$/", "http://h/$9/x", "http://h/%24basearch/", "http://h/$-x"] {
+        let loaded = load_str(&with(&format!("feed: \"{text}\""))).unwrap();
+        assert_eq!(loaded.warnings, [], "{text}");
+    }
 }

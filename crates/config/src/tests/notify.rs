@@ -40,6 +40,14 @@ fn entries_that_tell_nobody_are_errors_and_never_show_the_url() {
             "notify: [{command: [x], headers: {a: b}}]",
             "headers belong to a webhook",
         ),
+        (
+            "notify: [{webhook: \"http://h/\", headers: {\"a b\": c}}]",
+            "notify.headers: \"a b\" cannot be the name of a header",
+        ),
+        (
+            "notify: [{webhook: \"http://h/\", headers: {X-A: \"CANARY\\n\"}}]",
+            "notify.headers.X-A holds a line break",
+        ),
         ("notify: [{command: [x], timeout: 0}]", "a timeout of 0"),
         ("notify: [{command: [x], on: []}]", "nobody is ever told"),
         ("notify: [{command: [x], on: [sucess]}]", "did you mean `success`"),

@@ -3,7 +3,8 @@ use super::*;
 #[test]
 fn secrets_are_never_shown() {
     let text = repository("  auth: {type: basic, username: u, password: CANARY}\n")
-        + "proxy: {http_proxy: \"http://u:CANARY@p:1/\", password: \"CANARY\"}\n";
+        + "proxy: {http_proxy: \"http://u:CANARY@p:1/\", https_proxy: \"u:CANARY@p:1\"}\n\
+           defaults: {proxy: {username: u, password: CANARY}}\n";
     let config = load_str(&text).unwrap().config;
     let shown = format!("{config:?} {}", config.to_value());
     assert!(!shown.contains("CANARY"), "{shown}");
@@ -60,6 +61,9 @@ fn errors_on_the_line_of_a_secret_do_not_show_it() {
         "proxy: {password: \"${CANARY!}\"}\n",
         "proxy: {password: CANARY, [\n",
         "proxy: {http_proxy: \"ftp://u:CANARY@h/\"}\n",
+        "proxy: {https_proxy: \"u:CANARY@h:x\"}\n",
+        "proxy: {https_proxy: u:CANARY@, x: y}\n",
+        "repositories:\n- {id: r, type: rpmm, auth: {headers: {X-Key: \"CAN\\x41RY\"}}, name: CANARY}\n",
     ] {
         let found = load_str(text).unwrap_err().to_string();
         assert!(!found.contains("CANARY"), "{text} shows {found}");

@@ -110,21 +110,45 @@ fn each_policy_has_its_own_default_for_names_that_are_gone() {
 
 #[test]
 fn retention_that_cannot_be_acted_on_marks_the_repository() {
-    for (lines, key) in [
+    let upstream = "in mode mirror the metadata are upstream's own and keep nothing that it dropped";
+    for (lines, key, why) in [
         (
             "mode: mirror\n  retention: {policy: keep-all}",
             "retention.policy: keep-all",
+            upstream,
         ),
         (
             "mode: mirror\n  retention: {deleted_packages: keep}",
             "retention.deleted_packages: keep",
+            upstream,
         ),
-        ("retention: {policy: keep-all, keep_count: 3}", "retention.keep_count"),
+        (
+            "retention: {policy: keep-all, keep_count: 3}",
+            "retention.keep_count",
+            "no policy but `keep-last-n` counts versions",
+        ),
     ] {
         let loaded = load_str(&repository(&format!("  {lines}\n"))).unwrap();
-        assert_eq!(loaded.config.repositories[0].unbuilt[0].key, key, "{lines}");
+        let unbuilt = &loaded.config.repositories[0].unbuilt[0];
+        assert_eq!((unbuilt.key.as_str(), unbuilt.why.as_str()), (key, why), "{lines}");
+        let told = format!("{key} is accepted but not acted on ({why})");
+        assert_eq!(loaded.warnings[0].message, told);
         assert!(loaded.warnings[0].hint.is_some(), "{lines}");
+        let refused = format!(
+            "{key} (/etc/chantal/config.yaml:{}): {why}",
+            5 + lines.matches('\n').count()
+        );
+        assert_eq!(unbuilt.to_string(), refused);
     }
+    let weak = load_str(&repository("  allow_weak: [md5, unsigned_downgrade]\n")).unwrap();
+    let told: Vec<_> = weak.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "allow_weak: md5 is accepted but not acted on (MD5 is never accepted)",
+            "allow_weak: unsigned_downgrade is accepted but not acted on (signature checks: not built yet)",
+        ]
+    );
     assert!(
         repo("  mode: mirror\n  retention: {policy: mirror, deleted_packages: remove}\n")
             .unbuilt

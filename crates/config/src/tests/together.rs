@@ -84,7 +84,10 @@ fn a_format_that_is_not_built_is_one_warning() {
     let text = "repositories:\n- {id: b, type: apt, feed: http://h/, apt: {distribution: stable}}\n";
     let loaded = load_str(text).unwrap();
     let messages: Vec<_> = loaded.warnings.iter().map(|warning| warning.message.as_str()).collect();
-    assert_eq!(messages, ["type: apt is accepted but not acted on yet (this format)"]);
+    assert_eq!(
+        messages,
+        ["type: apt is accepted but not acted on (this format: not built yet)"]
+    );
     assert_eq!(loaded.config.repositories[0].unbuilt.len(), 1);
 }
 
@@ -100,4 +103,21 @@ fn a_misspelt_key_is_not_also_named_as_missing() {
         found,
         ["5:36: unknown key \"pasword\" in repositories.auth [did you mean `password`?]"]
     );
+}
+
+#[test]
+fn mode_mirror_generates_no_metadata() {
+    for (key, value) in [("compression", "zstd"), ("checksum", "sha512")] {
+        let found = errors(&repository(&format!(
+            "  mode: mirror\n  metadata: {{{key}: {value}}}\n"
+        )));
+        assert_eq!(found.len(), 1, "{found:?}");
+        let wanted = format!("mode mirror generates nothing and has no metadata.{key} [in mode mirror");
+        assert!(found[0].starts_with("6:") && found[0].contains(&wanted), "{found:?}");
+        // A default is for those that do.
+        let defaults = format!("defaults: {{metadata: {{{key}: {value}}}}}\n");
+        assert_eq!(errors(&(defaults + &repository("  mode: mirror\n"))), [""; 0]);
+    }
+    let same = "  mode: mirror\n  metadata: {compression: auto, checksum: sha256}\n";
+    assert_eq!(errors(&repository(same)), [""; 0]);
 }

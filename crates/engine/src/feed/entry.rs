@@ -1,6 +1,7 @@
 //! The entry point of a feed: asked for conditionally, at one mirror after another, and looked at again.
 
 use chantal_catalog::FeedState;
+use chantal_config::FeedKind;
 use chantal_fetch::Validators;
 use chantal_formats::Wanted;
 use chantal_model::{Sha256, masked};
@@ -83,10 +84,13 @@ impl Feed<'_> {
                 repo: self.repo.id.to_string(),
                 url: masked(url.as_str()),
                 status,
-                hint: Some(format!(
-                    "not a repository: `feed` must name the directory that holds {}",
-                    wanted.href
-                )),
+                hint: Some(match self.repo.feed_kind {
+                    FeedKind::Directory => format!(
+                        "not a repository: `feed` must name the directory that holds {}",
+                        wanted.href
+                    ),
+                    _ => format!("each mirror of the list must be a directory that holds {}", wanted.href),
+                }),
             }),
             Answer::InPool(_) => unreachable!("it was looked for in the pool before"),
             Answer::Landed { sealed, validators } => {

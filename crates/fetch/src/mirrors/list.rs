@@ -27,6 +27,8 @@ impl Entry {
 pub struct Listed {
     /// Directories that mirror the feed.
     pub bases: Vec<Url>,
+    /// Whether the list is a metalink, rather than lines.
+    pub is_metalink: bool,
     /// What the entry point must be, where the list says it.
     pub promise: Option<Promise>,
     /// Why others are not used.
@@ -56,6 +58,10 @@ pub fn read(bytes: &[u8], from: &Url, entry: &str) -> Result<Listed, ListError> 
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let mut listed = Listed::default();
     let entries = if text.starts_with('<') {
+        if is_page(text) {
+            return Err(ListError::Malformed("got an HTML page in place of a list".into()));
+        }
+        listed.is_metalink = true;
         let file = entry.rsplit('/').next().unwrap_or(entry);
         let found = metalink(text, file).map_err(|error| ListError::Malformed(format!("no metalink: {error}")))?;
         let is_strong = !found.promise.digests.is_empty();
@@ -85,6 +91,14 @@ pub fn read(bytes: &[u8], from: &Url, entry: &str) -> Result<Listed, ListError> 
         Some(first) => ListError::Refused(format!("it names no mirror that may be used: {first}")),
         None => ListError::Malformed("it names no mirror".into()),
     })
+}
+
+/// Whether a text is a page for people, as servers send to those who are to log in, or who mistyped a URL.
+fn is_page(text: &str) -> bool {
+    let start: String = text.chars().take(1024).collect::<String>().to_ascii_lowercase();
+    let at = |word: &str| start.find(word);
+    let page = at("<!doctype html").or_else(|| at("<html"));
+    page.is_some_and(|page| at("<metalink").is_none_or(|metalink| page < metalink))
 }
 
 fn lines(text: &str) -> Vec<Entry> {
@@ -150,6 +164,7 @@ mod tests {
 
     #[test]
     fn a_list_has_one_url_on_each_line() {
+        assert!(!listed("http://a/", "http://l/").unwrap().is_metalink);
         let text = "# mirrors\r\n\r\nhttp://a/x/\r\n  http://b/y  \nhttp://a/x/\nhttp://c/z/repodata/repomd.xml\n";
         assert_eq!(bases(text, "http://l/"), ["http://a/x/", "http://b/y", "http://c/z/"]);
     }
@@ -178,6 +193,7 @@ mod tests {
         assert_eq!(bases, ["https://first/", "http://second/a&b/"]);
         let promise = found.promise.unwrap();
         assert_eq!((promise.size, promise.digests.len()), (Some(42), 1));
+        assert!(found.is_metalink);
         assert_eq!(promise.digests[0].hex(), digest);
         assert_eq!(
             found.refused,
@@ -249,7 +265,10 @@ mod tests {
             ("not a url\n", "is not a URL"),
             ("http://u:CANARY@h/\n", "must not bring credentials"),
             ("http://h/%0d%0a\n", "control characters"),
-            ("<html><body>Log in</body></html>", "expected <metalink>, got <html>"),
+            ("<html><body>Log in</body></html>", "got an HTML page"),
+            ("<!DOCTYPE html>\n<title>Log in</title>", "got an HTML page"),
+            ("<?xml version='1.0'?><!-- x -->\n<HTML lang='en'>", "got an HTML page"),
+            ("<feed/>", "expected <metalink>, got <feed>"),
             ("<metalink/>", "it names no file \"repomd.xml\""),
             (
                 "<metalink><file name='repomd.xml'></file></metalink>",

@@ -268,8 +268,16 @@ fn statuses(draw: &mut Draw) -> Variant {
     let (status, headers, text): (u16, _, _) = match draw.turn() % 11 {
         0 => (429, retry, "asks to slow down \\(HTTP 429\\)"),
         1 => (503, retry, "answers HTTP 503"),
-        2 => (401, Vec::new(), "credentials refused \\(HTTP 401\\)"),
-        3 => (403, Vec::new(), "credentials refused \\(HTTP 403\\)"),
+        2 => (
+            401,
+            Vec::new(),
+            "credentials are wanted \\(HTTP 401\\); no credentials are configured",
+        ),
+        3 => (
+            403,
+            Vec::new(),
+            "access refused \\(HTTP 403\\); no credentials are configured",
+        ),
         4 => (404, Vec::new(), "missing upstream \\(HTTP 404\\)"),
         5 => (410, Vec::new(), "missing upstream \\(HTTP 410\\)"),
         6 => (500, Vec::new(), "answers HTTP 500"),
