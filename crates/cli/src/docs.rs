@@ -32,7 +32,7 @@ messages, warnings, errors and what is logged. `repo` names the repository that 
 | 5 | malformed upstream data |
 | 6 | a limit was hit: disk, inodes, a bomb, more packages dropped than allowed |
 | 7 | busy: another process is at work on it |
-| 8 | the local store is damaged |
+| 8 | the local store is damaged or read-only, or the server of its database cannot be reached |
 | 9 | finished, but something was left out; each is named |
 | 10 | differences found, with `--exit-code` |
 | 130, 143 | stopped by SIGINT, SIGTERM; what was recorded and served is as it was |
