@@ -108,9 +108,9 @@ impl SyncReport {
 /// What became of the database's size.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Vacuumed {
-    /// Bytes before.
+    /// Bytes before, with those of the write-ahead log.
     pub before_bytes: u64,
-    /// Bytes now.
+    /// Bytes now, with those of the write-ahead log.
     pub now_bytes: u64,
 }
 
