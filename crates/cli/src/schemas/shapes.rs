@@ -335,6 +335,7 @@ pub(super) fn delete_plan() -> Value {
         ("runs", number()),
         ("snapshots", list(&text())),
         ("published", list(&text())),
+        ("obstacles", list(&object(&[("reason", text()), ("hint", text())]))),
     ])
 }
 
