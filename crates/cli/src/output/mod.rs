@@ -109,6 +109,18 @@ impl Output {
         self.write(&self.render_rows(&value(&rows)?, columns)?)
     }
 
+    /// The same for long texts: on a terminal, cells break where its lines end.
+    pub(crate) fn wrapped<T: Serialize>(&self, rows: &[T], columns: &[Column]) -> Result<(), Failure> {
+        let rows = value(&rows)?;
+        match (self.format, rows.as_array()) {
+            (Format::Table, Some(list)) => {
+                let width = self.terminal.then(table::terminal_width).flatten();
+                self.write(&table::rows_within(list, columns, self.color, width))
+            }
+            _ => self.write(&self.render_rows(&rows, columns)?),
+        }
+    }
+
     /// Writes one record.
     pub(crate) fn record<T: Serialize>(&self, record: &T, columns: &[Column]) -> Result<(), Failure> {
         let record = value(record)?;
