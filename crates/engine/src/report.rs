@@ -393,6 +393,8 @@ pub struct PackageDetail {
     pub repositories: Vec<String>,
     /// Snapshots that hold it, as `repository/snapshot`.
     pub snapshots: Vec<String>,
+    /// Repositories of which only older revisions hold it.
+    pub older: Vec<String>,
 }
 
 /// Numbers about everything.

@@ -10,7 +10,7 @@ mod retention;
 mod series;
 
 pub use filter::{Choice, FieldChoice, FilterError, Filters, Range};
-pub use query::{Field, Query, QueryError, Row, Satisfies};
+pub use query::{Field, Query, QueryError, Row, Versions};
 pub use retention::{Keep, Retention};
 use retention::{Ruling, Unit, rule};
 

@@ -132,7 +132,19 @@ impl Output {
         self.write(&text)
     }
 
-    /// Writes a record with lists in it: sections below it in a table; in CSV the rows of the first section.
+    /// Writes records that have much to say: one below the other in a table.
+    pub(crate) fn records<T: Serialize>(&self, records: &[T], columns: &[Column]) -> Result<(), Failure> {
+        if self.format != Format::Table {
+            return self.rows(records, columns);
+        }
+        let mut shown = Vec::with_capacity(records.len());
+        for record in records {
+            shown.push(table::record(&value(record)?, columns, self.color));
+        }
+        self.write(&shown.join("\n"))
+    }
+
+    /// Writes a record with lists in it: sections below it in a table; in CSV a column that says of each row which it is.
     pub(crate) fn sections<T: Serialize>(
         &self,
         record: &T,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use queries::{package_detail, package_fields};
 use shapes::*;
 
 /// A schema's file name without its endings, the commands that keep to it, and the schema.

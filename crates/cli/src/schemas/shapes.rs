@@ -360,24 +360,6 @@ pub(super) fn diff() -> Value {
     ])
 }
 
-pub(super) fn package_fields() -> Vec<(&'static str, Value)> {
-    vec![
-        ("name", text()),
-        ("version", text()),
-        ("arch", text()),
-        ("size", number()),
-        ("sha256", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"})),
-        ("path", text()),
-        ("summary", text()),
-    ]
-}
-
-pub(super) fn package_detail() -> Value {
-    let mut fields = package_fields();
-    fields.extend([("repositories", list(&text())), ("snapshots", list(&text()))]);
-    object(&fields)
-}
-
 pub(super) fn pool_stats() -> Value {
     let numbers = [
         "blobs",

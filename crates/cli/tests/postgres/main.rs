@@ -67,6 +67,7 @@ fn life(chantal: &Chantal, upstream: &Upstream) -> Left {
         &["snapshot", "content", "f", "first"],
         &["package", "list", "f"],
         &["package", "search", "greet"],
+        &["package", "show", "hello-chantal"],
         &["stats", "packages"],
         &["stats", "dedup"],
         &["pool", "orphaned"],
