@@ -237,6 +237,8 @@ pub struct RepositoryRow {
     pub snapshots: u64,
     /// When it was last synced or checked with success, RFC 3339.
     pub last_sync: Option<String>,
+    /// Its newest run, however that ended.
+    pub last: Option<HistoryRow>,
     /// What is served at its path.
     pub served: Option<String>,
     /// Whether the configuration has it.

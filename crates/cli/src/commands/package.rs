@@ -28,7 +28,7 @@ use query_help;
 mod find;
 mod relations;
 
-pub(super) use find::{FOUND, Place};
+pub(super) use find::{FOUND, MORE, Place};
 
 /// Finds packages.
 #[derive(Debug, Subcommand)]

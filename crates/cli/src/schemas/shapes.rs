@@ -209,6 +209,7 @@ pub(super) fn repository_fields() -> Vec<(&'static str, Value)> {
         ("bytes", number()),
         ("snapshots", number()),
         ("last_sync", nullable(&time())),
+        ("last", nullable(&history())),
         ("served", nullable(&text())),
         ("configured", flag()),
     ]
