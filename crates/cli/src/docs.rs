@@ -11,7 +11,9 @@ const INTRODUCTION: &str = "\
 
 This page is generated from the program (`make docs`). Data go to stdout, everything else to stderr. Every listing knows
 `--format table|json|csv|yaml`; the schemas of the JSON forms are in [json/](json/). Without `--format`, commands that
-change something write no data. `$CHANTAL_LOG` sets what is logged, such as `debug` or `chantal_fetch=debug`.
+change something write no data. CSV has the names of JSON as its header; an answer with several lists is one CSV, whose
+column `section` says which list a row is of (`summary`: none of them). `$CHANTAL_LOG` sets what is logged, such as
+`debug` or `chantal_fetch=debug`.
 
 Repositories are named (`REPO …`, or `--repo-id REPO`, which is the same) or chosen by a rule: `--all`, `--pattern`,
 `--tag` and `--type`, which narrow each other down and skip repositories with `enabled: false`. One that fails does not

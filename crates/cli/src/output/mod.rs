@@ -153,7 +153,7 @@ impl Output {
     ) -> Result<(), Failure> {
         let record = value(record)?;
         let list = |key: &str| at(&record, key).as_array().cloned().unwrap_or_default();
-        let text = match (self.format, sections.first()) {
+        let text = match (self.format, sections) {
             (Format::Table, _) => {
                 let mut text = table::record(&record, columns, self.color);
                 for (title, key, columns) in sections {
@@ -166,8 +166,8 @@ impl Output {
                 }
                 text
             }
-            (Format::Csv, Some((_, key, columns))) => delimited::csv(&list(key), columns)?,
-            (Format::Csv, None) => delimited::csv(std::slice::from_ref(&record), columns)?,
+            (Format::Csv, [(_, key, of_rows)]) if columns.is_empty() => delimited::csv(&list(key), of_rows)?,
+            (Format::Csv, _) => delimited::sections(&record, columns, sections)?,
             _ => self.whole(&record)?,
         };
         self.write(&text)
@@ -292,6 +292,32 @@ mod tests {
         name,size,from.version,tags
         bash,2048,"1,2",a b
         "x<ESC>[31m""y""",0,,
+        "#);
+    }
+
+    #[test]
+    fn csv_of_a_record_with_lists_holds_all_of_them() {
+        let record = json!({
+            "packages": 3, "bytes": 9,
+            "by_arch": [{"arch": "noarch", "packages": 1, "bytes": 4}],
+            "largest": [{"name": "a,b", "bytes": 4}, {"name": "c", "bytes": 3}],
+        });
+        let (packages, bytes) = (
+            column("Packages", "packages", Show::Count),
+            column("Size", "bytes", Show::Bytes),
+        );
+        let (arch, name) = (column("Arch", "arch", Show::Text), column("Name", "name", Show::Text));
+        let sections: [(&str, &str, &[Column]); 2] = [
+            ("By architecture", "by_arch", &[arch, packages]),
+            ("Largest", "largest", &[name, bytes]),
+        ];
+        let text = delimited::sections(&record, &[packages, bytes], &sections).unwrap();
+        insta::assert_snapshot!(text, @r#"
+        section,packages,bytes,arch,name
+        summary,3,9,,
+        by_arch,1,,noarch,
+        largest,,4,,"a,b"
+        largest,,3,,c
         "#);
     }
 
