@@ -1,5 +1,6 @@
 //! What the fuzz target `query`, and the replay test of its corpus, does with an input.
 
+use chantal_model::Comparison;
 use chantal_select::{Query, Row};
 
 /// Quoted again, what is longer than this may be too long for a query.
@@ -23,7 +24,8 @@ pub(crate) fn run(bytes: &[u8]) {
     };
     match Query::parse(&text) {
         Ok(query) => {
-            let _ = query.matches(&row, &|have, comparison, wanted| comparison.holds(have.cmp(wanted)));
+            let versions = |have: &str, comparison: Comparison, wanted: &str| comparison.holds(have.cmp(wanted));
+            let _ = query.matches(&row, &versions);
             let shown = query.to_string();
             if text.len() <= SHORT_BYTES {
                 assert_eq!(Query::parse(&shown), Ok(query), "{shown:?}");

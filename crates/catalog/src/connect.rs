@@ -263,13 +263,18 @@ impl Catalog {
         }
     }
 
-    /// Size of the database in bytes.
+    /// Size of the database in bytes, without its log.
     pub async fn size_bytes(&self) -> Result<u64, CatalogError> {
         if let Some(path) = &self.path {
             return Ok(std::fs::metadata(path).map_or(0, |meta| meta.len()));
         }
         let (bytes,): (i64,) = db::query_as(sql::POSTGRES_SIZE).fetch_one(&self.reader).await?;
         Ok(bytes as u64)
+    }
+
+    /// Size in bytes of the write-ahead log of a file, whose content is not in the file yet.
+    pub fn log_bytes(&self) -> u64 {
+        self.path.as_deref().map_or(0, log_bytes)
     }
 
     /// Seconds since 1970 by the clock that all who share the database go by: leases are compared by it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chantal_model::{fault, faulty};
 use sqlx::ConnectOptions as _;
 use sqlx::Postgres;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgPool, PgRow};
 
 pub(crate) use statement::*;
 
@@ -32,9 +32,12 @@ pub enum Error {
     /// SQLite refused.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
-    /// PostgreSQL refused, or is away.
+    /// PostgreSQL is away, or nobody understands it.
     #[error(transparent)]
-    Postgres(#[from] sqlx::Error),
+    Postgres(sqlx::Error),
+    /// PostgreSQL refused. The whole of its text has a line of its source code in it, which nobody can use.
+    #[error("{}", .0.message())]
+    Refused(Box<PgDatabaseError>),
     /// Other tasks had all connections for too long.
     #[error("no connection to the database was free for a long time")]
     Turn,
@@ -73,10 +76,22 @@ impl Error {
     }
 
     /// What PostgreSQL says.
-    pub(crate) fn postgres(&self) -> Option<&sqlx::postgres::PgDatabaseError> {
+    pub(crate) fn postgres(&self) -> Option<&PgDatabaseError> {
         match self {
-            Self::Postgres(sqlx::Error::Database(error)) => error.try_downcast_ref(),
+            Self::Refused(error) => Some(error),
             _ => None,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let sqlx::Error::Database(error) = error else {
+            return Self::Postgres(error);
+        };
+        match error.try_downcast() {
+            Ok(refused) => Self::Refused(refused),
+            Err(other) => Self::Postgres(sqlx::Error::Database(other)),
         }
     }
 }

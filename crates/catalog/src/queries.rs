@@ -21,6 +21,8 @@ pub struct FoundPackage {
     pub repositories: Vec<String>,
     /// Snapshots that hold it, as `repository/snapshot`.
     pub snapshots: Vec<String>,
+    /// Repositories of which only older revisions hold it.
+    pub older: Vec<String>,
 }
 
 /// Numbers about everything.
@@ -65,9 +67,14 @@ impl Catalog {
                 .bind(id)
                 .fetch_all(&self.reader)
                 .await?;
+            let older: Vec<(String,)> = db::query_as(sql::PACKAGE_OLDER)
+                .bind(id)
+                .fetch_all(&self.reader)
+                .await?;
             found.push(FoundPackage {
                 package,
                 format,
+                older: older.into_iter().map(|(name,)| name).collect(),
                 repositories: repositories.into_iter().map(|(name,)| name).collect(),
                 snapshots: snapshots
                     .into_iter()

@@ -150,6 +150,9 @@ statements! {
     PACKAGE_REPOSITORIES = "SELECT DISTINCT r.name FROM member m JOIN line l ON l.id = m.line_id \
         JOIN repository r ON r.id = l.repository_id WHERE m.package_id = $1 AND m.removed_in = 9223372036854775807 \
         ORDER BY r.name";
+    PACKAGE_OLDER = "SELECT r.name FROM member m JOIN line l ON l.id = m.line_id \
+        JOIN repository r ON r.id = l.repository_id WHERE m.package_id = $1 \
+        GROUP BY r.name HAVING max(m.removed_in) < 9223372036854775807 ORDER BY r.name";
     PACKAGE_SNAPSHOTS = "SELECT DISTINCT r.name, s.name FROM member m JOIN pin i ON i.line_id = m.line_id \
         AND m.added_in <= i.revision AND m.removed_in > i.revision JOIN snapshot s ON s.id = i.snapshot_id \
         JOIN repository r ON r.id = s.repository_id WHERE m.package_id = $1 ORDER BY r.name, s.name";

@@ -16,8 +16,8 @@ use crate::progress::Style;
 #[command(name = "chantal", version, propagate_version = false, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 ok, 1 internal error, 2 usage or configuration, 3 upstream unreachable, \
-4 verification refused, 5 malformed upstream data, 6 a limit was hit, 7 busy, 8 local store damaged, \
-9 finished but something was left out, 10 differences found (with --exit-code)."
+4 verification refused, 5 malformed upstream data, 6 a limit was hit, 7 busy, 8 local store \
+damaged, or its database out of reach, 9 finished but something was left out, 10 differences found (with --exit-code)."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]

@@ -11,7 +11,9 @@ const INTRODUCTION: &str = "\
 
 This page is generated from the program (`make docs`). Data go to stdout, everything else to stderr. Every listing knows
 `--format table|json|csv|yaml`; the schemas of the JSON forms are in [json/](json/). Without `--format`, commands that
-change something write no data. `$CHANTAL_LOG` sets what is logged, such as `debug` or `chantal_fetch=debug`.
+change something write no data. CSV has the names of JSON as its header; an answer with several lists is one CSV, whose
+column `section` says which list a row is of (`summary`: none of them). `$CHANTAL_LOG` sets what is logged, such as
+`debug` or `chantal_fetch=debug`.
 
 Repositories are named (`REPO …`, or `--repo-id REPO`, which is the same) or chosen by a rule: `--all`, `--pattern`,
 `--tag` and `--type`, which narrow each other down and skip repositories with `enabled: false`. One that fails does not
@@ -32,7 +34,7 @@ messages, warnings, errors and what is logged. `repo` names the repository that 
 | 5 | malformed upstream data |
 | 6 | a limit was hit: disk, inodes, a bomb, more packages dropped than allowed |
 | 7 | busy: another process is at work on it |
-| 8 | the local store is damaged |
+| 8 | the local store is damaged or read-only, or the server of its database cannot be reached |
 | 9 | finished, but something was left out; each is named |
 | 10 | differences found, with `--exit-code` |
 | 130, 143 | stopped by SIGINT, SIGTERM; what was recorded and served is as it was |

@@ -8,7 +8,7 @@ pub(crate) const OK: u8 = 0;
 pub(crate) const INTERNAL: u8 = 1;
 /// Usage or configuration.
 pub(crate) const USAGE: u8 = 2;
-/// The local store is damaged.
+/// The local store is damaged or only read, or the server of its database is away.
 pub(crate) const DAMAGED: u8 = 8;
 /// Finished, but something was left out.
 pub(crate) const PARTIAL: u8 = 9;

@@ -230,8 +230,13 @@ pub(crate) fn find<'c>(config: &'c Config, id: &RepoId) -> Result<&'c Repository
             Some((_, near)) => format!("did you mean `{near}`?"),
             None => hint_of(config),
         };
-        Failure::usage(format!("no repository {id} in the configuration")).hint(hint)
+        Failure::usage(unknown(id)).hint(hint)
     })
+}
+
+/// What is said of an id that no repository has.
+pub(crate) fn unknown(id: &RepoId) -> String {
+    format!("no repository {id} in the configuration")
 }
 
 /// Why this version cannot work on a repository, if it cannot.

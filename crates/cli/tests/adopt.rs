@@ -341,6 +341,10 @@ fn a_tree_that_is_not_there_or_is_the_pool_is_refused() {
     assert!(told.contains("is in the pool"), "{told}");
     let told = setting.chantal.run(&["pool", "adopt", "nowhere"]).expect(2).stderr;
     assert!(told.contains("nowhere"), "{told}");
+    std::fs::write(setting.chantal.path().join("file"), b"x").unwrap();
+    let refused = setting.chantal.run(&["pool", "adopt", "file"]).expect(2);
+    assert!(refused.stderr.contains("file is no directory"), "{}", refused.stderr);
+    assert_eq!(refused.stdout, "");
     setting
         .chantal
         .run(&["pool", "adopt", "tree", "--copy", "--move"])

@@ -366,3 +366,98 @@ fn a_mirror_can_be_filtered() {
     assert!(chantal.path("out/bash-5.1-1.noarch.rpm").is_file());
     assert!(!chantal.path("out/zsh-5.8-1.noarch.rpm").exists());
 }
+
+#[test]
+fn a_listing_says_how_the_newest_run_ended() {
+    let chantal = synced("");
+    let row = |words: &[&str], schema: &str| {
+        let shown = chantal
+            .run(&[words, &["--format", "json"]].concat())
+            .expect(0)
+            .json(schema);
+        shown.get(0).unwrap_or(&shown).clone()
+    };
+    assert_eq!(row(&["repo", "list"], "repo-list")["last"]["status"], "succeeded");
+    std::fs::remove_dir_all(chantal.path("feed")).unwrap();
+    chantal.run(&["repo", "sync", "el9"]).expect(3);
+    for (words, schema) in [
+        (&["repo", "list"][..], "repo-list"),
+        (&["repo", "show", "el9"], "repo-show"),
+        (&["stats", "el9"], "stats-repo"),
+    ] {
+        let row = row(words, schema);
+        assert_eq!(
+            (&row["last"]["status"], &row["last"]["exit_code"]),
+            (&json!("failed"), &json!(3))
+        );
+        assert!(row["last_sync"].is_string(), "the last success stays: {row}");
+        let table = chantal.run(words).expect(0).stdout;
+        assert!(table.contains("failed"), "{table}");
+    }
+}
+
+#[test]
+fn a_history_that_is_cut_off_says_so() {
+    let chantal = synced("");
+    chantal.run(&["repo", "sync", "el9"]).expect(0);
+    for (words, told) in [
+        (&["el9", "--limit", "0"][..], "0 syncs, and there are more"),
+        (&["el9", "--limit", "1"], "1 sync, and there are more"),
+        (&["el9", "--limit", "2"], ""),
+    ] {
+        let said = chantal.run(&[&["repo", "history"], words].concat()).expect(0).stderr;
+        assert!(
+            said.contains(told) && said.is_empty() == told.is_empty(),
+            "{words:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn csv_holds_every_list_of_a_record() {
+    let chantal = synced("");
+    let csv = |words: &[&str]| {
+        let ran = chantal.run(&[words, &["--format", "csv"]].concat()).expect(0);
+        let sections: Vec<String> = ran
+            .stdout
+            .lines()
+            .map(|line| line.split(',').next().unwrap().to_owned())
+            .collect();
+        sections
+    };
+    assert_eq!(
+        csv(&["stats", "packages"]),
+        [
+            "section",
+            "summary",
+            "largest",
+            "largest",
+            "by_arch",
+            "by_series",
+            "by_series"
+        ]
+    );
+    assert_eq!(csv(&["stats", "dedup"]), ["section", "summary", "repositories"]);
+    assert_eq!(csv(&["repo", "show", "el9"]), ["section", "summary", "revisions"]);
+}
+
+#[test]
+fn a_vacuum_says_what_the_database_took_up_with_its_log() {
+    let chantal = synced("");
+    let size = |name: &str| std::fs::metadata(chantal.path(name)).map_or(0, |meta| meta.len());
+    let done = chantal
+        .run(&["db", "vacuum", "--format", "json"])
+        .expect(0)
+        .json("db-vacuum");
+    let (before, now) = (
+        done["before_bytes"].as_u64().unwrap(),
+        done["now_bytes"].as_u64().unwrap(),
+    );
+    assert!(before >= now, "{done}");
+    assert!(size("state/chantal.db") >= now, "{done}");
+    let table = chantal.run(&["db", "vacuum"]).expect(0);
+    assert_eq!(
+        table.stdout, "",
+        "a command that changes something writes no data unasked"
+    );
+}

@@ -336,13 +336,25 @@ fn what_is_published_or_pinned_is_not_deleted_by_accident() {
     for (options, text) in [
         (&["--yes"][..], "is published at"),
         (&["--yes", "--unpublish"], "has 1 snapshots, such as may"),
-        (&["--dry-run"], "is published at"),
         (&["--unpublish", "--force"], "must be confirmed"),
     ] {
         let ran = delete(&chantal, options).expect(2);
         assert!(
             ran.stderr.contains(text) && ran.stderr.contains("hint:"),
             "{options:?}: {}",
+            ran.stderr
+        );
+    }
+    for (options, against) in [(&[][..], 2), (&["--unpublish"], 1), (&["--force"], 0)] {
+        let ran = delete(&chantal, &[&["--dry-run", "--format", "json"], options].concat()).expect(0);
+        let plan = ran.json("repo-delete-plan");
+        assert_eq!(plan["snapshots"], json!(["may"]));
+        let obstacles = plan["obstacles"].as_array().unwrap();
+        assert_eq!(obstacles.len(), against, "{options:?}: {obstacles:?}");
+        assert_eq!(
+            ran.stderr.matches("it would be refused").count(),
+            against,
+            "{}",
             ran.stderr
         );
     }

@@ -461,6 +461,14 @@ fn weak_options_are_warnings_by_repository() {
         "auth: {type: bearer, token: 'env:HOME'}",
     ));
     warns(&chantal, "weaknesses", &["credentials are sent over plain http"]);
+    let table = chantal.run(&["doctor"]).expect(0);
+    let rows: Vec<&str> = table
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("weaknesses"))
+        .collect();
+    assert_eq!(rows.len(), 2, "each finding has its row: {table:?}");
+    assert!(rows.iter().all(|row| row.contains("use an https feed")), "{rows:?}");
     let one = repository("el9", "https://127.0.0.1:1/", "");
     for (top, word) in [
         ("scheduler: {listen: '0.0.0.0:9464'}", "0.0.0.0:9464"),

@@ -5,6 +5,7 @@
 mod support;
 
 use chantal_testkit::repository::Repository;
+use chantal_testkit::rpm::Rpm;
 use serde_json::{Value, json};
 use support::{Chantal, Ran, repository};
 
@@ -49,7 +50,15 @@ fn queries_find_what_all_their_terms_mean() {
         ("name=libgreet", vec!["libgreet-1:1.2-3.el9.x86_64"]),
         ("name=libgreet version=1:1.2", vec!["libgreet-1:1.2-3.el9.x86_64"]),
         ("name=libgreet version>1:1.2", vec![]),
-        ("name=libgreet version>9", vec!["libgreet-1:1.2-3.el9.x86_64"]),
+        ("name=libgreet version>9", vec![]),
+        ("name=libgreet version>0:9", vec!["libgreet-1:1.2-3.el9.x86_64"]),
+        ("name=libgreet version<9", vec!["libgreet-1:1.2-3.el9.x86_64"]),
+        ("name=libgreet version=1.2", vec!["libgreet-1:1.2-3.el9.x86_64"]),
+        ("name=libgreet version=0:1.2", vec![]),
+        ("name=libgreet version~1.2*", vec!["libgreet-1:1.2-3.el9.x86_64"]),
+        ("name=libgreet version~1:1.2*", vec!["libgreet-1:1.2-3.el9.x86_64"]),
+        ("name=libgreet version!~1.*", vec![]),
+        ("0.9~rc1", vec!["greet-tools-0.9~rc1-1.el9.noarch"]),
         ("name=hello-chantal arch=src", vec!["hello-chantal-1.0-1.el9.src"]),
         ("name~greet* arch!=x86_64", vec!["greet-tools-0.9~rc1-1.el9.noarch"]),
         ("name~greet-* version<0.9", vec!["greet-tools-0.9~rc1-1.el9.noarch"]),
@@ -57,7 +66,7 @@ fn queries_find_what_all_their_terms_mean() {
         ("path~*/hello-chantal-doc*", vec!["hello-chantal-doc-1.0-1.el9.noarch"]),
         ("name=libgreet size>1", vec!["libgreet-1:1.2-3.el9.x86_64"]),
         ("name=libgreet size>1G", vec![]),
-        ("repo=el8", vec![]),
+        ("repo=el9 name=libgreet", vec!["libgreet-1:1.2-3.el9.x86_64"]),
     ] {
         assert_eq!(listed(&chantal, &["el9", query]), expected, "{query}");
         assert_eq!(listed(&chantal, &["--repo-id", "el9", query]), expected, "{query}");
@@ -101,17 +110,32 @@ fn packages_are_named_as_they_are_listed_and_versions_may_leave_parts_out() {
         let told = told.expect(2).stderr;
         assert!(told.contains("is listed") && told.contains("hint:"), "{name}: {told}");
     }
-    for ident in ["libgreet@1:1.2", "libgreet@1:1.2-3.el9"] {
+    for (ident, expected) in [
+        ("libgreet@1:1.2", GREET),
+        ("libgreet@1:1.2-3.el9", GREET),
+        ("libgreet@1.2", GREET),
+        ("libgreet-1:1.2-3.el9.x86_64", GREET),
+        ("libgreet-1.2-3.el9.x86_64", GREET),
+        ("greet-tools@0.9~rc1", TOOLS),
+        ("greet-tools@0.9~rc1-1.el9", TOOLS),
+        ("greet-tools-0.9~rc1-1.el9.noarch", TOOLS),
+    ] {
         let shown = chantal.run(&["package", "show", ident, "--format", "json"]);
-        assert_eq!(
-            labels(&shown.expect(0).json("package-show")),
-            ["libgreet-1:1.2-3.el9.x86_64"],
-            "{ident}"
-        );
+        assert_eq!(labels(&shown.expect(0).json("package-show")), [expected], "{ident}");
         chantal.run(&["package", "deps", ident]).expect(0);
+        chantal.run(&["package", "required-by", ident, "el9"]).expect(0);
     }
-    for ident in ["libgreet@1:1.3", "nothing@1"] {
-        chantal.run(&["package", "show", ident]).expect(2);
+    for ident in [
+        "libgreet@1:1.3",
+        "libgreet@0:1.2",
+        "nothing@1",
+        "libgreet-0:1.2-3.el9.x86_64",
+        "libgreet-1.2-3.el9.noarch",
+    ] {
+        for verb in ["show", "deps", "required-by"] {
+            let told = chantal.run(&["package", verb, ident]).expect(2).stderr;
+            assert!(told.contains(&format!("no package {ident}")), "{told}");
+        }
     }
 }
 
@@ -121,6 +145,17 @@ fn a_limit_cuts_after_sorting() {
     let all = listed(&chantal, &["el9"]);
     assert_eq!(listed(&chantal, &["el9", "--limit", "3"]), all[..3]);
     assert_eq!(all.len(), 7, "{all:?}");
+    for (limit, told) in [
+        ("6", "6 packages, and there are more"),
+        ("7", "7 packages\n"),
+        ("0", "0 packages, and"),
+    ] {
+        let said = chantal
+            .run(&["package", "list", "el9", "--limit", limit])
+            .expect(0)
+            .stderr;
+        assert!(said.contains(told), "{limit}: {said}");
+    }
     // Paths begin with the name, so that another order would show: the newer stream of two comes second.
     assert_eq!(
         all[1..3],
@@ -163,6 +198,69 @@ fn a_query_that_is_none_says_at_which_column() {
     assert!(failed.error()["message"].as_str().unwrap().contains("column 5"));
 }
 
+#[test]
+fn what_cannot_be_meant_is_refused_with_what_could_be() {
+    let chantal = sample();
+    let feed = format!("file://{}/", chantal.path("feed-el9").display());
+    chantal.configure(&(repository("el9", &feed, "") + &repository("empty", &feed, "")));
+    for (words, told) in [
+        (&["list", "name=a OR name=b"][..], "\"OR\" in quotes is a text"),
+        (&["list", "version>=1.20,name=x"], "with a blank between them"),
+        (&["list", "repo=nope"], "no repository nope in the configuration"),
+        (&["show", "repo=nope"], "no repository nope in the configuration"),
+        (&["deps", "repo=nope"], "no repository nope in the configuration"),
+        (&["list", "repo=empty"], "repository empty was never synced"),
+        (&["search", ""], "expected a name or a query"),
+        (&["show", " "], "expected a name or a query"),
+        (
+            &["list", "el9", "nginx"],
+            "a package is `name=nginx`, or a text `*nginx*`",
+        ),
+        (&["search", "nginx", "1.22"], "a package is `name=1.22`"),
+        (&["show", "nam=x"], "expected one of name, version"),
+    ] {
+        let refused = chantal.run(&[&["package"], words].concat()).expect(2).stderr;
+        assert!(refused.contains(told), "{words:?}: {refused}");
+    }
+}
+
+#[test]
+fn packages_are_described_in_the_order_of_their_versions() {
+    let chantal = Chantal::new();
+    let directory = chantal.path("feed");
+    let tool = |version: &str| Rpm::new("tool", version, "1", "noarch");
+    let all = Repository::new().with(tool("10")).with(tool("9")).with(tool("2"));
+    all.with(tool("1")).write_to(&directory).unwrap();
+    chantal.configure(&repository("r", &format!("file://{}/", directory.display()), ""));
+    chantal.run(&["init"]).expect(0);
+    chantal.run(&["repo", "sync", "r"]).expect(0);
+    let expected = [
+        "tool-1-1.noarch",
+        "tool-2-1.noarch",
+        "tool-9-1.noarch",
+        "tool-10-1.noarch",
+    ];
+    for ident in ["tool", "name=tool"] {
+        let shown = chantal.run(&["package", "show", ident, "--format", "json"]).expect(0);
+        assert_eq!(labels(&shown.json("package-show")), expected, "{ident}");
+    }
+
+    std::fs::remove_dir_all(&directory).unwrap();
+    Repository::new().with(tool("10")).write_to(&directory).unwrap();
+    chantal.run(&["repo", "sync", "r", "--force-removals"]).expect(0);
+    let shown = chantal.run(&["package", "show", "tool@9"]).expect(0).stdout;
+    for part in [
+        "Only in older revisions of  r\n",
+        "Path ",
+        "tool-9-1.noarch.rpm",
+        "Summary ",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let shown = chantal.run(&["package", "show", "tool@10"]).expect(0).stdout;
+    assert!(!shown.contains("older"), "{shown}");
+}
+
 fn needs(ran: &Ran) -> Vec<(String, String, Vec<String>)> {
     let rows = ran.json("package-deps");
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -183,6 +281,7 @@ fn need(requirement: &str, status: &str, providers: &[&str]) -> (String, String,
 
 const HELLO: &str = "hello-chantal-1.0-1.el9.x86_64";
 const GREET: &str = "libgreet-1:1.2-3.el9.x86_64";
+const TOOLS: &str = "greet-tools-0.9~rc1-1.el9.noarch";
 
 #[test]
 fn dependencies_are_resolved_by_version_file_and_alternative() {
@@ -212,7 +311,7 @@ fn dependencies_are_resolved_by_version_file_and_alternative() {
         "{hello:?}"
     );
     let conflicts = needs(&ask(&["greet-tools", "--kind", "conflicts"]));
-    assert_eq!(conflicts, [need("ancient-greet <= 0.1-1", "missing", &[])]);
+    assert_eq!(conflicts, [need("ancient-greet <= 0.1-1", "absent", &[])]);
     let weak = needs(&ask(&["libgreet", "--kind", "recommends,suggests"]));
     assert_eq!(
         weak,
@@ -223,6 +322,19 @@ fn dependencies_are_resolved_by_version_file_and_alternative() {
         )]
     );
 
+    for (kinds, told) in [
+        ("conflicts", "1 other relation, 1 that no package matches"),
+        (
+            "requires,conflicts",
+            "0 that no package provides; 1 other relation, 1 that no package matches",
+        ),
+    ] {
+        let said = chantal
+            .run(&["package", "deps", "greet-tools", "--kind", kinds])
+            .expect(0)
+            .stderr;
+        assert!(said.contains(told), "{said}");
+    }
     let table = chantal.run(&["package", "deps", "greet-tools", "el9"]).expect(0);
     assert!(table.stdout.contains("(libgreet or hello-chantal)"), "{}", table.stdout);
     chantal.run(&["package", "deps", "nothing", "el9"]).expect(2);

@@ -46,6 +46,9 @@ pub struct Check {
     /// The exit code that a failure stands for.
     #[serde(skip)]
     pub exit_code: u8,
+    /// What several places said, each by itself.
+    #[serde(skip)]
+    pub parts: Vec<Check>,
 }
 
 /// What a check depends on that the configuration does not say.
@@ -85,6 +88,7 @@ impl Check {
             message: message.into(),
             hint: None,
             exit_code,
+            parts: Vec::new(),
         }
     }
 
@@ -144,6 +148,7 @@ fn together(check: &'static str, found: &[Check], fine: &str) -> Check {
         .iter()
         .find(|one| one.status == status)
         .and_then(|one| one.hint.clone());
+    whole.parts = told.into_iter().cloned().collect();
     whole
 }
 
@@ -162,6 +167,8 @@ mod tests {
             (CheckStatus::Fail, 6, "a little; much")
         );
         assert_eq!(both.hint.as_deref(), Some("act"));
+        let hints: Vec<_> = both.parts.iter().map(|part| part.hint.as_deref()).collect();
+        assert_eq!(hints, [Some("look"), Some("act")]);
         assert_eq!(together("x", &[warn()], "fine").status, CheckStatus::Warn);
     }
 }

@@ -41,6 +41,30 @@ pub struct DeletePlan {
     pub snapshots: Vec<String>,
     /// Directories of its published trees.
     pub published: Vec<String>,
+    /// What stands against it, with the options that were given.
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// Why a repository is not deleted.
+#[derive(Clone, Debug, Serialize)]
+pub struct Obstacle {
+    /// What there is.
+    pub reason: String,
+    /// What can be done about it.
+    pub hint: &'static str,
+}
+
+impl DeletePlan {
+    /// Refuses what something stands against.
+    ///
+    /// # Errors
+    /// The first obstacle.
+    pub fn allowed(&self) -> Result<(), EngineError> {
+        match self.obstacles.first() {
+            Some(first) => Err(EngineError::request(first.reason.clone(), Some(first.hint))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What deleting a repository did.
@@ -71,7 +95,7 @@ impl Tree {
 }
 
 impl Engine {
-    /// What deleting a repository would remove, or why it is refused.
+    /// What deleting a repository would remove, and what stands against that.
     pub async fn plan_delete(&self, id: &RepoId, options: DeleteOptions) -> Result<DeletePlan, EngineError> {
         let row = self.row_to_delete(id).await?;
         let (plan, _) = self.planned_delete(&row, options).await?;
@@ -93,6 +117,7 @@ impl Engine {
 
     async fn delete_held(&self, row: &Row, options: DeleteOptions, lease: &Lease) -> Result<DeleteReport, EngineError> {
         let (plan, trees) = self.planned_delete(row, options).await?;
+        plan.allowed()?;
         let mut held = Vec::with_capacity(trees.len());
         let (mut taken_down, mut left) = (Vec::new(), Vec::new());
         for tree in trees {
@@ -141,12 +166,12 @@ impl Engine {
         })
     }
 
-    /// Lists what there is, unless something forbids that it goes.
+    /// Lists what there is, and what forbids that it goes.
     async fn planned_delete(&self, row: &Row, options: DeleteOptions) -> Result<(DeletePlan, Vec<Tree>), EngineError> {
         let held = self.catalog.held(row.id).await.doing("count what there is")?;
         let snapshots = self.catalog.snapshots(row.id).await.doing("read snapshots")?;
         let trees = self.trees(row).await?;
-        let plan = DeletePlan {
+        let mut plan = DeletePlan {
             repo: row.name.clone(),
             configured: self.configured(&row.name).is_ok(),
             revisions: held.revisions as u64,
@@ -154,11 +179,10 @@ impl Engine {
             runs: held.runs as u64,
             snapshots: snapshots.iter().map(|snapshot| snapshot.name.to_string()).collect(),
             published: trees.iter().map(Tree::directory).collect(),
+            obstacles: Vec::new(),
         };
-        match refusal(&plan, held, options) {
-            Some(refusal) => Err(refusal),
-            None => Ok((plan, trees)),
-        }
+        plan.obstacles = obstacles(&plan, held, options);
+        Ok((plan, trees))
     }
 
     async fn trees(&self, row: &Row) -> Result<Vec<Tree>, EngineError> {
@@ -252,37 +276,38 @@ fn client_file(row: &Row, snapshot: Option<&str>, tree: &RelPath) -> Option<RelP
     Some(crate::site::client_path(&file_name, snapshot.as_ref(), tree))
 }
 
-/// Why a repository is not deleted.
-fn refusal(plan: &DeletePlan, held: Held, options: DeleteOptions) -> Option<EngineError> {
+fn obstacles(plan: &DeletePlan, held: Held, options: DeleteOptions) -> Vec<Obstacle> {
     let id = &plan.repo;
+    let mut found = Vec::new();
+    let mut add = |reason: String, hint| found.push(Obstacle { reason, hint });
     if held.foreign_pins > 0 {
-        return Some(EngineError::request(
+        add(
             format!(
                 "revisions of repository {id} are pinned by {} snapshots of others",
                 held.foreign_pins
             ),
-            Some("delete those first"),
-        ));
+            "delete those first",
+        );
     }
     if let Some(first) = plan.published.first()
         && !options.unpublish
         && !options.force
     {
-        return Some(EngineError::request(
+        add(
             format!("repository {id} is published at {first}"),
-            Some("`--unpublish` takes its trees down; `--force` leaves them there, and nobody looks after them"),
-        ));
+            "`--unpublish` takes its trees down; `--force` leaves them there, and nobody looks after them",
+        );
     }
     if let Some(first) = plan.snapshots.first()
         && !options.force
     {
-        return Some(EngineError::request(
+        add(
             format!(
                 "repository {id} has {} snapshots, such as {first}",
                 plan.snapshots.len()
             ),
-            Some("`--force` deletes them too"),
-        ));
+            "`--force` deletes them too",
+        );
     }
-    None
+    found
 }

@@ -82,7 +82,7 @@ pub use doctor::{Check, CheckStatus, Surroundings, examine};
 pub use end::Facts;
 pub use error::{EngineError, ExitClass, chain as told};
 pub use explain::Explained;
-pub use forget::{DeleteOptions, DeletePlan, DeleteReport};
+pub use forget::{DeleteOptions, DeletePlan, DeleteReport, Obstacle};
 pub use keep::{HoldRow, Reason};
 pub use notify::Told;
 pub use query::*;

@@ -108,9 +108,9 @@ impl SyncReport {
 /// What became of the database's size.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Vacuumed {
-    /// Bytes before.
+    /// Bytes before, with those of the write-ahead log.
     pub before_bytes: u64,
-    /// Bytes now.
+    /// Bytes now, with those of the write-ahead log.
     pub now_bytes: u64,
 }
 
@@ -237,6 +237,8 @@ pub struct RepositoryRow {
     pub snapshots: u64,
     /// When it was last synced or checked with success, RFC 3339.
     pub last_sync: Option<String>,
+    /// Its newest run, however that ended.
+    pub last: Option<HistoryRow>,
     /// What is served at its path.
     pub served: Option<String>,
     /// Whether the configuration has it.
@@ -393,6 +395,8 @@ pub struct PackageDetail {
     pub repositories: Vec<String>,
     /// Snapshots that hold it, as `repository/snapshot`.
     pub snapshots: Vec<String>,
+    /// Repositories of which only older revisions hold it.
+    pub older: Vec<String>,
 }
 
 /// Numbers about everything.

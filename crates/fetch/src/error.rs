@@ -199,10 +199,7 @@ impl FetchError {
 
     /// What went wrong, without the URL.
     pub(crate) fn reason(&self) -> String {
-        let text = self.to_string();
-        text.strip_prefix(&format!("{}: ", self.url))
-            .unwrap_or(&text)
-            .to_owned()
+        self.problem.to_string()
     }
 
     /// How often it was tried.
@@ -213,56 +210,10 @@ impl FetchError {
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = &self.url;
-        match &self.problem {
-            Problem::Connect(reason) | Problem::Url(reason) => write!(f, "{url}: {reason}")?,
-            Problem::Timeout { what, after } => write!(f, "{url}: {what} within {} s", after.as_secs_f64())?,
-            Problem::Slow(slow) => write!(f, "{url}: too slow: {slow}")?,
-            Problem::Broken(reason) => write!(f, "{url}: the transfer broke: {reason}")?,
-            Problem::Short {
-                expected: Some(expected),
-                got,
-            } => {
-                write!(f, "{url}: the transfer ended after {got} of {expected} bytes")?;
-            }
-            Problem::Short { expected: None, got } => write!(f, "{url}: the transfer ended after {got} bytes")?,
-            Problem::Status(429) => write!(f, "{url}: the server asks to slow down (HTTP 429)")?,
-            Problem::Status(status) => write!(f, "{url}: the server answers HTTP {status}")?,
-            Problem::Certificate { alert, .. } if alert.eq_ignore_ascii_case(WANTED) => {
-                write!(
-                    f,
-                    "{url}: TLS: the server asks for a client certificate, and none was sent"
-                )?;
-            }
-            Problem::Certificate { alert, name } => {
-                let name = name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
-                write!(
-                    f,
-                    "{url}: TLS: the server refuses the client certificate{name} ({alert})"
-                )?;
-            }
-            Problem::Credentials { status: 407, .. } => {
-                write!(f, "{url}: the proxy refuses the credentials (HTTP 407)")?;
-            }
-            Problem::Credentials { status, sent } => {
-                let what = match (sent, status) {
-                    (Sent::Some, _) => "credentials refused",
-                    (_, 401) => "credentials are wanted",
-                    _ => "access refused",
-                };
-                write!(f, "{url}: {what} (HTTP {status}){sent}")?;
-            }
-            Problem::Mismatch(mismatch) => write!(f, "{url}: {mismatch}")?,
-            Problem::TooLarge { limit } => write!(f, "{url}: more than the {limit} bytes that may come")?,
-            Problem::Redirect(reason) => write!(f, "{url}: redirect refused: {reason}")?,
-            Problem::Redirects(most) => write!(f, "{url}: too many redirects, more than {most}")?,
-            Problem::Guarded => write!(
-                f,
-                "{url}: refused: a feed from elsewhere leads to this machine or its link"
-            )?,
-            Problem::Local { what, .. } => write!(f, "{url}: cannot {what}")?,
-            Problem::Setup(reason) => f.write_str(reason)?,
+        if !matches!(self.problem, Problem::Setup(_)) {
+            write!(f, "{}: ", self.url)?;
         }
+        write!(f, "{}", self.problem)?;
         match (self.attempts, self.mirrors) {
             (2.., 2..) => write!(
                 f,
@@ -274,6 +225,51 @@ impl fmt::Display for FetchError {
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Connect(reason) | Problem::Url(reason) => write!(f, "{reason}"),
+            Problem::Timeout { what, after } => write!(f, "{what} within {} s", after.as_secs_f64()),
+            Problem::Slow(slow) => write!(f, "too slow: {slow}"),
+            Problem::Broken(reason) => write!(f, "the transfer broke: {reason}"),
+            Problem::Short {
+                expected: Some(expected),
+                got,
+            } => {
+                write!(f, "the transfer ended after {got} of {expected} bytes")
+            }
+            Problem::Short { expected: None, got } => write!(f, "the transfer ended after {got} bytes"),
+            Problem::Status(429) => write!(f, "the server asks to slow down (HTTP 429)"),
+            Problem::Status(status) => write!(f, "the server answers HTTP {status}"),
+            Problem::Certificate { alert, .. } if alert.eq_ignore_ascii_case(WANTED) => {
+                write!(f, "TLS: the server asks for a client certificate, and none was sent")
+            }
+            Problem::Certificate { alert, name } => {
+                let name = name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+                write!(f, "TLS: the server refuses the client certificate{name} ({alert})")
+            }
+            Problem::Credentials { status: 407, .. } => {
+                write!(f, "the proxy refuses the credentials (HTTP 407)")
+            }
+            Problem::Credentials { status, sent } => {
+                let what = match (sent, status) {
+                    (Sent::Some, _) => "credentials refused",
+                    (_, 401) => "credentials are wanted",
+                    _ => "access refused",
+                };
+                write!(f, "{what} (HTTP {status}){sent}")
+            }
+            Problem::Mismatch(mismatch) => write!(f, "{mismatch}"),
+            Problem::TooLarge { limit } => write!(f, "more than the {limit} bytes that may come"),
+            Problem::Redirect(reason) => write!(f, "redirect refused: {reason}"),
+            Problem::Redirects(most) => write!(f, "too many redirects, more than {most}"),
+            Problem::Guarded => write!(f, "refused: a feed from elsewhere leads to this machine or its link"),
+            Problem::Local { what, .. } => write!(f, "cannot {what}"),
+            Problem::Setup(reason) => f.write_str(reason),
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub use read::{Fetched, Flow, Got, Item, Overview, ReadRequest, Role, Rule, Sink
 pub use relations::{Capability, Need, Relation, RelationKind, Relations};
 pub use render::{ClientFile, Content, Leaf, Part, PartRecord, RenderSettings, RenderedItem, RenderedPackage, Tree};
 
+use std::borrow::Cow;
+
 use chantal_model::{Comparison, Fields, ItemKind, Package, RelPath, VersionKey};
 
 /// What one package format knows.
@@ -65,6 +67,10 @@ pub trait Format: Send + Sync {
     /// Whether two ranges of versions have anything in common. Either version may leave parts out, as requirements do
     /// (RPM: the release).
     fn overlap(&self, one: (Comparison, &str), other: (Comparison, &str)) -> bool;
+
+    /// A version with those of its leading parts that a wanted one names too (RPM: the epoch), which is how people who
+    /// leave them out compare both.
+    fn beside<'v>(&self, version: &'v str, wanted: &str) -> Cow<'v, str>;
 
     /// What a raw record of part 0 says about other packages.
     ///

@@ -12,7 +12,7 @@ mod series;
 
 pub use filter::{Choice, FieldChoice, FilterError, Filters, Range};
 pub use idle::{Idle, List, idle};
-pub use query::{Field, Query, QueryError, Row, Satisfies};
+pub use query::{Field, Query, QueryError, Row, Versions};
 pub use retention::{Keep, Retention};
 use retention::{Ruling, Unit, rule};
 

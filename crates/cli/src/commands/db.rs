@@ -117,6 +117,10 @@ const ORPHANED: &[Column] = &[
     column("Size", "bytes", Show::Bytes),
     column("Why", "reason", Show::Text),
 ];
+const VACUUMED: &[Column] = &[
+    column("Before", "before_bytes", Show::Bytes),
+    column("Now", "now_bytes", Show::Bytes),
+];
 const PROBLEMS: &[Column] = &[column("Problem", "problem", Show::Text)];
 
 impl Db {
@@ -245,6 +249,9 @@ async fn vacuum(app: &App, config: Arc<Config>) -> Outcome {
         bytes(done.before_bytes),
         bytes(done.now_bytes)
     ));
+    if app.output.explicit() {
+        app.output.record(&done, VACUUMED)?;
+    }
     // What is in the log, the row of this task included, goes into the file.
     engine.catalog().close().await;
     Ok(exit::OK)
@@ -258,6 +265,7 @@ pub(super) fn columns() -> Vec<(&'static str, &'static [Column])> {
         ("db-current", VERSION),
         ("db-history", APPLIED),
         ("db-verify", PROBLEMS),
+        ("db-vacuum", VACUUMED),
         ("db-stats", STATS),
         ("db-orphaned", ORPHANED),
         ("db-cleanup", cleanup::CLEANED),

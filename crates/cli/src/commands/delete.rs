@@ -29,7 +29,7 @@ use crate::select::One;
 pub(crate) struct Delete {
     #[command(flatten)]
     which: One,
-    /// Shows what would go, and changes nothing
+    /// Shows what would go and what stands against it, and changes nothing
     #[arg(long)]
     dry_run: bool,
     /// Takes its published trees down first
@@ -79,10 +79,15 @@ impl Delete {
         let plan = engine.plan_delete(&id, options).await?;
         if self.dry_run {
             app.output.record(&plan, PLANNED)?;
+            for obstacle in &plan.obstacles {
+                app.talk
+                    .warn(&format!("it would be refused: {}: {}", obstacle.reason, obstacle.hint));
+            }
             told_of_configuration(app, &plan);
             app.talk.say(&format!("{id}: nothing was changed (dry run)"));
             return Ok(exit::OK);
         }
+        plan.allowed()?;
         if !self.yes {
             confirm(app, &plan, options)?;
         }

@@ -1,6 +1,6 @@
 //! `chantal doctor`.
 
-use chantal_config::{Config, LoadError, Loaded};
+use chantal_config::{Config, Diagnostic, LoadError, Loaded};
 use chantal_engine::{Check, CheckStatus, Surroundings, examine};
 use chantal_model::SystemClock;
 use clap::Args;
@@ -8,14 +8,14 @@ use clap::Args;
 use crate::app::App;
 use crate::exit::{self, Outcome};
 use crate::output::human::counted;
-use crate::output::{Column, Show, column};
+use crate::output::{Column, Format, Show, column};
 
 /// Looks whether everything is fit for work, and says what to do where it is not
 ///
 /// Checks, in this order: configuration, base-directory, pool-directory, temp-directory, published-directory,
 /// file-system, hard-links, exchange, space, inodes, database, schema, integrity, clock, leases, scheduler, left-overs,
 /// secrets, keys, certificates, notify, metrics, systemd, selinux, weaknesses. A warning changes nothing in the exit code. Failures of one kind give their exit
-/// code (2 configuration and permissions, 6 space, 8 damage), failures of several kinds 9.
+/// code (2 configuration and permissions, 6 space, 8 damage or a database out of reach), failures of several kinds 9.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chantal doctor
@@ -40,8 +40,12 @@ impl Doctor {
             }
             Err(check) => vec![*check],
         };
-        app.output.rows(&checks, CHECKS)?;
-        let count = |status| checks.iter().filter(|check| check.status == status).count() as u64;
+        let rows = match app.output.format() {
+            Format::Table => findings(&checks),
+            _ => checks.iter().collect(),
+        };
+        app.output.wrapped(&rows, CHECKS)?;
+        let count = |status| rows.iter().filter(|check| check.status == status).count() as u64;
         app.talk.say(&format!(
             "{}, {} failed",
             counted(count(CheckStatus::Warn), "warning"),
@@ -50,6 +54,18 @@ impl Doctor {
         let failed = checks.iter().filter(|check| check.status == CheckStatus::Fail);
         Ok(exit::combine(failed.map(|check| check.exit_code)))
     }
+}
+
+/// One row for each finding, where a check has several.
+fn findings(checks: &[Check]) -> Vec<&Check> {
+    let mut rows = Vec::new();
+    for check in checks {
+        if check.parts.is_empty() {
+            rows.push(check);
+        }
+        rows.extend(&check.parts);
+    }
+    rows
 }
 
 /// Where systemd looks for the units of the system.
@@ -74,12 +90,20 @@ fn loaded(app: &App) -> Result<Loaded, Box<Check>> {
         })
     })?;
     chantal_config::load(&path, &|name| std::env::var(name).ok()).map_err(|error| {
-        let check = match &error {
-            LoadError::Invalid(found) => failed(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
-            LoadError::Read { path, source } => failed(format!("cannot read {}: {source}", path.display())),
+        let found: Vec<String> = match &error {
+            LoadError::Invalid(found) => found.iter().map(place).collect(),
+            LoadError::Read { path, source } => vec![format!("cannot read {}: {source}", path.display())],
         };
-        Box::new(check.hint("`chantal config validate` shows each place"))
+        let failed = |message| failed(message).hint("`chantal config validate` shows each place");
+        let mut check = failed(found.join("; "));
+        check.parts = found.into_iter().map(failed).collect();
+        Box::new(check)
     })
+}
+
+fn place(found: &Diagnostic) -> String {
+    let (file, message) = (found.file.display(), &found.message);
+    format!("{file}:{}:{}: {message}", found.line, found.column)
 }
 
 const CONFIGURATION: &str = "configuration";

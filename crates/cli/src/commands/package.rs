@@ -8,16 +8,17 @@ use crate::output::{Column, Show, column};
 
 /// What is common to the help of all commands that take a query, after examples.
 macro_rules! query_help {
-    ($examples:literal) => {
+    ($($example:literal),+) => {
         concat!(
             "Examples:\n",
-            $examples,
-            "\n\nA query is terms that must all hold, in quotes for the shell:\n",
+            $("  chantal package ", $example, "\n",)+
+            "\nA query is terms that must all hold, in quotes for the shell:\n",
             "  name=nginx, name!=nginx        exactly, or not\n",
             "  name~nginx*, summary!~*devel*  as a pattern: * any text, ? one character; case does not matter\n",
-            "  version>=1.20, version<2       in the order of the format; a version may leave parts out\n",
+            "  version>=1.20, version~1.2*    in the order of the format; without an epoch every epoch counts, without a\n",
+            "                                 release every release: 1.20.1 is also 1:1.20.1-16.el9\n",
             "  size>10M                       bytes; K, M, G and T count in 1024s\n",
-            "  nginx, \"web server\"            a text in name or version\n",
+            "  *nginx*, 3~rc1, \"web server\"   a text in name or version\n",
             "Fields: name, version, arch, summary, path, size, sha256, repo."
         )
     };
@@ -27,7 +28,7 @@ use query_help;
 mod find;
 mod relations;
 
-pub(super) use find::{FOUND, Place};
+pub(super) use find::{FOUND, MORE, Place};
 
 /// Finds packages.
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,9 @@ use chantal_engine::{Access, Runs};
 use clap::{Args, Subcommand};
 
 use crate::app::App;
+use crate::commands::package::MORE;
 use crate::exit::{self, Outcome};
+use crate::output::human::counted;
 use crate::output::{Column, Show, column};
 use crate::select::{Maybe, One};
 
@@ -77,6 +79,9 @@ const LISTED: &[Column] = &[
     column("Size", "bytes", Show::Bytes),
     column("Snapshots", "snapshots", Show::Count),
     column("Last sync", "last_sync", Show::Time),
+    column("Last run", "last.status", Show::Text),
+    column("Ended", "last.finished", Show::CsvOnly),
+    column("Error", "last.error", Show::CsvOnly),
     column("Tags", "tags", Show::List),
     column("Feed", "feed", Show::CsvOnly),
     column("Configured", "configured", Show::CsvOnly),
@@ -96,6 +101,10 @@ pub(super) const RECORD: &[Column] = &[
     column("Size", "bytes", Show::Bytes),
     column("Snapshots", "snapshots", Show::Count),
     column("Last sync", "last_sync", Show::Time),
+    column("Last run", "last.status", Show::Text),
+    column("Began", "last.started", Show::Time),
+    column("Ended", "last.finished", Show::Time),
+    column("Error", "last.error", Show::Text),
     column("Needs attention", "warnings", Show::List),
     column("Not acted on", "unbuilt", Show::List),
 ];
@@ -179,10 +188,14 @@ async fn history(app: &App, options: &History) -> Outcome {
         None => app.engine(Access::Read).await?,
     };
     let (limit, runs) = options.wanted();
-    let rows = engine.history(id.as_ref(), limit, runs).await?;
+    let mut rows = engine.history(id.as_ref(), limit.saturating_add(1), runs).await?;
+    let is_more = rows.len() as u64 > limit;
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     app.output.rows(&rows, HISTORY)?;
-    if rows.is_empty() {
-        app.talk.say("no syncs yet");
+    match (rows.len() as u64, is_more) {
+        (0, false) => app.talk.say("no syncs yet"),
+        (shown, true) => app.talk.say(&format!("{}{MORE}", counted(shown, "sync"))),
+        _ => {}
     }
     Ok(exit::OK)
 }

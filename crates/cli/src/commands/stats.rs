@@ -28,7 +28,7 @@ pub(crate) struct Stats {
 #[derive(Debug, Subcommand)]
 enum About {
     Packages(Packages),
-    /// Compares what revisions, snapshots and published trees name with what is stored
+    /// Compares what newest revisions, snapshots and published trees name with what is stored
     Dedup,
 }
 
@@ -49,7 +49,7 @@ pub(super) const COLUMNS: &[Column] = &[
     column("Repositories", "repositories", Show::Count),
     column("Revisions", "revisions", Show::Count),
     column("Snapshots", "snapshots", Show::Count),
-    column("Packages", "packages", Show::Count),
+    column("Packages in newest revisions", "packages", Show::Count),
     column("Their size", "logical_bytes", Show::Bytes),
     column("Blobs", "blobs", Show::Count),
     column("Size on disk", "blob_bytes", Show::Bytes),
@@ -75,11 +75,11 @@ const SERIES: &[Column] = &[
 ];
 
 pub(super) const DEDUP: &[Column] = &[
-    column("Revisions and snapshots", "states", Show::Count),
+    column("Newest revisions and snapshots", "states", Show::Count),
     column("Their packages", "logical_packages", Show::Count),
     column("Size, each by itself", "logical_bytes", Show::Bytes),
-    column("Stored", "stored_packages", Show::Count),
-    column("Size as stored", "stored_bytes", Show::Bytes),
+    column("Different packages", "stored_packages", Show::Count),
+    column("Size, each once", "stored_bytes", Show::Bytes),
     column("Saved", "saved_bytes", Show::Bytes),
     column("Published trees", "published_trees", Show::Count),
     column("Their packages", "published_packages", Show::Count),

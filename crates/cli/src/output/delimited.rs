@@ -15,6 +15,41 @@ pub(super) fn csv(rows: &[Value], columns: &[Column]) -> Result<String, Failure>
     encode(&lines)
 }
 
+/// A record and the lists in it in one table. The first column says what a row is: `summary` or the name of its list; a
+/// value has the column of its name, in whichever of them it is.
+pub(super) fn sections(
+    record: &Value,
+    columns: &[Column],
+    sections: &[(&str, &str, &[Column])],
+) -> Result<String, Failure> {
+    let mut keys: Vec<&str> = Vec::new();
+    for column in sections
+        .iter()
+        .fold(columns.to_vec(), |all, one| [&all, one.2].concat())
+    {
+        if !keys.contains(&column.key) {
+            keys.push(column.key);
+        }
+    }
+    let line = |section: &str, row: &Value, columns: &[Column]| {
+        let value = |key: &&str| {
+            let is_own = columns.iter().any(|column| column.key == *key);
+            if is_own { cell(at(row, key)) } else { String::new() }
+        };
+        [section.to_owned()].into_iter().chain(keys.iter().map(value)).collect()
+    };
+    let header = ["section"].iter().chain(&keys);
+    let mut lines: Vec<Vec<String>> = vec![header.map(|key| (*key).to_owned()).collect()];
+    if !columns.is_empty() {
+        lines.push(line("summary", record, columns));
+    }
+    for (_, key, columns) in sections {
+        let rows = at(record, key).as_array().map(Vec::as_slice).unwrap_or_default();
+        lines.extend(rows.iter().map(|row| line(key, row, columns)));
+    }
+    encode(&lines)
+}
+
 /// One line per leaf of a tree: its dotted path and its value.
 pub(super) fn leaves(tree: &Value) -> Result<String, Failure> {
     let mut lines = vec![vec!["key".to_owned(), "value".to_owned()]];

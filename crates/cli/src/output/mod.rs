@@ -109,6 +109,18 @@ impl Output {
         self.write(&self.render_rows(&value(&rows)?, columns)?)
     }
 
+    /// The same for long texts: on a terminal, cells break where its lines end.
+    pub(crate) fn wrapped<T: Serialize>(&self, rows: &[T], columns: &[Column]) -> Result<(), Failure> {
+        let rows = value(&rows)?;
+        match (self.format, rows.as_array()) {
+            (Format::Table, Some(list)) => {
+                let width = self.terminal.then(table::terminal_width).flatten();
+                self.write(&table::rows_within(list, columns, self.color, width))
+            }
+            _ => self.write(&self.render_rows(&rows, columns)?),
+        }
+    }
+
     /// Writes one record.
     pub(crate) fn record<T: Serialize>(&self, record: &T, columns: &[Column]) -> Result<(), Failure> {
         let record = value(record)?;
@@ -120,7 +132,19 @@ impl Output {
         self.write(&text)
     }
 
-    /// Writes a record with lists in it: sections below it in a table; in CSV the rows of the first section.
+    /// Writes records that have much to say: one below the other in a table.
+    pub(crate) fn records<T: Serialize>(&self, records: &[T], columns: &[Column]) -> Result<(), Failure> {
+        if self.format != Format::Table {
+            return self.rows(records, columns);
+        }
+        let mut shown = Vec::with_capacity(records.len());
+        for record in records {
+            shown.push(table::record(&value(record)?, columns, self.color));
+        }
+        self.write(&shown.join("\n"))
+    }
+
+    /// Writes a record with lists in it: sections below it in a table; in CSV a column that says of each row which it is.
     pub(crate) fn sections<T: Serialize>(
         &self,
         record: &T,
@@ -129,7 +153,7 @@ impl Output {
     ) -> Result<(), Failure> {
         let record = value(record)?;
         let list = |key: &str| at(&record, key).as_array().cloned().unwrap_or_default();
-        let text = match (self.format, sections.first()) {
+        let text = match (self.format, sections) {
             (Format::Table, _) => {
                 let mut text = table::record(&record, columns, self.color);
                 for (title, key, columns) in sections {
@@ -142,8 +166,8 @@ impl Output {
                 }
                 text
             }
-            (Format::Csv, Some((_, key, columns))) => delimited::csv(&list(key), columns)?,
-            (Format::Csv, None) => delimited::csv(std::slice::from_ref(&record), columns)?,
+            (Format::Csv, [(_, key, of_rows)]) if columns.is_empty() => delimited::csv(&list(key), of_rows)?,
+            (Format::Csv, _) => delimited::sections(&record, columns, sections)?,
             _ => self.whole(&record)?,
         };
         self.write(&text)
@@ -268,6 +292,32 @@ mod tests {
         name,size,from.version,tags
         bash,2048,"1,2",a b
         "x<ESC>[31m""y""",0,,
+        "#);
+    }
+
+    #[test]
+    fn csv_of_a_record_with_lists_holds_all_of_them() {
+        let record = json!({
+            "packages": 3, "bytes": 9,
+            "by_arch": [{"arch": "noarch", "packages": 1, "bytes": 4}],
+            "largest": [{"name": "a,b", "bytes": 4}, {"name": "c", "bytes": 3}],
+        });
+        let (packages, bytes) = (
+            column("Packages", "packages", Show::Count),
+            column("Size", "bytes", Show::Bytes),
+        );
+        let (arch, name) = (column("Arch", "arch", Show::Text), column("Name", "name", Show::Text));
+        let sections: [(&str, &str, &[Column]); 2] = [
+            ("By architecture", "by_arch", &[arch, packages]),
+            ("Largest", "largest", &[name, bytes]),
+        ];
+        let text = delimited::sections(&record, &[packages, bytes], &sections).unwrap();
+        insta::assert_snapshot!(text, @r#"
+        section,packages,bytes,arch,name
+        summary,3,9,,
+        by_arch,1,,noarch,
+        largest,,4,,"a,b"
+        largest,,3,,c
         "#);
     }
 

@@ -7,11 +7,26 @@ use super::{Column, Show, at, clean, human};
 
 /// Rows under a header; nothing where there are none.
 pub(super) fn rows(rows: &[Value], columns: &[Column], color: bool) -> String {
+    rows_within(rows, columns, color, None)
+}
+
+/// How wide the terminal is, if there is one.
+pub(super) fn terminal_width() -> Option<u16> {
+    Table::new().width()
+}
+
+/// The same; with a width, long cells go on in the next line.
+pub(super) fn rows_within(rows: &[Value], columns: &[Column], color: bool, width: Option<u16>) -> String {
     if rows.is_empty() {
         return String::new();
     }
     let columns: Vec<&Column> = columns.iter().filter(|column| column.show != Show::CsvOnly).collect();
     let mut table = plain(color);
+    if let Some(width) = width {
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width);
+    }
     table.set_header(columns.iter().map(|column| heading(column.title)).collect::<Vec<_>>());
     for row in rows {
         table.add_row(
@@ -92,5 +107,34 @@ fn cell(value: &Value, show: Show) -> String {
             .join(", "),
         (_, _, Value::String(text)) => clean::line(text).into_owned(),
         (_, _, other) => clean::line(&other.to_string()).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::column;
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn long_cells_go_on_in_the_next_line_where_the_width_is_known() {
+        let columns = [
+            column("Check", "check", Show::Text),
+            column("Found", "found", Show::Text),
+            column("What to do", "hint", Show::Text),
+        ];
+        let rows = [
+            json!({"check": "clock", "found": "right", "hint": null}),
+            json!({"check": "weaknesses", "found": "certificates are not checked by anybody at all", "hint": "check them"}),
+        ];
+        let text = rows_within(&rows, &columns, false, Some(40));
+        insta::assert_snapshot!(text, @"
+        Check       Found             What to do
+        clock       right
+        weaknesses  certificates are  check them
+                    not checked by
+                    anybody at all
+        ");
+        assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use queries::{package_detail, package_fields};
 use shapes::*;
 
 /// A schema's file name without its endings, the commands that keep to it, and the schema.
@@ -85,6 +86,11 @@ fn about_everything_else() -> Vec<Entry> {
         ("db-current", "`db current`", object(&[("version", number())])),
         ("db-history", "`db history`, `db upgrade --dry-run`", list(&applied)),
         ("db-verify", "`db verify`", list(&object(&[("problem", text())]))),
+        (
+            "db-vacuum",
+            "`db vacuum`",
+            object(&["before_bytes", "now_bytes"].map(|name| (name, number()))),
+        ),
         ("error", "errors, on stderr", object(&[("error", failure())])),
         ("log", "each line of stderr with `log: {format: json}`", log_line()),
         ("event", "each line of stderr with `--progress json`", event()),

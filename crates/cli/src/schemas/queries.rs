@@ -1,10 +1,10 @@
 //! What queries, statistics and checks say.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Entry;
 use super::backups;
-use super::shapes::{flag, list, nullable, number, object, one_of, package_fields, text, time};
+use super::shapes::{flag, list, nullable, number, object, one_of, text, time};
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![
@@ -271,7 +271,10 @@ fn dependency() -> Value {
         ("package", text()),
         ("kind", one_of(&KINDS)),
         ("requirement", text()),
-        ("status", one_of(&["provided", "missing", "built-in"])),
+        (
+            "status",
+            one_of(&["provided", "missing", "built-in", "present", "absent"]),
+        ),
         ("providers", list(&text())),
         ("atoms", list(&atom)),
     ])
@@ -380,4 +383,26 @@ fn check() -> Value {
         ("message", text()),
         ("hint", nullable(&text())),
     ])
+}
+
+pub(super) fn package_fields() -> Vec<(&'static str, Value)> {
+    vec![
+        ("name", text()),
+        ("version", text()),
+        ("arch", text()),
+        ("size", number()),
+        ("sha256", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"})),
+        ("path", text()),
+        ("summary", text()),
+    ]
+}
+
+pub(super) fn package_detail() -> Value {
+    let mut fields = package_fields();
+    fields.extend([
+        ("repositories", list(&text())),
+        ("snapshots", list(&text())),
+        ("older", list(&text())),
+    ]);
+    object(&fields)
 }

@@ -209,6 +209,7 @@ pub(super) fn repository_fields() -> Vec<(&'static str, Value)> {
         ("bytes", number()),
         ("snapshots", number()),
         ("last_sync", nullable(&time())),
+        ("last", nullable(&history())),
         ("served", nullable(&text())),
         ("configured", flag()),
     ]
@@ -335,6 +336,7 @@ pub(super) fn delete_plan() -> Value {
         ("runs", number()),
         ("snapshots", list(&text())),
         ("published", list(&text())),
+        ("obstacles", list(&object(&[("reason", text()), ("hint", text())]))),
     ])
 }
 
@@ -357,24 +359,6 @@ pub(super) fn diff() -> Value {
         ("changes", list(&change())),
         ("new_advisories", list(&advisory())),
     ])
-}
-
-pub(super) fn package_fields() -> Vec<(&'static str, Value)> {
-    vec![
-        ("name", text()),
-        ("version", text()),
-        ("arch", text()),
-        ("size", number()),
-        ("sha256", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"})),
-        ("path", text()),
-        ("summary", text()),
-    ]
-}
-
-pub(super) fn package_detail() -> Value {
-    let mut fields = package_fields();
-    fields.extend([("repositories", list(&text())), ("snapshots", list(&text()))]);
-    object(&fields)
 }
 
 pub(super) fn pool_stats() -> Value {

@@ -140,7 +140,7 @@ impl Life {
 fn without_times(mut value: Value) -> Value {
     match &mut value {
         Value::Object(object) => {
-            for run in ["last_sync", "last_checked", "checked", "last_run", "status"] {
+            for run in ["last_sync", "last_checked", "checked", "last_run", "last", "status"] {
                 object.remove(run);
             }
             let entries = std::mem::take(object);

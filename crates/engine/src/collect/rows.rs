@@ -44,12 +44,18 @@ impl Engine {
 
     /// See [`Engine::vacuum`].
     pub(crate) async fn vacuum_now(&self) -> Result<Vacuumed, EngineError> {
-        let before = self.catalog.size_bytes().await.doing("tell its size")?;
+        let before_bytes = self.database_bytes().await?;
         self.catalog.vacuum().await.doing("be made smaller")?;
         Ok(Vacuumed {
-            before_bytes: before,
-            now_bytes: self.catalog.size_bytes().await.doing("tell its size")?,
+            before_bytes,
+            now_bytes: self.database_bytes().await?,
         })
+    }
+
+    /// What the database takes up: what is in the log is not in the file yet.
+    async fn database_bytes(&self) -> Result<u64, EngineError> {
+        let file = self.catalog.size_bytes().await.doing("tell its size")?;
+        Ok(file + self.catalog.log_bytes())
     }
 
     /// What [`Engine::clean_rows`] would do now. Changes nothing.

@@ -20,7 +20,7 @@ pub enum ExitClass {
     Limit = 6,
     /// Somebody else holds it.
     Busy = 7,
-    /// The local store is damaged.
+    /// The local store is damaged or only read, or the server of its database is away.
     Damaged = 8,
     /// Finished, but something was left out.
     Partial = 9,

@@ -56,17 +56,11 @@ pub struct OrphanedRows {
 impl Engine {
     /// What is in the database.
     pub async fn database_stats(&self) -> Result<DatabaseStats, EngineError> {
-        let mut log = self.config.database.path().as_os_str().to_owned();
-        log.push("-wal");
-        let log_bytes = match self.config.database.server() {
-            None => std::fs::metadata(log).map_or(0, |meta| meta.len()),
-            Some(_) => 0,
-        };
         let tables = self.catalog.table_rows().await.doing("count rows")?;
         let records = self.catalog.pack_amounts().await.doing("count records")?;
         Ok(DatabaseStats {
             file_bytes: self.catalog.size_bytes().await.doing("tell its size")?,
-            log_bytes,
+            log_bytes: self.catalog.log_bytes(),
             tables: tables
                 .into_iter()
                 .map(|(table, rows)| TableStats {

@@ -1,13 +1,15 @@
 //! Packages of revisions, found by query.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use chantal_catalog::{PackageRow as Found, Repository as Row};
+use chantal_catalog::{FoundPackage, PackageRow as Found, Repository as Row};
 use chantal_formats::Format;
 use chantal_model::{Comparison, RepoId, RevisionNumber};
-use chantal_select::{Query, Row as Subject};
+use chantal_select::{Field, Query, Row as Subject, Versions};
 
 use super::package_row;
+use super::relations::Ident;
 use crate::Engine;
 use crate::error::{Doing, EngineError};
 use crate::report::{PackageDetail, PackageRow};
@@ -38,14 +40,38 @@ pub(super) struct Place {
     pub(super) format: &'static dyn Format,
 }
 
-/// Whether a version is what a query asks for, in the order of a format.
-pub(super) fn satisfies(format: &'static dyn Format) -> impl Fn(&str, Comparison, &str) -> bool {
-    move |have, comparison, wanted| format.overlap((Comparison::Equal, have), (comparison, wanted))
+/// Versions as a format compares them, where people may leave parts out.
+#[derive(Clone, Copy)]
+pub(super) struct Order(pub(super) &'static dyn Format);
+
+impl Versions for Order {
+    fn satisfies(&self, have: &str, comparison: Comparison, wanted: &str) -> bool {
+        let have = self.beside(have, wanted);
+        self.0.overlap((Comparison::Equal, &have), (comparison, wanted))
+    }
+
+    fn beside<'v>(&self, have: &'v str, pattern: &str) -> Cow<'v, str> {
+        self.0.beside(have, pattern)
+    }
+}
+
+impl Order {
+    /// Whether a package is of this version.
+    pub(super) fn is(self, package: &Found, version: &str) -> bool {
+        self.satisfies(&package.version, Comparison::Equal, version)
+    }
+
+    /// Whether text names a package as listings do: `name-version.arch`.
+    pub(super) fn is_label(self, package: &Found, text: &str) -> bool {
+        let rest = text.strip_prefix(&package.name).and_then(|rest| rest.strip_prefix('-'));
+        let version = rest.and_then(|rest| rest.strip_suffix(&package.arch)?.strip_suffix('.'));
+        version.is_some_and(|version| !version.is_empty() && self.is(package, version))
+    }
 }
 
 /// Whether a package matches.
 pub(super) fn matches(query: &Query, place: &Place, package: &Found) -> bool {
-    let sha256 = if query.mentions(chantal_select::Field::Sha256) {
+    let sha256 = if query.mentions(Field::Sha256) {
         package.sha256.hex()
     } else {
         String::new()
@@ -60,7 +86,7 @@ pub(super) fn matches(query: &Query, place: &Place, package: &Found) -> bool {
         sha256: &sha256,
         size: package.size,
     };
-    query.matches(&row, &satisfies(place.format))
+    query.matches(&row, &Order(place.format))
 }
 
 /// The first so many in the order of name, version and architecture, whatever the order in which they come.
@@ -109,6 +135,7 @@ impl Engine {
 
     /// Packages that match, by repository, name, version and architecture; at most `limit`.
     pub async fn packages(&self, scope: &Scope, query: &Query, limit: u64) -> Result<Vec<ListedPackage>, EngineError> {
+        self.check(query).await?;
         let mut rows: Vec<ListedPackage> = Vec::new();
         for place in self.places(scope).await? {
             let left = limit.saturating_sub(rows.len() as u64);
@@ -137,43 +164,88 @@ impl Engine {
         Ok(rows)
     }
 
-    /// Packages by SHA-256, `name`, `name@version` (which may leave parts out) or, of the newest revisions, by query, and where they are.
-    pub async fn package(&self, ident: &str, query: Option<&Query>) -> Result<Vec<PackageDetail>, EngineError> {
-        let idents: BTreeSet<String> = match query {
-            None => [ident.to_owned()].into(),
-            Some(query) => {
-                let found = self.packages(&Scope::default(), query, u64::MAX).await?;
-                found.into_iter().map(|found| found.row.sha256).collect()
+    /// Packages and where they are: of any revision that is kept, or, by query, of the newest ones.
+    pub async fn package(&self, ident: &Ident) -> Result<Vec<PackageDetail>, EngineError> {
+        let mut found = match ident {
+            Ident::Sha256(sha256) => self.found(&sha256.hex()).await?,
+            Ident::Name(name) => self.found_by_name(name).await?,
+            Ident::Version(name, version) => {
+                let mut found = self.found(name).await?;
+                found.retain(|one| order(one).is_some_and(|order| order.is(&one.package, version)));
+                found
+            }
+            Ident::Query(query) => {
+                let listed = self.packages(&Scope::default(), query, u64::MAX).await?;
+                let idents: BTreeSet<String> = listed.into_iter().map(|one| one.row.sha256).collect();
+                let mut found = Vec::new();
+                for sha256 in idents {
+                    found.extend(self.found(&sha256).await?);
+                }
+                found
             }
         };
-        let mut details = Vec::new();
-        for one in idents {
-            let mut found = self.catalog.find_package(&one).await.doing("search packages")?;
-            if let Some((name, version)) = one.split_once('@').filter(|_| found.is_empty()) {
-                found = self.catalog.find_package(name).await.doing("search packages")?;
-                found.retain(|one| is_version(one, version));
-            }
-            details.extend(found.into_iter().map(|found| PackageDetail {
-                row: package_row(found.package),
-                repositories: found.repositories,
-                snapshots: found.snapshots,
-            }));
-        }
-        if details.is_empty() {
+        if found.is_empty() {
             return Err(EngineError::request(
                 format!("no package {ident}"),
                 Some("give a name, `name@version`, a SHA-256 or a query such as `name~nginx*`"),
             ));
         }
-        details.sort_by(|a, b| a.row.name.cmp(&b.row.name));
-        Ok(details)
+        found.sort_by(|a, b| {
+            let key = |one: &FoundPackage| (one.package.name.clone(), one.package.version_key.clone());
+            (key(a), &a.package.arch, &a.package.sha256).cmp(&(key(b), &b.package.arch, &b.package.sha256))
+        });
+        Ok(found
+            .into_iter()
+            .map(|found| PackageDetail {
+                row: package_row(found.package),
+                repositories: found.repositories,
+                snapshots: found.snapshots,
+                older: found.older,
+            })
+            .collect())
+    }
+
+    async fn found(&self, ident: &str) -> Result<Vec<FoundPackage>, EngineError> {
+        self.catalog.find_package(ident).await.doing("search packages")
+    }
+
+    /// Packages of a name, or else the one that listings call so.
+    async fn found_by_name(&self, text: &str) -> Result<Vec<FoundPackage>, EngineError> {
+        let mut found = self.found(text).await?;
+        let dashes = text.match_indices('-').map(|(at, _)| at);
+        for at in dashes.rev() {
+            if !found.is_empty() {
+                break;
+            }
+            found = self.found(&text[..at]).await?;
+            found.retain(|one| order(one).is_some_and(|order| order.is_label(&one.package, text)));
+        }
+        Ok(found)
+    }
+
+    /// Refuses a query for a repository that there is not, or that has nothing yet: it would find nothing.
+    pub(super) async fn check(&self, query: &Query) -> Result<(), EngineError> {
+        for word in query.words(Field::Repo) {
+            let id: RepoId = word
+                .parse()
+                .map_err(|error: chantal_model::NameError| EngineError::request(error.to_string(), None))?;
+            if self
+                .catalog
+                .repository(&id)
+                .await
+                .doing("find the repository")?
+                .is_none()
+            {
+                self.configured(&id)?;
+            }
+            self.resolve_state(&id, "latest").await?;
+        }
+        Ok(())
     }
 }
 
-/// Whether a package is of a version, which may leave parts out.
-fn is_version(found: &chantal_catalog::FoundPackage, version: &str) -> bool {
-    let format = chantal_formats::by_name(&found.format);
-    format.is_some_and(|format| satisfies(format)(&found.package.version, Comparison::Equal, version))
+fn order(found: &FoundPackage) -> Option<Order> {
+    chantal_formats::by_name(&found.format).map(Order)
 }
 
 fn place(repo: Row, revision: RevisionNumber) -> Result<Place, EngineError> {

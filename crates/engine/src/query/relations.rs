@@ -9,7 +9,7 @@ use chantal_formats::{Capability, Format, FormatError, Relation, RelationKind, R
 use chantal_model::{ItemKind, Sha256};
 use chantal_select::Query;
 
-use super::packages::{Place, Scope, matches, satisfies};
+use super::packages::{Order, Place, Scope, matches};
 use super::resolve::{Provided, Providers};
 use crate::Engine;
 use crate::error::{Doing, EngineError, blocking};
@@ -24,7 +24,7 @@ const MAX_THREADS: usize = 4;
 pub enum Ident {
     /// The one with these bytes.
     Sha256(Sha256),
-    /// The newest of a name, for each architecture.
+    /// The newest of a name, for each architecture; or the one that listings call so, as `name-version.arch`.
     Name(String),
     /// A name in one version; the version may leave parts out.
     Version(String, String),
@@ -43,7 +43,8 @@ pub struct Dependency {
     pub kind: RelationKind,
     /// What is needed, as the format writes it.
     pub requirement: String,
-    /// `provided`, `missing`, or `built-in` for what the package manager has itself.
+    /// Of requirements `provided`, `missing`, or `built-in` for what the package manager has itself; of what only asks for
+    /// something, `provided` or `absent`; of what excludes another package, `present` or `absent`.
     pub status: &'static str,
     /// Who provides it, as `name-version.arch`, with `repository/` before it where it is another one's.
     pub providers: Vec<String>,
@@ -99,11 +100,8 @@ impl Ident {
     fn wants(&self, place: &Place, package: &Found) -> bool {
         match self {
             Self::Sha256(sha256) => package.sha256 == *sha256,
-            Self::Name(name) => package.name == *name,
-            Self::Version(name, version) => {
-                let equal = satisfies(place.format);
-                package.name == *name && equal(&package.version, chantal_model::Comparison::Equal, version)
-            }
+            Self::Name(name) => package.name == *name || Order(place.format).is_label(package, name),
+            Self::Version(name, version) => package.name == *name && Order(place.format).is(package, version),
             Self::Query(query) => matches(query, place, package),
         }
     }
@@ -132,7 +130,7 @@ impl Engine {
         kinds: &[RelationKind],
     ) -> Result<Vec<Dependency>, EngineError> {
         let (mut rows, mut is_there) = (Vec::new(), false);
-        for places in self.together(scope).await? {
+        for places in self.together(scope, ident).await? {
             let asked = self.asked(&places, ident).await?;
             is_there |= asked.iter().any(|paths| !paths.is_empty());
             let mut needs: Vec<(Holder, Relation)> = Vec::new();
@@ -166,7 +164,7 @@ impl Engine {
         kinds: &[RelationKind],
     ) -> Result<Vec<Dependent>, EngineError> {
         let (mut rows, mut is_there) = (Vec::new(), false);
-        for places in self.together(scope).await? {
+        for places in self.together(scope, ident).await? {
             let asked = self.asked(&places, ident).await?;
             if asked.iter().all(HashSet::is_empty) {
                 continue;
@@ -192,7 +190,10 @@ impl Engine {
     }
 
     /// The places of a scope, in groups that are looked at together.
-    async fn together(&self, scope: &Scope) -> Result<Vec<Vec<Place>>, EngineError> {
+    async fn together(&self, scope: &Scope, ident: &Ident) -> Result<Vec<Vec<Place>>, EngineError> {
+        if let Ident::Query(query) = ident {
+            self.check(query).await?;
+        }
         let places = self.places(scope).await?;
         if !scope.repositories.is_empty() {
             return Ok(vec![places]);
@@ -355,10 +356,12 @@ fn dependency(places: &[Place], providers: &Providers, holder: &Holder, relation
         package: holder.label.clone(),
         kind: relation.kind,
         requirement: relation.text.to_string(),
-        status: match (relation.is_built_in, is_provided) {
-            (true, _) => "built-in",
-            (false, true) => "provided",
-            (false, false) => "missing",
+        status: match (relation.is_built_in, is_provided, relation.kind) {
+            (true, ..) => "built-in",
+            (_, false, RelationKind::Requires) => "missing",
+            (_, false, _) => "absent",
+            (_, true, RelationKind::Conflicts | RelationKind::Obsoletes) => "present",
+            (_, true, _) => "provided",
         },
         providers: shown(&found),
         atoms: atoms

@@ -12,19 +12,31 @@ use crate::report::{HistoryRow, RepositoryDetail, RepositoryRow, RevisionRow};
 impl Engine {
     /// Every repository of the configuration, then those that only the catalog knows.
     pub async fn repositories(&self) -> Result<Vec<RepositoryRow>, EngineError> {
+        let mut runs = self.history(None, u64::MAX, Runs::Last).await?;
+        let mut last = |id: &RepoId| {
+            let at = runs.iter().position(|run| run.repo == id.as_str())?;
+            Some(runs.swap_remove(at))
+        };
         let mut rows = Vec::new();
         for repo in &self.config.repositories {
-            rows.push(self.repository_row(repo.id.clone(), Some(repo)).await?);
+            let last = last(&repo.id);
+            rows.push(self.repository_row(repo.id.clone(), Some(repo), last).await?);
         }
         for known in self.catalog.repositories().await.doing("read repositories")? {
             if !self.config.repositories.iter().any(|repo| repo.id == known.name) {
-                rows.push(self.repository_row(known.name, None).await?);
+                let last = last(&known.name);
+                rows.push(self.repository_row(known.name, None, last).await?);
             }
         }
         Ok(rows)
     }
 
-    async fn repository_row(&self, id: RepoId, repo: Option<&Repository>) -> Result<RepositoryRow, EngineError> {
+    async fn repository_row(
+        &self,
+        id: RepoId,
+        repo: Option<&Repository>,
+        last: Option<HistoryRow>,
+    ) -> Result<RepositoryRow, EngineError> {
         let known = self.catalog.repository(&id).await.doing("read repositories")?;
         let (current, snapshots, state) = match &known {
             Some(known) => (
@@ -60,6 +72,7 @@ impl Engine {
             bytes: current.as_ref().map_or(0, |current| current.package_bytes as u64),
             snapshots,
             last_sync: state.map(|state| time(state.checked_at)),
+            last,
             served: match repo {
                 Some(_) => self.served_at_latest(&id).await?,
                 None => None,
@@ -93,8 +106,9 @@ impl Engine {
             .collect();
         revisions.sort_by_key(|row| std::cmp::Reverse(row.revision));
         let publications = self.publications().await?;
+        let last = self.history(Some(id), 1, Runs::Last).await?.pop();
         Ok(RepositoryDetail {
-            row: self.repository_row(id.clone(), repo).await?,
+            row: self.repository_row(id.clone(), repo, last).await?,
             revisions,
             snapshot_list: if known.is_some() {
                 self.snapshots(Some(id)).await?

@@ -33,6 +33,8 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use chantal_model::{Comparison, Fields, ItemKind, Package, RelPath, VersionKey};
 
 use crate::error::{Bad, FormatError};
@@ -102,6 +104,10 @@ impl crate::Format for Rpm {
 
     fn overlap(&self, one: (Comparison, &str), other: (Comparison, &str)) -> bool {
         version::overlap(one, other)
+    }
+
+    fn beside<'v>(&self, version: &'v str, wanted: &str) -> Cow<'v, str> {
+        version::beside(version, wanted)
     }
 
     fn relations(&self, record: &[u8]) -> Result<Relations, FormatError> {

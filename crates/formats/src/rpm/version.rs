@@ -1,5 +1,6 @@
 //! Versions of packages: epoch, version, release.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use chantal_model::{Comparison, VersionKey};
@@ -74,6 +75,20 @@ pub(super) fn overlap(one: (Comparison, &str), other: (Comparison, &str)) -> boo
         }
     }
     one.0.overlaps(ordering, other.0)
+}
+
+/// `[epoch:]version-release` with the epoch if the wanted version, or pattern of one, names an epoch, even 0; else
+/// without.
+pub(super) fn beside<'v>(version: &'v str, wanted: &str) -> Cow<'v, str> {
+    let bare = match version.split_once(':') {
+        Some((epoch, bare)) if is_epoch(epoch) => bare,
+        _ => version,
+    };
+    match (wanted.contains(':'), bare.len() == version.len()) {
+        (false, _) => bare.into(),
+        (true, false) => version.into(),
+        (true, true) => format!("0:{version}").into(),
+    }
 }
 
 /// Version with epoch, and release.
@@ -168,6 +183,22 @@ mod tests {
             let (a, b) = (parse(one), parse(other));
             assert_eq!(overlap((a.0, &a.1), (b.0, &b.1)), overlaps, "{one} {other}");
             assert_eq!(overlap((b.0, &b.1), (a.0, &a.1)), overlaps, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn an_epoch_counts_where_the_wanted_version_names_one() {
+        for (version, wanted, expected) in [
+            ("1:1.22.0-1.el9", "1.20", "1.22.0-1.el9"),
+            ("1:1.22.0-1.el9", "1.22*", "1.22.0-1.el9"),
+            ("1:1.22.0-1.el9", "0:1.22.0", "1:1.22.0-1.el9"),
+            ("1:1.22.0-1.el9", "1:*", "1:1.22.0-1.el9"),
+            ("1.22.0-1.el9", "1.20", "1.22.0-1.el9"),
+            ("1.22.0-1.el9", "0:1.22.0", "0:1.22.0-1.el9"),
+            ("1.22.0-1.el9", "1:1.22.0", "0:1.22.0-1.el9"),
+            ("x:1-1", "1", "x:1-1"),
+        ] {
+            assert_eq!(beside(version, wanted), expected, "{version} {wanted}");
         }
     }
 

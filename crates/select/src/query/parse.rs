@@ -56,8 +56,28 @@ pub(super) fn terms(text: &str) -> Result<Vec<Term>, QueryError> {
         if reader.rest().is_empty() {
             return Ok(terms);
         }
+        reader.refuse_joint(terms.is_empty())?;
         terms.push(reader.term()?);
     }
+}
+
+/// Whether text begins with a field and an operator.
+pub(super) fn begins_with_field(text: &str) -> bool {
+    let text = text.trim_start();
+    let end = text.find(|c: char| c.is_whitespace() || begins_operator(c));
+    let (word, rest) = text.split_at(end.unwrap_or(text.len()));
+    Field::named(word).is_some() && rest.trim_start().starts_with(begins_operator)
+}
+
+/// Whether a word is the text of a version such as `3~rc1`, since what stands before the `~` can be no misspelt field.
+fn is_version_text(word: &str) -> bool {
+    word.contains(|c: char| !c.is_alphabetic())
+}
+
+/// Where a value has another term in it, behind a comma.
+fn comma_in(value: &str) -> Option<usize> {
+    let is_term = |at: &usize| value.len() == at + 1 || begins_with_field(&value[at + 1..]);
+    value.match_indices(',').map(|(at, _)| at).find(is_term)
 }
 
 struct Reader<'a> {
@@ -101,13 +121,16 @@ impl<'a> Reader<'a> {
         }
         let word = self.take_while(|c| !c.is_whitespace() && !begins_operator(c));
         let end = self.at;
+        if self.rest().starts_with('~') && Field::named(word).is_none() && is_version_text(word) {
+            self.take_while(|c| !c.is_whitespace());
+            return Ok(Term::text(&self.text[start..self.at]));
+        }
         self.skip_blanks();
         let Some((operator, symbol)) = self.operator()? else {
             self.at = end;
             return Ok(Term::text(word));
         };
-        let field = Field::ALL.into_iter().find(|field| field.name() == word);
-        let Some(field) = field else {
+        let Some(field) = Field::named(word) else {
             let fields = Field::ALL.map(Field::name).join(", ");
             let got = if word.is_empty() {
                 format!("{symbol:?}")
@@ -120,6 +143,17 @@ impl<'a> Reader<'a> {
             ));
         };
         self.wanted(field, operator, symbol)
+    }
+
+    /// Refuses the words that join terms elsewhere: there are none here. One that stands alone is a text.
+    fn refuse_joint(&self, is_first: bool) -> Result<(), QueryError> {
+        let (word, rest) = self.rest().split_once(char::is_whitespace).unwrap_or((self.rest(), ""));
+        let is_joint = ["or", "and", "not", "|", "||", "&", "&&"].contains(&word.to_ascii_lowercase().as_str());
+        if !is_joint || is_first && rest.trim().is_empty() || rest.trim_start().starts_with(begins_operator) {
+            return Ok(());
+        }
+        let all = "terms stand side by side and must all hold, without a word between them";
+        Err(self.error(self.at, format!("{all}; {word:?} in quotes is a text to look for")))
     }
 
     fn operator(&mut self) -> Result<Option<(Operator, &'static str)>, QueryError> {
@@ -185,6 +219,11 @@ impl<'a> Reader<'a> {
             let word = self.take_while(|c| !c.is_whitespace());
             if word.is_empty() {
                 return Err(self.error(start, "expected a value, got the end"));
+            }
+            if let Some(comma) = comma_in(word) {
+                let message =
+                    "terms stand side by side, with a blank between them; a value with a comma stands in quotes";
+                return Err(self.error(start + comma, message));
             }
             return Ok(word.to_owned());
         };

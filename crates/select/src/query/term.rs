@@ -5,7 +5,7 @@ use std::fmt;
 use chantal_model::Comparison;
 
 use super::glob::Glob;
-use super::{Row, Satisfies};
+use super::{Row, Versions};
 
 /// What a term is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,11 @@ impl Field {
         Self::Sha256,
         Self::Repo,
     ];
+
+    /// The field of a word in queries.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.name() == name)
+    }
 
     /// The word in queries.
     pub fn name(self) -> &'static str {
@@ -112,7 +117,19 @@ impl Term {
         }
     }
 
-    pub(super) fn matches(&self, row: &Row<'_>, satisfies: Satisfies<'_>) -> bool {
+    /// The word that a field must be.
+    pub(super) fn word(&self, of: Field) -> Option<&str> {
+        match self {
+            Self::Field {
+                field,
+                negated: false,
+                wanted: Wanted::Is(word),
+            } if *field == of => Some(word),
+            _ => None,
+        }
+    }
+
+    pub(super) fn matches(&self, row: &Row<'_>, versions: &dyn Versions) -> bool {
         match self {
             Self::Text(_, glob) => glob.matches(row.name) || glob.matches(row.version),
             Self::Field { field, negated, wanted } => {
@@ -120,8 +137,11 @@ impl Term {
                 let holds = match wanted {
                     Wanted::Is(word) if *field == Field::Sha256 => value.eq_ignore_ascii_case(word),
                     Wanted::Is(word) => value == word,
+                    Wanted::Like(glob) if *field == Field::Version => {
+                        glob.matches(&versions.beside(value, &glob.to_string()))
+                    }
                     Wanted::Like(glob) => glob.matches(value),
-                    Wanted::Version(comparison, version) => satisfies(value, *comparison, version),
+                    Wanted::Version(comparison, version) => versions.satisfies(value, *comparison, version),
                     Wanted::Size(comparison, size) => comparison.holds(row.size.cmp(size)),
                 };
                 holds != *negated

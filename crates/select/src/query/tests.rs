@@ -83,10 +83,112 @@ fn errors_name_the_column_and_what_was_expected() {
         ("name!x", 5, "expected one of =, !=, <, <=, >, >=, ~, !~, got \"!\""),
         ("name=\"x", 6, "the quote \" is not closed"),
         ("name='x'y", 9, "expected a blank after the closing quote"),
+        (
+            "nam~x*",
+            1,
+            "expected one of name, version, arch, summary, path, size, sha256, repo before the operator, got \"nam\"",
+        ),
     ] {
         let error = Query::parse(query).unwrap_err();
         assert_eq!((error.column, error.message.as_str()), (column, message), "{query}");
     }
+}
+
+#[test]
+fn what_joins_terms_elsewhere_is_refused() {
+    let joint = "terms stand side by side and must all hold, without a word between them";
+    let comma = "terms stand side by side, with a blank between them; a value with a comma stands in quotes";
+    for (query, column, message) in [
+        ("name=x OR name=y", 8, joint),
+        ("name=x and", 8, joint),
+        ("not name=y", 1, joint),
+        ("x && y", 3, joint),
+        ("version>=1.20,name=x", 14, comma),
+        ("name=a, name=b", 7, comma),
+    ] {
+        let error = Query::parse(query).unwrap_err();
+        assert_eq!(error.column, column, "{query}");
+        assert!(error.message.starts_with(message), "{query}: {error}");
+    }
+}
+
+#[test]
+fn a_tilde_is_an_operator_only_behind_a_field() {
+    let row = Row {
+        name: "tool",
+        version: "3~rc1-1",
+        ..NGINX
+    };
+    for (query, expected) in [
+        ("3~rc1", true),
+        ("tool 3~rc1-1", true),
+        ("3~rc2", false),
+        ("version~3~rc1*", true),
+        ("version~3~rc2*", false),
+        ("or", false),
+        ("\"or\" name=tool", false),
+        ("summary~*web,*", false),
+    ] {
+        let found = Query::parse(query).unwrap().matches(&row, &numbers);
+        assert_eq!(found, expected, "{query}");
+    }
+}
+
+#[test]
+fn a_query_is_told_from_the_name_of_a_package() {
+    for (text, is_query) in [
+        ("nginx", false),
+        ("nginx@1.20", false),
+        ("tool@3~rc1-1", false),
+        ("tool-3~rc1-1.x86_64", false),
+        ("nginx-1:1.22.0-1.el9.x86_64", false),
+        ("name~nginx*", true),
+        ("name=a@b", true),
+        ("version~3~rc1", true),
+        ("name = nginx", true),
+        ("nam=nginx", true),
+        ("n*x", true),
+        ("'tool@3'", true),
+    ] {
+        assert_eq!(Query::is_meant(text), is_query, "{text}");
+    }
+}
+
+/// Versions in which an epoch counts where the wanted one has it.
+struct Epochs;
+
+impl Versions for Epochs {
+    fn satisfies(&self, have: &str, comparison: Comparison, wanted: &str) -> bool {
+        numbers(&self.beside(have, wanted), comparison, wanted)
+    }
+
+    fn beside<'v>(&self, have: &'v str, pattern: &str) -> Cow<'v, str> {
+        match have.split_once(':') {
+            Some((_, bare)) if !pattern.contains(':') => bare.into(),
+            _ => have.into(),
+        }
+    }
+}
+
+#[test]
+fn versions_are_compared_with_the_parts_that_the_wanted_one_names() {
+    let row = Row {
+        version: "1:1.20",
+        ..NGINX
+    };
+    for (query, expected) in [
+        ("version=1.20", true),
+        ("version>1.20", false),
+        ("version~1.2*", true),
+        ("version~1:*", true),
+        ("version~2:*", false),
+        ("version!~1.2*", false),
+    ] {
+        let found = Query::parse(query).unwrap().matches(&row, &Epochs);
+        assert_eq!(found, expected, "{query}");
+    }
+    let query = Query::parse("repo=a repo!=b name=c repo~d*").unwrap();
+    assert_eq!(query.words(Field::Repo).collect::<Vec<_>>(), ["a"]);
 }
 
 proptest! {

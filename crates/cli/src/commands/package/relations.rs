@@ -1,6 +1,6 @@
 //! `package deps` and `package required-by`.
 
-use chantal_engine::RelationKind;
+use chantal_engine::{Dependency, RelationKind};
 use clap::{Args, ValueEnum};
 
 use super::find::{Place, ident};
@@ -12,11 +12,15 @@ use crate::output::{Column, Show, column};
 /// Shows what packages need, and which packages provide it
 ///
 /// Without a repository, each one that holds the package answers for itself. Several repositories are looked at
-/// together: what a package of one needs, another may provide. Of a bare name only the newest version is looked at.
+/// together: what a package of one needs, another may provide. Of a bare name only the newest version is looked at; a
+/// version may leave out epoch and release.
+///
+/// What is required is `provided`, `missing`, or `built-in`: the package manager has it. What is only recommended,
+/// suggested, supplemented or enhanced is `provided` or `absent`; what is in conflict or made obsolete `present` or `absent`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chantal package deps nginx el9-appstream el9-baseos
-  chantal package deps nginx@1.20 --repo-id el9-appstream --missing
+  chantal package deps nginx@1.20.1 --repo-id el9-appstream --missing
   chantal package deps 'name~nginx-mod-* arch=x86_64' el9-appstream --kind requires,recommends")]
 pub(crate) struct Deps {
     #[command(flatten)]
@@ -42,7 +46,7 @@ pub(crate) struct RequiredBy {
 /// Options of both.
 #[derive(Debug, Args)]
 struct Which {
-    /// SHA-256, name, name@version, or a query
+    /// SHA-256, name, name@version, name-version.arch, or a query
     #[arg(value_name = "PACKAGE")]
     package: String,
     /// Ids of repositories
@@ -123,15 +127,35 @@ impl Deps {
         let ident = ident(&which.package)?;
         let (engine, scope) = which.place.open(app, &which.repos).await?;
         let mut rows = engine.dependencies(&scope, &ident, &which.kinds()).await?;
-        let missing = rows.iter().filter(|row| row.status == "missing").count() as u64;
-        let all = rows.len() as u64;
+        let told = told(&rows);
         if self.missing {
-            rows.retain(|row| row.status == "missing");
+            rows.retain(|row| matches!(row.status, "missing" | "absent"));
         }
         app.output.rows(&rows, NEEDED)?;
-        let told = counted(all, "requirement");
-        app.talk.say(&format!("{told}, {missing} that no package provides"));
+        app.talk.say(&told);
         Ok(exit::OK)
+    }
+}
+
+/// Counts what is required, and apart from it what is not.
+fn told(rows: &[Dependency]) -> String {
+    let count = |wanted: &dyn Fn(&Dependency) -> bool| rows.iter().filter(|row| wanted(row)).count() as u64;
+    let required = count(&|row| row.kind == RelationKind::Requires);
+    let others = rows.len() as u64 - required;
+    let required = format!(
+        "{}, {} that no package provides",
+        counted(required, "requirement"),
+        count(&|row| row.status == "missing")
+    );
+    let absent = count(&|row| row.status == "absent");
+    let other = format!(
+        "{}, {absent} that no package matches",
+        counted(others, "other relation")
+    );
+    match (rows.len() as u64 == others, others) {
+        (_, 0) => required,
+        (true, _) => other,
+        (false, _) => format!("{required}; {other}"),
     }
 }
 

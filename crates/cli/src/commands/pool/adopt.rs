@@ -83,6 +83,11 @@ impl Adopt {
             dry_run: self.dry_run,
             wait: self.wait.duration(),
         };
+        let directory = &options.directory;
+        if std::fs::metadata(directory).is_ok_and(|meta| !meta.is_dir()) {
+            return Err(Failure::usage(format!("{} is no directory", directory.display()))
+                .hint("name the directory that it is in; `--include GLOB` takes single files"));
+        }
         let access = if options.dry_run { Access::Read } else { Access::Write };
         let report = app.engine(access).await?.adopt(&options).await?;
         app.output
@@ -111,10 +116,10 @@ fn names(globs: &[String]) -> Result<Option<Names>, Failure> {
 }
 
 fn say(app: &App, report: &AdoptReport) {
-    let (done, now) = if report.dry_run {
-        ("would be", "would be")
+    let (done, not, now) = if report.dry_run {
+        ("would be", "would not be", "would be")
     } else {
-        ("were", "are")
+        ("were", "were not", "are")
     };
     app.talk.say(&format!(
         "{} {now} in the pool: {} linked, {} copied ({}), {} already there",
@@ -141,7 +146,7 @@ fn say(app: &App, report: &AdoptReport) {
     }
     if report.foreign_files > 0 {
         app.talk.say(&format!(
-            "{} may be packages of formats that this version does not mirror, and {done} not taken: `--include GLOB` takes \
+            "{} may be packages of formats that this version does not mirror, and {not} taken: `--include GLOB` takes \
              such files",
             counted(report.foreign_files, "file")
         ));
