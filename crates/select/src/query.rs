@@ -2,7 +2,8 @@
 //!
 //! Terms stand side by side and must all hold. A term is a field, an operator and a value, or a bare word, which looks
 //! for a text in name and version; one with `~` in it is a version's, unless a field or letters alone stand before that.
-//! Values with blanks or operators in them stand in quotes, where `\` takes the next character as it is. What a version is compared by is the caller's: only a format knows its order.
+//! Values with blanks or operators in them stand in quotes, where `\` takes the next character as it is. What a version
+//! is compared by is the caller's: only a format knows its order.
 
 mod glob;
 mod parse;
