@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use chantal_testkit::clients::Nginx;
+use chantal_testkit::tls::Authority;
 
 use crate::data::{DataSet, State};
 use crate::measure::{Sample, like, measure, run};
@@ -23,6 +24,32 @@ pub(crate) struct Stage {
     pub(crate) chantal: PathBuf,
     pub(crate) pairs: usize,
     made: Cell<usize>,
+}
+
+/// Whom Debian trusts.
+const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// A server with TLS.
+pub(crate) struct Secure {
+    nginx: Nginx,
+    authorities: PathBuf,
+}
+
+impl Secure {
+    /// URL of the feed.
+    pub(crate) fn feed(&self) -> String {
+        self.nginx.url("feed")
+    }
+
+    /// A command that takes the system's authorities, and that of the server with them, for those that it trusts.
+    pub(crate) fn trusted(&self, mut command: Command) -> Command {
+        // Where the second is set, curl takes it.
+        for name in ["SSL_CERT_FILE", "CURL_CA_BUNDLE"] {
+            command.env(name, &self.authorities);
+        }
+        command.env_remove("SSL_CERT_DIR");
+        command
+    }
 }
 
 /// Copies a binary as an installation does.
@@ -84,6 +111,18 @@ impl Stage {
         self.nginx.url("feed")
     }
 
+    /// The same feed over TLS, by a server whose authority is one of those that a system trusts.
+    pub(crate) fn secure(&self) -> Result<Secure> {
+        let directory = self.fresh("tls")?;
+        let authority = Authority::new();
+        let system = fs::read(SYSTEM_AUTHORITIES).with_context(|| format!("read {SYSTEM_AUTHORITIES}"))?;
+        let authorities = directory.join("authorities.pem");
+        fs::write(&authorities, [&system, authority.pem.as_bytes()].concat())
+            .with_context(|| format!("write {}", authorities.display()))?;
+        let nginx = Nginx::serve_tls(&self.root.join("www"), &directory, &authority.server(), "");
+        Ok(Secure { nginx, authorities })
+    }
+
     /// Requests so far.
     pub(crate) fn requests(&self) -> usize {
         self.nginx.log().len()
@@ -101,7 +140,12 @@ impl Stage {
 
     /// A new mirror of the feed.
     pub(crate) fn mirror(&self, name: &str, lines: &[&str]) -> Result<Mirror> {
-        Mirror::create(&self.chantal, self.fresh(name)?, &self.feed(), lines)
+        self.mirror_of(&self.feed(), name, lines)
+    }
+
+    /// The same of a feed elsewhere.
+    pub(crate) fn mirror_of(&self, feed: &str, name: &str, lines: &[&str]) -> Result<Mirror> {
+        Mirror::create(&self.chantal, self.fresh(name)?, feed, lines)
     }
 
     /// A copy of a mirror whose blobs and published files are links to the same files.

@@ -7,6 +7,7 @@ use chantal_testkit::upstream::{Site, Upstream};
 
 use super::{Bench, OURS, cpu_seconds, has, named, seconds};
 use crate::data::State;
+use crate::measure::run;
 use crate::mirror::{Mirror, REPOSITORY};
 use crate::peers::{curl, curl_one, parse, reposync};
 use crate::report::{Report, Row, Unit};
@@ -105,6 +106,26 @@ pub(super) fn unchanged(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let ratio = series.ratio(OURS, ONE, wall);
     report.row(row.measured(ratio, seconds(&series, OURS), named(&series, ONE, seconds)));
     report.samples("S2 unchanged feed", series);
+    unchanged_by_tls(bench, report)
+}
+
+/// The same over TLS, where both read the authorities that a system trusts.
+fn unchanged_by_tls(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
+    let stage = bench.stage;
+    let server = stage.secure()?;
+    let mirror = stage.mirror_of(&server.feed(), "s2-tls", &[])?;
+    let ours = server.trusted(mirror.sync());
+    run(&mut server.trusted(mirror.sync()))?;
+    let theirs = server.trusted(curl_one(&format!("{}/repodata/repomd.xml", server.feed())));
+    let mut series = Series::default();
+    for _ in 0..SHORT * stage.pairs {
+        series.push(OURS, stage.measure("s2-tls", &ours)?);
+        series.push(ONE, stage.measure("s2-tls-curl", &theirs)?);
+    }
+    let row = Row::at_most("S2", "unchanged feed over TLS: whole process, wall", Unit::Ratio, 1.5);
+    let ratio = series.ratio(OURS, ONE, wall);
+    report.row(row.measured(ratio, seconds(&series, OURS), named(&series, ONE, seconds)));
+    report.samples("S2 unchanged feed over TLS", series);
     Ok(())
 }
 
