@@ -97,7 +97,7 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Choice, ChooseError> {
         .collect();
     let (items, for_retained) = items(question, &wholes, &selection, &retained)?;
     let mut warnings = warnings(listing, held, &selection, &wholes).map_err(ChooseError::Spool)?;
-    warnings.extend(about_filters(&idle, &selection.verdicts));
+    warnings.extend(about_filters(&idle, &selection.verdicts[..count]));
     let mut verdicts = selection.verdicts;
     verdicts.truncate(count);
     let reserved = retained
@@ -129,7 +129,7 @@ fn selected(question: Question<'_>, wholes: &[u32]) -> Selected {
         filters, listing, held, ..
     } = question;
     let is_plain = wholes.is_empty() && held.packages.is_empty() && held.items.is_empty();
-    if is_plain && filters.are_open() && filters.bundles.include.is_empty() && question.explain.is_none() {
+    if is_plain && filters.are_open() && question.explain.is_none() {
         // Facts of a hundred thousand packages take much room, and nothing would come of them.
         let selection = Selection {
             verdicts: vec![Verdict::Chosen; listing.packages.len()],

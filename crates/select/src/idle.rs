@@ -23,7 +23,7 @@ pub enum List {
     Architectures,
     /// A field of packages, by its name.
     Field(String),
-    /// Bundles.
+    /// Bundles. Many feeds have none at all, and a list for all repositories is no slip there.
     Bundles,
 }
 
@@ -43,11 +43,12 @@ pub fn idle(candidates: &[Candidate<'_>], bundles: &[Bundle<'_>], filters: &Filt
         let unknown = left(&choice.include, listed(), has);
         all.push((List::Field(field.clone()), unknown.into_iter().cloned().collect()));
     }
-    let bundles = bundles.iter().filter(|bundle| bundle.origin.listed);
-    let unknown = left(&filters.bundles.include, bundles, |one, bundle| {
-        Choice::names(one, bundle.series)
-    });
-    all.push((List::Bundles, unknown.into_iter().cloned().collect()));
+    let listed: Vec<&Bundle<'_>> = bundles.iter().filter(|bundle| bundle.origin.listed).collect();
+    if !listed.is_empty() {
+        let has = |one: &String, bundle: &Bundle<'_>| Choice::names(one, bundle.series);
+        let unknown = left(&filters.bundles.include, listed.into_iter(), has);
+        all.push((List::Bundles, unknown.into_iter().cloned().collect()));
+    }
     all.into_iter()
         .filter(|(_, entries)| !entries.is_empty())
         .map(|(list, entries)| Idle { list, entries })

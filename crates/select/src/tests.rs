@@ -476,6 +476,7 @@ fn entries_of_include_lists_that_nothing_listed_has_are_idle() {
     ];
     assert_eq!(found(&[node("node:18"), node("perl:5")], &filters), expected);
     filters.architectures.include = words(&["x86-64"]);
+    assert!(!found(&[], &filters).iter().any(|(list, _)| *list == List::Bundles));
     assert!(found(&[], &filters).contains(&(List::Architectures, words(&["x86-64"]))));
     assert_eq!(found(&[], &Filters::default()), []);
 }
